@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * The vCPU engine interface: all that a machine knows of whoever runs its CPUs.
+ *
+ *   open -> vm_create -> (map is filled in) -> vcpu_create xN
+ *        -> each vCPU's own thread: vcpu_run in a loop
+ *
+ * An engine runs guest instructions and nothing else. What it cannot do itself
+ * (MMIO, ports, MSRs of devices, interrupt acknowledge) it asks of the machine
+ * through the const calls of struct vcpu_bus, on the vCPU's thread, without any
+ * engine lock held. vcpu_run returns only when the machine has to decide.
+ *
+ * Interrupt model. With the machine's own interrupt controllers ("user
+ * irqchip", always for jit): the local APIC calls vcpu_irq(v, true) while it has
+ * a deliverable interrupt; when the guest can take it the engine calls
+ * bus->irq_ack to get the vector. With an in-kernel irqchip (ENGINE_CAP_IRQCHIP)
+ * the machine builds no LAPIC/IOAPIC/PIC/PIT and uses gsi_set and msi_send.
+ *
+ * Threads: run/get_state/set_state/reset on the vCPU's own thread (or while it
+ * is known not to run); kick, irq, nmi, init_sipi, gsi_set, msi_send from any
+ * thread, without blocking. All functions: 0 or -E_x.
+ */
+#ifndef HULL_CORE_ENGINE_H
+#define HULL_CORE_ENGINE_H
+
+#include "core/gpa.h"
+#include "core/x86_state.h"
+
+struct engine_vm;   /* opaque, the engine's */
+struct engine_vcpu; /* opaque, the engine's */
+
+enum vcpu_exit_kind {
+	VCPU_EXIT_KICK,     /* vcpu_kick was called; nothing happened */
+	VCPU_EXIT_SHUTDOWN, /* triple fault */
+	VCPU_EXIT_DEBUG,    /* breakpoint, watchpoint or step asked for by vcpu_debug */
+	VCPU_EXIT_ERROR,    /* the engine cannot go on; `reason` says why */
+	VCPU_EXIT_RESET,    /* in-kernel system event: reset (kvm only) */
+};
+
+struct vcpu_exit {
+	enum vcpu_exit_kind kind;
+	u64 addr;           /* DEBUG: linear address of the watchpoint, or rip */
+	char reason[160];   /* ERROR: one line for a person */
+};
+
+/*
+ * The machine as the CPU sees it. size is 1, 2, 4 or 8 (ports 1, 2, 4); values
+ * are little-endian numbers in the low bytes. Unclaimed reads give all ones.
+ * Every call may take the machine lock.
+ */
+struct vcpu_bus {
+	u64 (*mmio_read)(void *opaque, u64 gpa, unsigned size);
+	void (*mmio_write)(void *opaque, u64 gpa, unsigned size, u64 val);
+	u32 (*pio_read)(void *opaque, u16 port, unsigned size);
+	void (*pio_write)(void *opaque, u16 port, unsigned size, u32 val);
+	/* MSRs of the local APIC, its TSC deadline and paravirtual clocks; -E_NOENT makes #GP. */
+	int (*msr_read)(void *opaque, u32 msr, u64 *val);
+	int (*msr_write)(void *opaque, u32 msr, u64 val);
+	/* Acknowledge the highest pending interrupt: its vector, or -1 if it went away. */
+	int (*irq_ack)(void *opaque);
+	/* CR8 is the APIC's TPR[7:4]. */
+	u8 (*cr8_read)(void *opaque);
+	void (*cr8_write)(void *opaque, u8 val);
+	/* VMCALL/VMMCALL: arguments in r[] = rax rbx rcx rdx rsi rdi; result in r[0]. */
+	void (*hypercall)(void *opaque, u64 r[6]);
+	void *opaque;
+};
+
+enum engine_caps {
+	ENGINE_CAP_IRQCHIP = 1,  /* LAPIC, IOAPIC, PIC, PIT live in the engine */
+	ENGINE_CAP_DIRTY_LOG = 2,
+	ENGINE_CAP_KVMCLOCK = 4, /* engine implements KVM's paravirtual MSRs itself */
+};
+
+struct engine_info {
+	const char *name; /* "jit", "kvm" */
+	u32 caps;
+	unsigned max_vcpus;
+	char note[160]; /* why it is unusable or slow, for a person; empty if fine */
+	bool usable, fast; /* fast: really virtualizes (kvm) or translates (jit) */
+};
+
+struct engine_vm_config {
+	struct gpa_map *map; /* outlives the VM */
+	unsigned ncpus;
+	u64 code_cache;      /* bytes, 0 = default (jit) */
+	bool interpret;      /* jit: never translate (reference runs) */
+	const char *device;  /* kvm: device node, NULL = /dev/kvm */
+	u64 tsc_khz;         /* 0 = host's */
+};
+
+struct vcpu_debug {
+	bool step;           /* exit after one instruction */
+	unsigned nbreaks;    /* software-invisible execution breakpoints */
+	u64 breaks[32];      /* linear addresses */
+	unsigned nwatch;
+	struct { u64 addr; u32 len; bool on_read, on_write; } watch[4];
+};
+
+struct engine_counters { /* monotonic, for `hull inspect` and the bench; may be approximate */
+	u64 instructions, blocks_translated, tlb_misses, exits, interrupts, invalidations;
+	u64 code_bytes; /* code cache in use */
+};
+
+struct engine_ops {
+	const char *name;
+	/* Can this host run it, and how well? May take up to 50 ms. Never fails. */
+	void (*probe)(struct engine_info *info, const char *device);
+	int (*vm_create)(const struct engine_vm_config *cfg, struct engine_vm **vm);
+	void (*vm_destroy)(struct engine_vm *vm); /* NULL ok; after all vCPUs */
+	/* bus is copied. index 0 is the boot processor; others start in WAIT_SIPI. */
+	int (*vcpu_create)(struct engine_vm *vm, unsigned index, const struct vcpu_bus *bus,
+			   struct engine_vcpu **v);
+	void (*vcpu_destroy)(struct engine_vcpu *v);
+	void (*vcpu_reset)(struct engine_vcpu *v); /* power-on state, SDM vol. 3A table 10-1 */
+	int (*vcpu_get_state)(struct engine_vcpu *v, struct x86_state *s);
+	int (*vcpu_set_state)(struct engine_vcpu *v, const struct x86_state *s);
+	/* Sleeps inside while the guest halts. */
+	int (*vcpu_run)(struct engine_vcpu *v, struct vcpu_exit *exit);
+	void (*vcpu_kick)(struct engine_vcpu *v); /* makes the current or next run return KICK */
+	void (*vcpu_irq)(struct engine_vcpu *v, bool level);
+	void (*vcpu_nmi)(struct engine_vcpu *v);
+	void (*vcpu_init)(struct engine_vcpu *v);
+	void (*vcpu_sipi)(struct engine_vcpu *v, u8 vector);
+	int (*vcpu_debug)(struct engine_vcpu *v, const struct vcpu_debug *dbg); /* NULL = off */
+	/* Linear to guest-physical through the vCPU's page tables; ~0 if unmapped. */
+	u64 (*vcpu_translate)(struct engine_vcpu *v, u64 linear);
+	void (*vcpu_counters)(struct engine_vcpu *v, struct engine_counters *c);
+	/* The CPUID the guest sees. */
+	void (*vcpu_cpuid)(struct engine_vcpu *v, u32 leaf, u32 sub, u32 out[4]);
+	/* In-kernel irqchip only; NULL otherwise. */
+	int (*gsi_set)(struct engine_vm *vm, unsigned gsi, bool level);
+	int (*msi_send)(struct engine_vm *vm, u64 addr, u32 data);
+	/* eventfd wiring for KVM; NULL otherwise. len 0 = any length. */
+	int (*irqfd)(struct engine_vm *vm, int fd, u64 addr, u32 data, bool add);
+	int (*ioeventfd)(struct engine_vm *vm, int fd, u64 gpa, unsigned len, u64 match, bool add);
+	/* Dirty pages of a slot since the last call, one bit a page; clears them. */
+	int (*dirty_log)(struct engine_vm *vm, unsigned slot, u64 *bitmap, bool enable);
+};
+
+extern const struct engine_ops engine_jit_ops; /* engine/jit */
+extern const struct engine_ops engine_kvm_ops; /* engine/kvm */
+
+#endif
