@@ -16,6 +16,8 @@
 #ifndef HULL_ENGINE_JIT_X86_CPU_H
 #define HULL_ENGINE_JIT_X86_CPU_H
 
+#include <stdatomic.h>
+
 #include "core/engine.h"
 #include "isa/x86/insn.h"
 
@@ -68,11 +70,18 @@ struct x86_exc {
 /* Why the vCPU must look up from running code; bits of x86_vcpu.kick. */
 enum x86_kick {
 	X86_KICK_EXIT = 1,  /* vcpu_kick */
-	X86_KICK_IRQ = 2,   /* the INTR pin is up (stays set while it is) */
+	/*
+	 * The INTR pin (irq_pin) is up and may be deliverable. The run loop clears
+	 * the bit when it finds RFLAGS.IF=0; whoever sets IF (sti, popf, iret...)
+	 * sets it again if irq_pin is up: x86_irq_recheck().
+	 */
+	X86_KICK_IRQ = 2,
 	X86_KICK_NMI = 4,
 	X86_KICK_INIT = 8,
 	X86_KICK_SIPI = 16,
 	X86_KICK_FLUSH = 32, /* another vCPU asks for something at a safe point */
+	/* This vCPU itself: hlt, interrupt shadow, debug trap, ... wants the run loop. */
+	X86_KICK_LOOK = 64,
 };
 
 enum {
@@ -83,6 +92,8 @@ enum {
 };
 
 struct x86_vm;
+struct x86_sys;  /* sys.h: private to the system half */
+struct x86_host; /* sys.h: the host's CPUID, filtered */
 struct jit; /* engine/jit/rt: code cache of a VM */
 
 struct x86_vcpu {
@@ -116,6 +127,8 @@ struct x86_vcpu {
 	u64 insn_count;
 
 	struct x86_vm *vm;
+	struct x86_sys *sys;
+	_Atomic bool irq_pin; /* level of vcpu_irq */
 	unsigned index;
 	struct vcpu_bus bus;
 	struct vcpu_debug dbg;
@@ -143,6 +156,9 @@ struct x86_vm {
 	u64 xcr0_host;             /* XCR0 bits the guest may set (host's, filtered) */
 	u32 xsave_size;            /* size of the standard area for xcr0_host */
 	u64 tsc_khz;
+	u64 tsc_base;      /* host TSC when the VM was made: guest TSC 0 */
+	u64 wall_ns;       /* UTC nanoseconds since 1970 at tsc_base */
+	struct x86_host *host;
 };
 
 /* ---- mode key ----------------------------------------------------------------
@@ -208,6 +224,12 @@ void x86_cpuid(const struct x86_vcpu *c, u32 leaf, u32 sub, u32 out[4]);
 int x86_rdmsr(struct x86_vcpu *c, u32 msr, u64 *val);  /* -1 and #GP raised if none */
 int x86_wrmsr(struct x86_vcpu *c, u32 msr, u64 val);
 u64 x86_tsc(const struct x86_vcpu *c);
+/* After RFLAGS.IF may have become 1: raise X86_KICK_IRQ again if the INTR pin is up. */
+static inline void x86_irq_recheck(struct x86_vcpu *c)
+{
+	if ((c->rflags & RF_IF) && atomic_load_explicit(&c->irq_pin, memory_order_relaxed))
+		atomic_fetch_or(&c->kick, X86_KICK_IRQ);
+}
 
 /* ---- FPU residency (fpu.c) ---------------------------------------------------- */
 void x86_fpu_load(struct x86_vcpu *c); /* guest state into host registers, if not there */
@@ -218,6 +240,9 @@ void x86_fpu_park(struct x86_vcpu *c); /* guest state into c->xsave, host contro
 int x86_interp_step(struct x86_vcpu *c);
 /* Execute a decoded instruction (any class; SYSTEM goes to x86_exec_system). */
 int x86_exec(struct x86_vcpu *c, const struct x86_insn *in);
+
+/* fxsave, fxrstor, xsave*, xrstor*: the SYSTEM instructions that belong to fpu.c; as x86_exec. */
+int x86_exec_fpu_state(struct x86_vcpu *c, const struct x86_insn *in);
 
 /* ---- translator: engine/jit/rt, translate*.c ------------------------------------ */
 struct jit *jit_create(struct x86_vm *vm, u64 cache_bytes);
