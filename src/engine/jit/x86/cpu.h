@@ -91,6 +91,10 @@ enum {
 	RF_VIF = 1 << 19, RF_VIP = 1 << 20, RF_ID = 1 << 21,
 };
 
+#define X86_NATIVE_AREA 131072u
+#define X86_NATIVE_GUARD (3 * 4096u)
+#define X86_INTERP_BYTES (1024u * 1024)
+
 struct x86_vm;
 struct x86_sys;  /* sys.h: private to the system half */
 struct x86_host; /* sys.h: the host's CPUID, filtered */
@@ -136,11 +140,30 @@ struct x86_vcpu {
 	struct engine_counters count;
 	void *wait; /* run loop's sleep object, engine.c's */
 
+	/*
+	 * Bumped whenever a linear-to-host translation for fetches may have died or
+	 * the mode changed (x86_tlb_flush, x86_tlb_flush_page, x86_mode_update):
+	 * whoever caches one outside the TLB compares it.
+	 */
+	u32 tlb_gen;
+	/*
+	 * Scratch code of native.c: X86_NATIVE_AREA bytes of one memory mapped
+	 * twice, and X86_NATIVE_GUARD bytes: a page to use, one without any access,
+	 * one to use. Handed in at vCPU creation (engine/jit/native_area.h). While
+	 * NULL every vector or x87 instruction raises #UD.
+	 */
+	u8 *native_rw, *native_rx, *native_guard;
+	u64 feature[4]; /* interp.c: bitmap over enum x86_feature of what CPUID shows */
+	bool feature_known; /* clear it to have the bitmap made again */
+
 	/* Guest XSAVE area (standard format, host's XCR0 layout) when !fpu_live;
 	 * host's own saved state while fpu_live is not needed: callee code is
 	 * general-regs-only and the host ABI has no callee-saved vector registers
 	 * (MXCSR/x87 CW are restored by x86_fpu_park). */
 	u8 xsave[X86_XSAVE_MAX] __attribute__((aligned(64)));
+
+	/* Interpreter's own per-vCPU data (decoded instructions, stub index). */
+	u8 interp[X86_INTERP_BYTES] __attribute__((aligned(4096)));
 
 	/* Translator's own per-vCPU data (jump caches, exec TLB): engine/jit/rt. */
 	u8 rt[256 * 1024] __attribute__((aligned(4096)));
@@ -159,6 +182,7 @@ struct x86_vm {
 	u64 tsc_base;      /* host TSC when the VM was made: guest TSC 0 */
 	u64 wall_ns;       /* UTC nanoseconds since 1970 at tsc_base */
 	struct x86_host *host;
+	_Atomic u32 split_lock; /* held for locked accesses that cross a page or are not RAM */
 };
 
 /* ---- mode key ----------------------------------------------------------------
@@ -234,6 +258,18 @@ static inline void x86_irq_recheck(struct x86_vcpu *c)
 /* ---- FPU residency (fpu.c) ---------------------------------------------------- */
 void x86_fpu_load(struct x86_vcpu *c); /* guest state into host registers, if not there */
 void x86_fpu_park(struct x86_vcpu *c); /* guest state into c->xsave, host control words restored */
+
+/*
+ * fxsave, fxrstor, xsave*, xrstor*, ldmxcsr, stmxcsr and their like, whichever
+ * class the decoder gives them: x86_exec_system hands them here. Checks
+ * everything, advances rip. 0 or -1 (c->exc).
+ */
+int x86_exec_fpu_state(struct x86_vcpu *c, const struct x86_insn *in);
+/*
+ * For the signal handler of SIGFPE and SIGSEGV on a vCPU thread: if host_rip is
+ * inside a native stub, where to resume (with RAX = the signal number), else 0.
+ */
+u64 x86_native_fixup(u64 host_rip);
 
 /* ---- interpreter: interp.c ------------------------------------------------------ */
 /* Fetch, decode and execute one instruction at rip. 0 or -1 (c->exc). */
