@@ -34,7 +34,7 @@ enum x86_mmu { X86_MMU_KERNEL, X86_MMU_USER, X86_MMU_KERNEL_OPEN, X86_MMU_COUNT 
 
 /*
  * One entry maps one 4 KiB linear page. `page` is the linear page address or
- * X86_TLB_EMPTY; `host` is the host address of that page. A check is
+ * x86_tlb_empty(index); index is the page number modulo the entries in use. `host` is the host address of that page. A check is
  *	(linear ^ page) <= 4096 - size   ->   host + (linear ^ page)
  * Pages that need a slow path (MMIO, ROM writes, pages with translated code on
  * write, not-dirty PTEs on write, watchpoints) are never entered.
@@ -44,6 +44,16 @@ struct x86_tlb_entry {
 	u64 host;
 };
 #define X86_TLB_EMPTY (~0ULL)
+/*
+ * What `page` of entry `index` holds when empty. No single value will do: an
+ * access may be to any 64-bit number, the last page and non-canonical ones
+ * included, so it is a page that belongs at another index. (A zeroed table is
+ * empty but for entry 0.)
+ */
+static inline u64 x86_tlb_empty(unsigned index)
+{
+	return index ? 0 : X86_TLB_EMPTY;
+}
 static_assert(sizeof(struct x86_tlb_entry) == 16, "translator scales by 16");
 
 struct x86_tlb {
