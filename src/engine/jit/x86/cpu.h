@@ -115,8 +115,9 @@ struct x86_vcpu {
 	u64 gpr[16];              /* 0x000 */
 	u64 rip;                  /* 0x080 */
 	u64 rflags;               /* 0x088 all bits, always materialized here in C code */
-	_Atomic u32 kick;         /* 0x090 enum x86_kick */
-	u32 mode_key;             /* 0x094 x86_mode_key(): what translated code depends on */
+	/* One 8-byte compare with a mode key checks both: no kick, same mode. */
+	u32 mode_key;             /* 0x090 x86_mode_key(): what translated code depends on */
+	_Atomic u32 kick;         /* 0x094 enum x86_kick */
 	u64 scratch[5];           /* 0x098 spill space of generated code */
 	u64 host_rsp;             /* 0x0c0 host stack while in generated code */
 	struct x86_vcpu *self;    /* 0x0c8 so that gs:[self] gives the flat address */
@@ -176,7 +177,7 @@ struct x86_vcpu {
 	u8 interp[X86_INTERP_BYTES] __attribute__((aligned(4096)));
 
 	/* Translator's own per-vCPU data (jump caches, exec TLB): engine/jit/rt. */
-	u8 rt[256 * 1024] __attribute__((aligned(4096)));
+	u8 rt[1024 * 1024] __attribute__((aligned(4096)));
 
 	struct x86_tlb tlb[X86_MMU_COUNT] __attribute__((aligned(4096)));
 };
