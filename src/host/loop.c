@@ -2,7 +2,6 @@
 #include "host/loop.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -287,6 +286,11 @@ void loop_lock(struct loop *l)
 void loop_unlock(struct loop *l)
 {
 	pthread_mutex_unlock(&l->lock);
+}
+
+void loop_wait(struct loop *l, pthread_cond_t *cond)
+{
+	pthread_cond_wait(cond, &l->lock);
 }
 
 /* ---- life ---- */

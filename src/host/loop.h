@@ -14,6 +14,8 @@
 #include "host/err.h"
 #include "io/clock.h"
 
+#include <pthread.h>
+
 struct loop;
 
 /* Creates a loop whose virtual time starts at 0, running. No lock needed. */
@@ -24,6 +26,8 @@ void loop_destroy(struct loop *l);
 /* The machine lock. Not recursive. */
 void loop_lock(struct loop *l);
 void loop_unlock(struct loop *l);
+/* Waits on a condition with the machine lock released meanwhile. */
+void loop_wait(struct loop *l, pthread_cond_t *cond);
 
 /* Dispatches on the calling thread until loop_stop. Called without the lock. */
 void loop_run(struct loop *l);
