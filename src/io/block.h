@@ -40,6 +40,8 @@ struct io_block;
 
 struct io_block_ops {
 	void (*submit)(struct io_block *b, struct io_block_req *req);
+	/* May be NULL: ends a batch; submit may hold requests back until then. */
+	void (*commit)(struct io_block *b);
 };
 
 /* Public part; a back end embeds it. Constant after creation. */
