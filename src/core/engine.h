@@ -125,6 +125,12 @@ struct engine_ops {
 	int (*vcpu_debug)(struct engine_vcpu *v, const struct vcpu_debug *dbg); /* NULL = off */
 	/* Linear to guest-physical through the vCPU's page tables; ~0 if unmapped. */
 	u64 (*vcpu_translate)(struct engine_vcpu *v, u64 linear);
+	/*
+	 * The guest's time-stamp counter now and its frequency, without the cost of
+	 * a whole state: for TSC deadlines and paravirtual clocks. Any thread.
+	 * NULL with an in-kernel irqchip.
+	 */
+	u64 (*vcpu_tsc)(struct engine_vcpu *v, u64 *khz);
 	void (*vcpu_counters)(struct engine_vcpu *v, struct engine_counters *c);
 	/* The CPUID the guest sees. */
 	void (*vcpu_cpuid)(struct engine_vcpu *v, u32 leaf, u32 sub, u32 out[4]);
