@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The board `pc`: a PC with PCI Express, its memory, interrupt controllers,
+ * timers, firmware tables and virtio devices, and a kernel or firmware in
+ * memory ready to start. Owns guest RAM, the engine's VM and its vCPUs; does
+ * not own threads, the loop or back ends, and knows no concrete engine.
+ *
+ * Created by vm/, which then runs each vCPU of pc_vcpus() on its own thread.
+ */
+#ifndef HULL_MACHINE_PC_H
+#define HULL_MACHINE_PC_H
+
+#include "core/engine.h"
+#include "host/loop.h"
+#include "io/block.h"
+#include "io/char.h"
+#include "io/net.h"
+#include "machine/boot/boot.h"
+
+#define PC_MAX_CPUS 64u
+#define PC_MAX_DISKS 16u
+#define PC_MAX_NETS 8u
+#define PC_MEMORY_MIN MIB(4)
+#define PC_MEMORY_MAX GIB(64)
+
+enum pc_event {
+	PC_EVENT_POWEROFF, /* ACPI soft off */
+	PC_EVENT_RESET, /* the guest asked for a reset; call pc_reset when all vCPUs stand still */
+	PC_EVENT_EXIT,	/* value was written to isa-debug-exit */
+	PC_EVENT_PANIC, /* pvpanic; value is its event bits */
+};
+
+struct pc_config {
+	struct loop *loop;
+	const struct engine_ops *engine;
+	u32 engine_caps; /* enum engine_caps, from the probe */
+	bool interpret;	 /* see struct engine_vm_config */
+	u64 code_cache;
+	const char *kvm_device;
+
+	unsigned ncpus;
+	u64 memory; /* bytes, a multiple of 1 MiB */
+
+	/* What to start: a firmware image, a kernel, or both (kernel->data NULL: none). */
+	struct boot_blob kernel, firmware;
+	const struct boot_blob *initrd;
+	unsigned ninitrd;
+	const char *cmdline; /* "" if none */
+	u8 seed[32];	     /* for the kernel's random pool; change it between resets */
+
+	/* Back ends; NULL: the device is there but goes nowhere (serial) or is not there. */
+	struct io_char *serial;	  /* COM1 */
+	struct io_char *debugcon; /* port 0xe9 */
+	struct io_char *console;  /* virtio console, hvc0 */
+	struct io_block *disk[PC_MAX_DISKS];
+	unsigned ndisks;
+	struct io_net *net[PC_MAX_NETS];
+	unsigned nnets;
+
+	/*
+	 * Something the owner must act on. Called with the machine lock held on
+	 * whichever thread it happened; it may only take note (hold vCPUs
+	 * asynchronously, post work).
+	 */
+	void (*event)(void *opaque, enum pc_event ev, u32 value);
+	void *opaque;
+};
+
+struct pc;
+
+/*
+ * Builds the board and loads what is to be started. cfg is copied; blobs, back
+ * ends and strings it points to outlive the board. Without the machine lock.
+ */
+int pc_create(const struct pc_config *cfg, struct pc **out, struct err *e);
+
+/* NULL ok. Nobody runs a vCPU any more. Without the machine lock. */
+void pc_destroy(struct pc *pc);
+
+/*
+ * Power cycle: devices, vCPUs and boot contents as after pc_create; the rest of
+ * RAM keeps its contents. Lock held, no vCPU running.
+ */
+int pc_reset(struct pc *pc, struct err *e);
+
+struct engine_vcpu *const *pc_vcpus(const struct pc *pc); /* ncpus of them */
+struct gpa_map *pc_map(struct pc *pc);
+/* How the kernel is started, for a person ("Linux, 64-bit entry", "firmware"). */
+const char *pc_boot_name(const struct pc *pc);
+
+/* The front panel. Lock held. */
+void pc_power_button(struct pc *pc);
+void pc_nmi(struct pc *pc); /* to every vCPU */
+
+#endif
