@@ -77,12 +77,16 @@ enum x86_row_flags {
 	X86_R_UNDOC = 1 << 13,     /* valid but undocumented encoding */
 	X86_R_NOT_PROT = 1 << 14,  /* #UD in real and virtual-8086 mode (VEX, lldt...) */
 	X86_R_REPZ_IGNORED = 1 << 15,
+	X86_R_MASKED = 1 << 16,       /* may access less than the operand's size, faults suppressed
+					 elsewhere (vmaskmov, gather, compress; EVEX: also if aaa != 0) */
+	X86_R_BIT_STRING = 1 << 17,   /* bt family, register bit offset: it moves the address */
+	X86_R_FPU_NOWAIT = 1 << 18,   /* x87 without the pending-#MF check (fnstcw, fninit...) */
 };
 
 /* One instruction form. All rows: x86_rows[0 .. x86_nrows). */
 struct x86_row {
 	const char *name; /* Intel syntax mnemonic, lower case, e.g. "add" */
-	u16 op;           /* enum x86_op, from the generated x86_ops.h */
+	u16 op;           /* enum x86_op, from the generated isa/x86/ops.h */
 	u8 cls;           /* enum x86_class */
 	u32 flags;        /* enum x86_row_flags */
 	u16 f_read, f_written, f_undef; /* status flags; undef is a subset of written */
