@@ -13,6 +13,12 @@ test:
 	@command -v python3 >/dev/null || tools/install-deps build
 	@tools/test
 
+# Boots Debian's stock cloud kernel and runs a command in it; COMMAND='...' for another one.
+demo:
+	@tools/install-deps demo
+	@$(MAKE) --no-print-directory all
+	@tools/demo --build $(BUILD) $(if $(COMMAND),'$(COMMAND)')
+
 # The unit tests of the ordinary build only.
 check: all
 	@tools/test --fast
@@ -28,4 +34,4 @@ install: all
 clean:
 	rm -rf $(BUILD) build-clang build-asan build-fuzz
 
-.PHONY: all test check bench install clean
+.PHONY: all demo test check bench install clean

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vm/config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+void vm_config_default(struct vm_config *cfg)
+{
+	*cfg = (struct vm_config){
+		.engine = VM_ENGINE_AUTO,
+		.ncpus = 1,
+		.memory = MIB(512),
+		.append = "",
+		.console = VM_CONSOLE_STDIO,
+		.sandbox = true,
+	};
+	snprintf(cfg->name, sizeof(cfg->name), "vm-%u", (unsigned)getpid());
+}
+
+int vm_config_name(struct vm_config *cfg, const char *text, struct err *e)
+{
+	static const char ok[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";
+	size_t n = strlen(text);
+
+	if (!n || n >= sizeof(cfg->name) || text[0] == '.' || text[0] == '-' ||
+	    strspn(text, ok) != n)
+		return err_set(e, EINVAL,
+			       "name %.80s: use up to %u letters, digits and -._ and start with a "
+			       "letter or digit",
+			       text, VM_NAME_MAX - 1);
+	memcpy(cfg->name, text, n + 1);
+	return 0;
+}
+
+int vm_config_engine(struct vm_config *cfg, const char *text, struct err *e)
+{
+	static const char *const names[] = {"auto", "kvm", "jit"};
+
+	for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
+		if (!strcmp(text, names[i])) {
+			cfg->engine = i;
+			return 0;
+		}
+	}
+	return err_set(e, EINVAL, "engine %.40s: give auto, kvm or jit", text);
+}
+
+/* Cuts the next comma-separated piece off *rest into out; false at the end. */
+static bool next_piece(const char **rest, char *out, size_t size, bool *too_long)
+{
+	size_t n;
+
+	if (!*rest)
+		return false;
+	n = strcspn(*rest, ",");
+	*too_long = n >= size;
+	snprintf(out, size, "%.*s", (int)n, *rest);
+	*rest = (*rest)[n] ? *rest + n + 1 : NULL;
+	return true;
+}
+
+/* The value of key= if the piece starts with it, else NULL. */
+static const char *value_of(const char *piece, const char *key)
+{
+	size_t n = strlen(key);
+
+	return !strncmp(piece, key, n) && piece[n] == '=' ? piece + n + 1 : NULL;
+}
+
+int vm_config_disk(struct vm_config *cfg, const char *text, struct err *e)
+{
+	struct vm_disk d = {0};
+	char piece[sizeof(d.path)];
+	bool first = true, too_long;
+
+	if (cfg->ndisks == VM_DISKS_MAX)
+		return err_set(e, EINVAL, "at most %u disks", VM_DISKS_MAX);
+	for (; next_piece(&text, piece, sizeof(piece), &too_long); first = false) {
+		const char *serial = value_of(piece, "serial");
+
+		if (too_long || (first && !*piece))
+			return err_set(e, EINVAL, "disk %.60s: give PATH[,ro][,serial=TEXT]",
+				       piece);
+		if (first)
+			memcpy(d.path, piece, sizeof(d.path));
+		else if (!strcmp(piece, "ro"))
+			d.readonly = true;
+		else if (serial && *serial && strlen(serial) < sizeof(d.serial))
+			memcpy(d.serial, serial, strlen(serial) + 1);
+		else
+			return err_set(
+				e, EINVAL,
+				"disk %.200s: unknown part %.60s; give ro or serial=TEXT (up to "
+				"%zu characters)",
+				d.path, piece, sizeof(d.serial) - 1);
+	}
+	cfg->disk[cfg->ndisks++] = d;
+	return 0;
+}
+
+static int net_forward(struct vm_net *n, const char *text, struct err *e)
+{
+	unsigned host, guest;
+	char end;
+
+	if (sscanf(text, "%5u:%5u%c", &host, &guest, &end) != 2 || !host || !guest ||
+	    host > 65535 || guest > 65535)
+		return err_set(e, EINVAL, "net: forward=%.40s: give HOSTPORT:GUESTPORT", text);
+	if (n->nforwards == VM_FORWARDS_MAX)
+		return err_set(e, EINVAL, "net: at most %u forwards", VM_FORWARDS_MAX);
+	n->forward[n->nforwards++] = (struct vm_forward){.host = (u16)host, .guest = (u16)guest};
+	return 0;
+}
+
+static int net_piece(struct vm_net *n, const char *piece, bool first, struct err *e)
+{
+	const char *tap = value_of(piece, "tap"), *forward = value_of(piece, "forward");
+
+	if (first && !strcmp(piece, "user"))
+		return 0;
+	if (first && tap && *tap && strlen(tap) < sizeof(n->tap)) {
+		n->kind = VM_NET_TAP;
+		memcpy(n->tap, tap, strlen(tap) + 1);
+		return 0;
+	}
+	if (!first && forward && n->kind == VM_NET_USER)
+		return net_forward(n, forward, e);
+	return err_set(
+		e, EINVAL,
+		"net %.60s: give user[,forward=HOSTPORT:GUESTPORT]..., tap=INTERFACE or none",
+		piece);
+}
+
+int vm_config_net(struct vm_config *cfg, const char *text, struct err *e)
+{
+	struct vm_net n = {.kind = VM_NET_USER};
+	char piece[64];
+	bool first = true, too_long;
+
+	if (!strcmp(text, "none")) {
+		cfg->no_net = true;
+		return 0;
+	}
+	if (cfg->nnets == VM_NETS_MAX)
+		return err_set(e, EINVAL, "at most %u network cards", VM_NETS_MAX);
+	for (; next_piece(&text, piece, sizeof(piece), &too_long); first = false) {
+		int ret = net_piece(&n, piece, first, e);
+
+		if (ret)
+			return ret;
+	}
+	cfg->net[cfg->nnets++] = n;
+	return 0;
+}
+
+int vm_config_console(struct vm_config *cfg, const char *text, struct err *e)
+{
+	const char *file = value_of(text, "file");
+
+	if (!strcmp(text, "stdio"))
+		cfg->console = VM_CONSOLE_STDIO;
+	else if (!strcmp(text, "pty"))
+		cfg->console = VM_CONSOLE_PTY;
+	else if (file && *file) {
+		cfg->console = VM_CONSOLE_FILE;
+		cfg->console_file = file;
+	} else
+		return err_set(e, EINVAL, "console %.60s: give stdio, file=PATH or pty", text);
+	return 0;
+}
+
+int vm_config_check(const struct vm_config *cfg, struct err *e)
+{
+	if (cfg->kernel && cfg->firmware)
+		return err_set(e, EINVAL, "give --kernel or --firmware, not both");
+	if (!cfg->kernel && !cfg->firmware)
+		return err_set(
+			e, EINVAL,
+			"nothing to boot: give --kernel FILE (or the name of a stored kernel, "
+			"see `hull kernel`) or --firmware FILE");
+	if (!cfg->kernel && (cfg->ninitrds || *cfg->append))
+		return err_set(e, EINVAL, "--initrd and --append need --kernel");
+	if (cfg->ncpus < 1 || cfg->ncpus > VM_CPUS_MAX)
+		return err_set(e, EINVAL, "--cpus %u: give 1 to %u", cfg->ncpus, VM_CPUS_MAX);
+	if (cfg->memory < VM_MEMORY_MIN || cfg->memory > VM_MEMORY_MAX)
+		return err_set(e, EINVAL, "-m %llu MiB: give 4 MiB to 64 GiB",
+			       (unsigned long long)(cfg->memory >> 20));
+	if (strlen(cfg->append) >= VM_CMDLINE_MAX)
+		return err_set(e, EINVAL, "--append: longer than the %u bytes Linux takes",
+			       VM_CMDLINE_MAX - 1);
+	if (cfg->no_net && cfg->nnets)
+		return err_set(e, EINVAL, "--net none and another --net");
+	return 0;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a machine is to be: filled in by the command line (or a file), checked
+ * here, read by vm.c. Strings belong to whoever filled it in and outlive the VM.
+ */
+#ifndef HULL_VM_CONFIG_H
+#define HULL_VM_CONFIG_H
+
+#include "host/err.h"
+
+#define VM_NAME_MAX 64u
+#define VM_CPUS_MAX 64u
+#define VM_INITRDS_MAX 8u
+#define VM_DISKS_MAX 16u
+#define VM_NETS_MAX 8u
+#define VM_FORWARDS_MAX 16u
+#define VM_MEMORY_MIN MIB(4)
+#define VM_MEMORY_MAX GIB(64)
+#define VM_CMDLINE_MAX 2048u
+
+enum vm_engine { VM_ENGINE_AUTO, VM_ENGINE_KVM, VM_ENGINE_JIT };
+
+struct vm_disk {
+	char path[512];
+	bool readonly;
+	char serial[21];
+};
+
+enum vm_net_kind { VM_NET_USER, VM_NET_TAP };
+
+struct vm_forward {
+	u16 host, guest; /* TCP ports */
+};
+
+struct vm_net {
+	enum vm_net_kind kind;
+	char tap[16]; /* interface name */
+	struct vm_forward forward[VM_FORWARDS_MAX];
+	unsigned nforwards;
+};
+
+enum vm_console_kind { VM_CONSOLE_STDIO, VM_CONSOLE_FILE, VM_CONSOLE_PTY };
+
+struct vm_config {
+	char name[VM_NAME_MAX];
+	enum vm_engine engine;
+	bool interpret; /* jit: never translate */
+	unsigned ncpus;
+	u64 memory; /* bytes */
+
+	const char *kernel, *firmware, *append;
+	const char *initrd[VM_INITRDS_MAX];
+	unsigned ninitrds;
+
+	struct vm_disk disk[VM_DISKS_MAX];
+	unsigned ndisks;
+	struct vm_net net[VM_NETS_MAX];
+	unsigned nnets;
+	bool no_net;
+
+	enum vm_console_kind console;
+	const char *console_file;
+	u16 gdb_port; /* 0 = none */
+	const char *trace;
+	bool sandbox;
+};
+
+/* What a machine is if nothing is said. */
+void vm_config_default(struct vm_config *cfg);
+
+/* The text forms of --name, --disk, --net and --console. */
+int vm_config_name(struct vm_config *cfg, const char *text, struct err *e);
+int vm_config_engine(struct vm_config *cfg, const char *text, struct err *e);
+int vm_config_disk(struct vm_config *cfg, const char *text, struct err *e);
+int vm_config_net(struct vm_config *cfg, const char *text, struct err *e);
+int vm_config_console(struct vm_config *cfg, const char *text, struct err *e);
+
+/* Checks what belongs together. */
+int vm_config_check(const struct vm_config *cfg, struct err *e);
+
+#endif

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a machine is wired to on the host's side: console, control socket,
+ * disks and networks.
+ */
+#include "vm/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- console ---- */
+
+static int console_file_open(struct vm *vm, struct err *e)
+{
+	const char *path = vm->cfg->console_file;
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0644);
+	int ret;
+
+	if (fd < 0)
+		return err_errno(e, "console file %s", path);
+	ret = console_add(vm->console, &(struct console_sink){.in = -1, .out = fd, .own = true}, e);
+	if (ret)
+		close(fd);
+	return ret;
+}
+
+static int console_pty_open(struct vm *vm, struct err *e)
+{
+	struct termios raw;
+	int in, fd = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+	if (fd < 0 || grantpt(fd) || unlockpt(fd) ||
+	    ptsname_r(fd, vm->pty_name, sizeof(vm->pty_name)))
+		return err_errno(e, "cannot make a pseudo terminal");
+	vm->ptyfd = open(vm->pty_name, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	in = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (vm->ptyfd < 0 || in < 0 || tcgetattr(vm->ptyfd, &raw))
+		return err_errno(e, "pseudo terminal %s", vm->pty_name);
+	cfmakeraw(&raw);
+	tcsetattr(vm->ptyfd, TCSANOW, &raw);
+	fprintf(stderr, "hull: console on %s\n", vm->pty_name);
+	return console_add(vm->console, &(struct console_sink){.in = in, .out = fd, .own = true},
+			   e);
+}
+
+int vm_console_open(struct vm *vm, const struct console_menu *menu, struct err *e)
+{
+	struct console_sink stdio = {.in = STDIN_FILENO, .out = STDOUT_FILENO};
+	u16 cols, rows;
+	int ret;
+
+	if (vm->cfg->console == VM_CONSOLE_FILE)
+		return console_file_open(vm, e);
+	if (vm->cfg->console == VM_CONSOLE_PTY)
+		return console_pty_open(vm, e);
+	if (isatty(STDIN_FILENO)) {
+		stdio.key = menu->key;
+		stdio.opaque = menu->opaque;
+	}
+	/* Started in the background: reading the terminal shall fail, not stop us. */
+	signal(SIGTTIN, SIG_IGN);
+	ret = console_add(vm->console, &stdio, e);
+	if (!ret && tty_window(STDOUT_FILENO, &cols, &rows))
+		console_resize(vm->console, cols, rows);
+	return ret;
+}
+
+/* ---- control socket ---- */
+
+static void add_status(struct vm *vm, json_t *r)
+{
+	const char *state = vm->result.end != VM_END_NONE ? "ending"
+			    : vm->paused		  ? "paused"
+							  : "running";
+
+	json_object_set_new(r, "name", json_string(vm->cfg->name));
+	json_object_set_new(r, "state", json_string(state));
+	json_object_set_new(r, "engine", json_string(vm->ops->name));
+	json_object_set_new(r, "cpus", json_integer(vm->cfg->ncpus));
+	json_object_set_new(r, "memory_mib", json_integer((json_int_t)(vm->cfg->memory >> 20)));
+	json_object_set_new(r, "pid", json_integer(vm->pid));
+	json_object_set_new(r, "uptime_s", json_real((double)io_now(loop_clock(vm->loop)) / 1e9));
+}
+
+static void add_optional(json_t *r, const char *key, const char *text)
+{
+	if (text && *text)
+		json_object_set_new(r, key, json_string(text));
+}
+
+static json_t *vcpu_counters(struct vm *vm, unsigned i)
+{
+	struct engine_counters c = {0};
+
+	vm->ops->vcpu_counters(pc_vcpus(vm->pc)[i], &c);
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "instructions",
+			 (json_int_t)c.instructions, "blocks_translated",
+			 (json_int_t)c.blocks_translated, "tlb_misses", (json_int_t)c.tlb_misses,
+			 "exits", (json_int_t)c.exits, "interrupts", (json_int_t)c.interrupts,
+			 "invalidations", (json_int_t)c.invalidations, "code_bytes",
+			 (json_int_t)c.code_bytes);
+}
+
+/* Memory of this process in KiB, by kind. */
+static void add_memory(json_t *r)
+{
+	FILE *f = fopen("/proc/self/status", "re");
+	char line[128], key[32];
+	long long kib;
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "%31[A-Za-z]: %lld kB", key, &kib) == 2 && !strncmp(key, "Rss", 3))
+			json_object_set_new(r, key, json_integer(kib));
+	if (f)
+		fclose(f);
+}
+
+static void add_inspect(struct vm *vm, json_t *r)
+{
+	json_t *cpus = json_array(), *disks = json_array(), *mem = json_object();
+
+	add_status(vm, r);
+	add_optional(r, "kernel", vm->cfg->kernel);
+	add_optional(r, "firmware", vm->cfg->firmware);
+	add_optional(r, "append", vm->cfg->append);
+	add_optional(r, "pty", vm->pty_name);
+	json_object_set_new(r, "boot", json_string(pc_boot_name(vm->pc)));
+	json_object_set_new(r, "resets", json_integer(vm->resets));
+	for (unsigned i = 0; i < vm->cfg->ndisks; i++)
+		json_array_append_new(disks, json_pack("{s:s, s:b}", "path", vm->cfg->disk[i].path,
+						       "readonly", vm->cfg->disk[i].readonly));
+	for (unsigned i = 0; i < vm->cfg->ncpus && vm->ops->vcpu_counters; i++)
+		json_array_append_new(cpus, vcpu_counters(vm, i));
+	add_memory(mem);
+	json_object_set_new(r, "disks", disks);
+	json_object_set_new(r, "vcpus", cpus);
+	json_object_set_new(r, "memory_kib", mem);
+}
+
+static void request_window(struct vm *vm, json_t *request)
+{
+	json_int_t cols = json_integer_value(json_object_get(request, "cols"));
+	json_int_t rows = json_integer_value(json_object_get(request, "rows"));
+
+	if (cols > 0 && cols <= UINT16_MAX && rows > 0 && rows <= UINT16_MAX)
+		console_resize(vm->console, (u16)cols, (u16)rows);
+}
+
+static int on_request(void *opaque, const char *what, json_t *request, json_t *reply, bool *console,
+		      struct err *e)
+{
+	struct vm *vm = opaque;
+
+	if (!strcmp(what, "status"))
+		add_status(vm, reply);
+	else if (!strcmp(what, "inspect"))
+		add_inspect(vm, reply);
+	else if (!strcmp(what, "stop"))
+		vm_power_button(vm);
+	else if (!strcmp(what, "kill"))
+		vm_finish(vm, VM_END_KILLED, SIGKILL, "killed by `hull kill`");
+	else if (!strcmp(what, "pause"))
+		vm_pause(vm);
+	else if (!strcmp(what, "resume"))
+		vm_resume(vm);
+	else if (!strcmp(what, "reset"))
+		vm_request_reset(vm);
+	else if (!strcmp(what, "console") || !strcmp(what, "resize")) {
+		request_window(vm, request);
+		*console = !strcmp(what, "console");
+	} else
+		return err_set(e, EINVAL, "unknown request");
+	return 0;
+}
+
+static int on_stream(void *opaque, int fd, struct err *e)
+{
+	struct vm *vm = opaque;
+	int ret, in = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+
+	if (in < 0)
+		return err_errno(e, "console");
+	ret = console_add(vm->console, &(struct console_sink){.in = in, .out = fd, .own = true}, e);
+	if (ret)
+		close(in);
+	return ret;
+}
+
+int vm_control_open(struct vm *vm, struct err *e)
+{
+	static const struct control_ops ops = {.request = on_request, .stream = on_stream};
+
+	vm->pid = getpid();
+	return control_create(vm->loop, vm->cfg->name, &ops, vm, &vm->control, e);
+}
+
+/* ---- back ends ---- */
+
+int backends_open(struct vm *vm, struct pc_config *pc, struct err *e)
+{
+	if (vm->cfg->ndisks)
+		return err_set(e, ENOSYS, "disks: not built in yet");
+	if (vm->cfg->nnets)
+		return err_set(e, ENOSYS, "networks: not built in yet");
+	return 0;
+}
+
+void backends_close(struct vm *vm)
+{
+}
