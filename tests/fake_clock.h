@@ -39,9 +39,10 @@ static void fake_cancel(void *opaque, struct io_timer *t)
 static void fake_arm(void *opaque, struct io_timer *t, u64 deadline_ns)
 {
 	struct fake_clock *fc = opaque;
-	struct list *pos = fc->timers.next;
+	struct list *pos;
 
 	fake_cancel(opaque, t);
+	pos = fc->timers.next;
 	while (pos != &fc->timers &&
 	       list_entry(pos, struct io_timer, link)->deadline_ns <= deadline_ns)
 		pos = pos->next;
