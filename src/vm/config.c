@@ -186,9 +186,9 @@ int vm_config_check(const struct vm_config *cfg, struct err *e)
 		return err_set(e, EINVAL, "--initrd and --append need --kernel");
 	if (cfg->ncpus < 1 || cfg->ncpus > VM_CPUS_MAX)
 		return err_set(e, EINVAL, "--cpus %u: give 1 to %u", cfg->ncpus, VM_CPUS_MAX);
-	if (cfg->memory < VM_MEMORY_MIN || cfg->memory > VM_MEMORY_MAX)
-		return err_set(e, EINVAL, "-m %llu MiB: give 4 MiB to 64 GiB",
-			       (unsigned long long)(cfg->memory >> 20));
+	if (cfg->memory < VM_MEMORY_MIN || cfg->memory > VM_MEMORY_MAX || cfg->memory % MIB(1))
+		return err_set(e, EINVAL, "-m: give 4 MiB to 64 GiB in whole MiB, not %llu bytes",
+			       (unsigned long long)cfg->memory);
 	if (strlen(cfg->append) >= VM_CMDLINE_MAX)
 		return err_set(e, EINVAL, "--append: longer than the %u bytes Linux takes",
 			       VM_CMDLINE_MAX - 1);

@@ -31,6 +31,7 @@ struct vm {
 	struct file_map kernel, firmware, initrd[VM_INITRDS_MAX];
 	struct boot_blob initrd_blob[VM_INITRDS_MAX];
 
+	int statusfd;	  /* /proc/self/status */
 	int sigfd, ptyfd; /* ptyfd: the other end, held open so that ours never hangs up */
 	struct loop_fd sigwatch;
 	char pty_name[64];

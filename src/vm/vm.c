@@ -297,7 +297,7 @@ int vm_create(const struct vm_config *cfg, struct vm **out, struct err *e)
 	if (!vm)
 		return err_set(e, ENOMEM, "no memory for a machine");
 	vm->cfg = cfg;
-	vm->sigfd = vm->ptyfd = -1;
+	vm->sigfd = vm->ptyfd = vm->statusfd = -1;
 	vm->reset_work = (struct loop_work){.fn = do_reset, .opaque = vm};
 	ret = vm_open(vm, e);
 	if (ret) {
@@ -363,6 +363,8 @@ void vm_destroy(struct vm *vm)
 		close(vm->sigfd);
 	if (vm->ptyfd >= 0)
 		close(vm->ptyfd);
+	if (vm->statusfd >= 0)
+		close(vm->statusfd);
 	loop_destroy(vm->loop);
 	file_map_close(&vm->kernel);
 	file_map_close(&vm->firmware);

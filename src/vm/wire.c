@@ -106,18 +106,22 @@ static json_t *vcpu_counters(struct vm *vm, unsigned i)
 			 (json_int_t)c.code_bytes);
 }
 
-/* Memory of this process in KiB, by kind. */
-static void add_memory(json_t *r)
+/* Memory of this process in KiB, by kind; opened before the sandbox closed /proc. */
+static void add_memory(struct vm *vm, json_t *r)
 {
-	FILE *f = fopen("/proc/self/status", "re");
-	char line[128], key[32];
-	long long kib;
+	static const char *const keys[] = {"RssAnon", "RssFile", "RssShmem"};
+	char text[4096];
+	ssize_t n = pread(vm->statusfd, text, sizeof(text) - 1, 0);
 
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "%31[A-Za-z]: %lld kB", key, &kib) == 2 && !strncmp(key, "Rss", 3))
-			json_object_set_new(r, key, json_integer(kib));
-	if (f)
-		fclose(f);
+	text[n > 0 ? n : 0] = 0;
+	for (unsigned i = 0; i < ARRAY_LEN(keys); i++) {
+		const char *at = strstr(text, keys[i]);
+
+		if (at)
+			json_object_set_new(
+				r, keys[i],
+				json_integer(strtoll(at + strlen(keys[i]) + 1, NULL, 10)));
+	}
 }
 
 static void add_inspect(struct vm *vm, json_t *r)
@@ -136,7 +140,7 @@ static void add_inspect(struct vm *vm, json_t *r)
 						       "readonly", vm->cfg->disk[i].readonly));
 	for (unsigned i = 0; i < vm->cfg->ncpus && vm->ops->vcpu_counters; i++)
 		json_array_append_new(cpus, vcpu_counters(vm, i));
-	add_memory(mem);
+	add_memory(vm, mem);
 	json_object_set_new(r, "disks", disks);
 	json_object_set_new(r, "vcpus", cpus);
 	json_object_set_new(r, "memory_kib", mem);
@@ -196,6 +200,7 @@ int vm_control_open(struct vm *vm, struct err *e)
 	static const struct control_ops ops = {.request = on_request, .stream = on_stream};
 
 	vm->pid = getpid();
+	vm->statusfd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
 	return control_create(vm->loop, vm->cfg->name, &ops, vm, &vm->control, e);
 }
 
