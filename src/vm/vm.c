@@ -355,6 +355,7 @@ void vm_destroy(struct vm *vm)
 	if (!vm)
 		return;
 	runner_destroy(vm->runner);
+	backends_drain(vm);
 	pc_destroy(vm->pc);
 	backends_close(vm);
 	control_destroy(vm->control);
