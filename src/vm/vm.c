@@ -233,6 +233,17 @@ static int open_blobs(struct vm *vm, struct pc_config *pc, struct err *e)
 	return ret;
 }
 
+/*
+ * A file that exists but cannot be used has a status of its own (ENOEXEC, see
+ * src/cli/cli.h), whatever the reason.
+ */
+static int file_error(int ret, struct err *e)
+{
+	if (ret && ret != -ENOENT && ret != -ENOMEM && ret != -ENOSYS && ret != -ENODEV && e)
+		e->status = ENOEXEC;
+	return ret;
+}
+
 static int open_signals(struct vm *vm, struct err *e)
 {
 	sigset_t set;
@@ -265,7 +276,7 @@ static int open_board(struct vm *vm, struct err *e)
 		.event = on_board_event,
 		.opaque = vm,
 	};
-	int ret = open_blobs(vm, &pc, e);
+	int ret = file_error(open_blobs(vm, &pc, e), e);
 
 	if (ret)
 		return ret;
@@ -274,7 +285,7 @@ static int open_board(struct vm *vm, struct err *e)
 	if (getrandom(pc.seed, sizeof(pc.seed), 0) != sizeof(pc.seed))
 		return err_errno(e, "no random numbers");
 	ret = backends_open(vm, &pc, e);
-	return ret ? ret : pc_create(&pc, &vm->pc, e);
+	return file_error(ret ? ret : pc_create(&pc, &vm->pc, e), e);
 }
 
 static int vm_open(struct vm *vm, struct err *e)
