@@ -40,8 +40,8 @@ int native_area_create(struct x86_vcpu *c)
 
 	if (ret < 0)
 		goto undo;
-	c->native_guard = area_map(X86_NATIVE_GUARD, PROT_READ | PROT_WRITE,
-				   MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	c->native_guard =
+		area_map(X86_NATIVE_GUARD, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
 	if (!c->native_guard || mprotect(c->native_guard + 4096, 4096, PROT_NONE) < 0) {
 		ret = -ENOMEM;
 		goto undo;
@@ -71,7 +71,8 @@ static void native_signal(int sig, siginfo_t *info, void *context)
 	(void)info;
 	if (resume) {
 		reg[REG_RIP] = (greg_t)resume;
-		reg[REG_RAX] = sig;
+		reg[REG_RAX] = reg[REG_TRAPNO];
+		reg[REG_RDX] = reg[REG_CR2];
 		return;
 	}
 	signal(sig, SIG_DFL); /* returns to the fault, which then ends the process */
@@ -79,10 +80,12 @@ static void native_signal(int sig, siginfo_t *info, void *context)
 
 int native_signals_install(void)
 {
+	static const int signals[] = {SIGFPE, SIGSEGV, SIGILL, SIGBUS};
 	struct sigaction sa = {.sa_sigaction = native_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK};
 
 	sigemptyset(&sa.sa_mask);
-	if (sigaction(SIGFPE, &sa, NULL) < 0 || sigaction(SIGSEGV, &sa, NULL) < 0)
-		return -errno;
+	for (unsigned i = 0; i < ARRAY_LEN(signals); i++)
+		if (sigaction(signals[i], &sa, NULL) < 0)
+			return -errno;
 	return 0;
 }
