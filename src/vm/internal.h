@@ -13,6 +13,7 @@
 #include "machine/pc.h"
 #include "ui/console.h"
 #include "vm/control.h"
+#include "vm/gdb.h"
 #include "vm/runner.h"
 #include "vm/vm.h"
 
@@ -27,6 +28,7 @@ struct vm {
 	struct control *control;
 	struct pc *pc;
 	struct runner *runner;
+	struct gdb *gdb; /* NULL: no --gdb */
 	struct io_block *disk[VM_DISKS_MAX];
 
 	struct file_map kernel, firmware, initrd[VM_INITRDS_MAX];
