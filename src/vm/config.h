@@ -60,8 +60,7 @@ struct vm_config {
 
 	enum vm_console_kind console;
 	const char *console_file;
-	u16 gdb_port;	 /* 0 = none */
-	bool gdb_nowait; /* start without waiting for gdb */
+	u16 gdb_port; /* 0 = none */
 	const char *trace;
 	bool sandbox;
 };

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the code cache needs of the host OS: memory mapped twice, signal stacks,
+ * signals raised by generated code, traces. The only hosted file of rt/.
+ *
+ * HULL_JIT (environment, for people who work on the translator): a list of
+ *	trace=FILE  guest and host bytes of every unit
+ *	perf        /tmp/perf-PID.map, so that `perf report` names units
+ *	hot=N       visits before code is translated
+ */
+#include "engine/jit/rt/fault.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include "engine/jit/native_area.h"
+#include "engine/jit/rt/jit.h"
+#include "engine/jit/x86/translate.h"
+
+#define DEFAULT_CACHE MIB(128)
+#define MIN_CACHE MIB(2)
+#define MAX_CACHE MIB(1024) /* rel32 reach */
+
+/* Lazily backed memory for a table of n entries. */
+static void *table_map(size_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static int code_map(struct jit *j, u64 bytes)
+{
+	int fd = memfd_create("hull-code", MFD_CLOEXEC);
+	void *rw, *rx;
+
+	if (fd < 0)
+		return -errno;
+	if (ftruncate(fd, (off_t)bytes) < 0) {
+		close(fd);
+		return -ENOMEM;
+	}
+	rw = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+	rx = mmap(NULL, bytes, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_NORESERVE, fd, 0);
+	close(fd);
+	j->rw = rw == MAP_FAILED ? NULL : rw;
+	j->rx = rx == MAP_FAILED ? NULL : rx;
+	j->size = (u32)bytes;
+	return j->rw && j->rx ? 0 : -ENOMEM;
+}
+
+static int tables_create(struct jit *j)
+{
+	j->max_units = j->size / 128;
+	j->max_sites = j->size / 16;
+	j->max_pcs = j->size / 8;
+	j->max_maps = j->size / 256;
+	j->max_pages = j->size / 256;
+	j->unit = table_map(j->max_units * sizeof(*j->unit));
+	j->site = table_map(j->max_sites * sizeof(*j->site));
+	j->pc = table_map(j->max_pcs * sizeof(*j->pc));
+	j->map = table_map(j->max_maps * sizeof(*j->map));
+	j->page = table_map(j->max_pages * sizeof(*j->page));
+	j->xl = table_map(sizeof(struct xl));
+	return j->unit && j->site && j->pc && j->map && j->page && j->xl ? 0 : -ENOMEM;
+}
+
+static void options_read(struct jit *j)
+{
+	const char *s = getenv("HULL_JIT"), *hot = s ? strstr(s, "hot=") : NULL;
+
+	j->trace = s && strstr(s, "trace=");
+	j->perf = s && strstr(s, "perf");
+	if (hot)
+		j->hot_visits = (u32)strtoul(hot + 4, NULL, 10) & 0xff;
+}
+
+int jit_host_create(struct jit **out, u64 cache_bytes)
+{
+	struct jit *j = table_map(sizeof(*j));
+	int ret;
+
+	if (!j)
+		return -ENOMEM;
+	if (!cache_bytes)
+		cache_bytes = DEFAULT_CACHE;
+	if (cache_bytes < MIN_CACHE)
+		cache_bytes = MIN_CACHE;
+	if (cache_bytes > MAX_CACHE)
+		cache_bytes = MAX_CACHE;
+	j->hot_visits = 4;
+	j->have_bmi2 = __builtin_cpu_supports("bmi2");
+	options_read(j);
+	ret = code_map(j, cache_bytes & ~0xfffULL);
+	if (!ret)
+		ret = tables_create(j);
+	if (ret) {
+		jit_host_destroy(j);
+		return ret;
+	}
+	*out = j;
+	return 0;
+}
+
+static void unmap(const void *p, size_t bytes)
+{
+	if (p)
+		munmap((void *)(uintptr_t)p, bytes);
+}
+
+void jit_host_destroy(struct jit *j)
+{
+	if (!j)
+		return;
+	unmap(j->rw, j->size);
+	unmap(j->rx, j->size);
+	unmap(j->unit, j->max_units * sizeof(*j->unit));
+	unmap(j->site, j->max_sites * sizeof(*j->site));
+	unmap(j->pc, j->max_pcs * sizeof(*j->pc));
+	unmap(j->map, j->max_maps * sizeof(*j->map));
+	unmap(j->page, j->max_pages * sizeof(*j->page));
+	unmap(j->xl, sizeof(struct xl));
+	unmap(j, sizeof(*j));
+}
+
+void jit_host_yield(void)
+{
+	sched_yield();
+}
+
+#define SIGNAL_STACK KIB(64)
+
+void jit_host_thread(void)
+{
+	stack_t now, mine = {.ss_size = SIGNAL_STACK};
+
+	native_signals_install();
+	if (sigaltstack(NULL, &now) == 0 && !(now.ss_flags & SS_DISABLE))
+		return;
+	mine.ss_sp = table_map(SIGNAL_STACK);
+	if (mine.ss_sp)
+		sigaltstack(&mine, NULL);
+}
+
+/* ---- signals raised by generated code ---- */
+
+static u64 gs_base(void)
+{
+	u64 v;
+
+	__asm__ volatile("rdgsbase %0" : "=r"(v));
+	return v;
+}
+
+static void state_from(struct x86_vcpu *c, const greg_t *r)
+{
+	static const u8 reg[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP,
+				   REG_RSI, REG_RDI, REG_R8,  REG_R9,  REG_R10, REG_R11,
+				   REG_R12, REG_R13, REG_R14, REG_R15};
+	const u64 mine = X86_F_STATUS | X86_F_DF;
+
+	for (unsigned i = 0; i < 16; i++)
+		if (i != JIT_S1 && i != JIT_S2)
+			c->gpr[i] = (u64)r[reg[i]];
+	c->rflags = (c->rflags & ~mine) | ((u64)r[REG_EFL] & mine);
+}
+
+/* trap: the host's own exception number, as the guest would have seen it. */
+static bool raise_for(struct x86_vcpu *c, u64 trap)
+{
+	switch (trap) {
+	case X86_DE:
+	case X86_UD:
+	case X86_MF:
+	case X86_XM:
+		x86_raise(c, (enum x86_vector)trap);
+		return true;
+	case X86_GP:
+		x86_raise_err(c, X86_GP, 0);
+		return true;
+	}
+	return false; /* a page fault is ours to answer for */
+}
+
+bool jit_signal(void *context)
+{
+	greg_t *r = ((ucontext_t *)context)->uc_mcontext.gregs;
+	struct x86_vcpu *c = (struct x86_vcpu *)gs_base();
+	u64 pc = (u64)r[REG_RIP], rip;
+	struct jit *j;
+
+	if (!c || c->self != c || !c->vm || !c->vm->jit)
+		return false;
+	j = c->vm->jit;
+	if (pc - (u64)(uintptr_t)j->rx >= j->size || !jit_fault_rip(j, pc, &rip))
+		return false;
+	state_from(c, r);
+	c->rip = rip;
+	if (!raise_for(c, (u64)r[REG_TRAPNO]))
+		return false;
+	r[REG_RIP] = (greg_t)(uintptr_t)jit_host(j, j->thunk.leave);
+	r[REG_RSP] = (greg_t)c->host_rsp;
+	r[REG_EFL] &= ~(greg_t)X86_F_DF;
+	return true;
+}
+
+/* ---- traces ---- */
+
+static void hex(FILE *f, const char *what, const u8 *p, unsigned n)
+{
+	fprintf(f, "%s", what);
+	for (unsigned i = 0; i < n; i++)
+		fprintf(f, "%02x", p[i]);
+	fputc('\n', f);
+}
+
+static void trace_unit(const struct jit *j, const struct jit_unit *u, const u8 *guest, unsigned len)
+{
+	char path[256] = "";
+	const char *s = strstr(getenv("HULL_JIT"), "trace=");
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%.*s", (int)strcspn(s + 6, ","), s + 6);
+	f = fopen(path, "a");
+	if (!f)
+		return;
+	fprintf(f, "unit %llx key %x gpa %llx insns %u fpu %d at %p\n", (unsigned long long)u->rip,
+		u->map->key, (unsigned long long)u->map->gpa, u->ninsns, u->fpu,
+		jit_host(j, u->e2));
+	hex(f, "guest ", guest, len);
+	hex(f, "host ", j->rw + u->e2, u->end - u->e2);
+	fclose(f);
+}
+
+static void perf_unit(const struct jit *j, const struct jit_unit *u)
+{
+	char path[64];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/tmp/perf-%d.map", (int)getpid());
+	f = fopen(path, "a");
+	if (!f)
+		return;
+	fprintf(f, "%llx %x g_%llx\n", (unsigned long long)(uintptr_t)jit_host(j, u->e0),
+		u->end - u->e0, (unsigned long long)u->rip);
+	fclose(f);
+}
+
+void jit_host_trace(struct jit *j, const struct jit_unit *u, const u8 *guest, unsigned len)
+{
+	if (j->trace)
+		trace_unit(j, u, guest, len);
+	if (j->perf)
+		perf_unit(j, u);
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The code cache of a VM and what hangs off it. Private to rt/ and x86/translate*.
+ *
+ * A UNIT is a piece of guest code of one page, translated for one linear address
+ * and one mode key. A MAP is "linear page L shows guest-physical page P, fetched
+ * with mode key K"; it has an id that is never used twice. Each vCPU's xtlb says
+ * which map is current for a linear page; a unit's entry compares that with its
+ * own map's id, so jumps into a unit from another page, from the jump table or
+ * from a chain need no undoing when the guest changes its page tables: the
+ * small xtlb is cleared and everything that was stale stops matching.
+ *
+ *	e0   from an indirect jump: r11 = target rip, nothing known
+ *	e1   from a direct jump of another page: rip and mode are right
+ *	e2   from the same page, or after a check in C
+ *
+ * When a code page is written its maps are dropped: the ids vanish from all
+ * xtlbs, so no entry matches again. Memory is only reused after a flush of
+ * everything, at a moment when no vCPU is inside generated code.
+ *
+ * One lock guards all tables; generated code reads none of them.
+ */
+#ifndef HULL_ENGINE_JIT_RT_JIT_H
+#define HULL_ENGINE_JIT_RT_JIT_H
+
+#include "engine/jit/host/x86_64/emit.h"
+#include "engine/jit/x86/cpu.h"
+
+#define JIT_XTLB 1024u	     /* entries, a power of two */
+#define JIT_JC 65536u	     /* jump table: one entry per low 16 bits of rip */
+#define JIT_HASH 32768u	     /* unit and map hash heads */
+#define JIT_HEAT 16384u	     /* visit counters of cold code */
+#define JIT_MAX_INSN 96u     /* guest instructions of a unit */
+#define JIT_UNIT_ROOM 65536u /* code bytes that must be free before a translation */
+
+/* Host registers that generated code uses; the guest's r10 and r11 live in memory. */
+enum { JIT_S1 = 11, JIT_S2 = 10 };
+
+struct jit_map {
+	u64 lin, gpa; /* page addresses */
+	const u8 *host;
+	u32 key, id;
+	struct jit_map *hash_next, *page_next;
+	struct jit_unit *units;
+	bool dead;
+};
+
+struct jit_page {
+	u64 gpa;
+	struct jit_map *maps;
+	struct jit_page *hash_next;
+};
+
+struct jit_unit {
+	u64 rip;
+	struct jit_map *map;
+	struct jit_unit *hash_next, *map_next;
+	u32 e0, e1, e2, end; /* offsets in the code area */
+	u32 pcs;	     /* first of its ninsns entries in jit.pcs */
+	u16 ninsns;
+	bool fpu;	/* needs the guest's vector state in the host's registers */
+	bool forwarded; /* e1 jumps to the unit that replaced it */
+};
+
+/* Where a guest instruction's own code begins and ends, for faults of the host. */
+struct jit_pc {
+	u16 guest; /* offset from the unit's rip */
+	u16 host;  /* offset from the unit's e2 */
+};
+
+/* A place where generated code may call out; r10 holds its index. */
+struct jit_site {
+	u32 unit;    /* index */
+	s32 rip;     /* guest address concerned, relative to the unit's rip */
+	u32 retry;   /* MEM: code offset to try again; LINK: position of the rel32 */
+	u32 next;    /* MEM, EXEC: where the next guest instruction starts, 0 = look it up */
+	u8 len;	     /* MEM, EXEC: length of the guest instruction */
+	u8 size;     /* MEM: bytes */
+	u8 access;   /* MEM: enum x86_access */
+	bool masked; /* MEM: bytes of it may be disabled (AVX-512) */
+};
+
+/* Per-vCPU part, in x86_vcpu.rt. */
+struct jit_cpu {
+	u32 xtlb[JIT_XTLB];
+	struct jit_map *xmap[JIT_XTLB]; /* valid where xtlb[i] == xmap[i]->id */
+	u64 temp[8];			/* scratch of generated code */
+	_Atomic u32 inside;		/* in jit_run and not parked */
+	u64 jc[JIT_JC];			/* host entry by low bits of rip */
+};
+static_assert(sizeof(struct jit_cpu) <= sizeof(((struct x86_vcpu *)0)->rt), "rt area too small");
+
+/* Offsets from gs */
+#define GS_RT(field) ((u32)(offsetof(struct x86_vcpu, rt) + offsetof(struct jit_cpu, field)))
+#define GS_GPR(n) ((u32)offsetof(struct x86_vcpu, gpr) + 8u * (n))
+#define GS_OFF(field) ((u32)offsetof(struct x86_vcpu, field))
+
+struct jit_thunks {
+	u32 miss, stale, link, mem, exec, poll, fpu; /* code offsets, entered by jumps */
+	u32 leave;				     /* to the caller of enter */
+	u32 enter;				     /* void enter(vcpu, host address) */
+};
+
+/* What the translator needs while it works; under the lock. */
+struct xl_insn;
+
+struct jit {
+	struct x86_vm *vm;
+	_Atomic u32 lock;
+	u8 *rw;	      /* writable view of the code area */
+	const u8 *rx; /* executable view */
+	u32 size, cold_start;
+	struct emit hot, cold;
+	u32 code_begin; /* first byte after the thunks */
+	struct jit_thunks thunk;
+
+	struct jit_unit *unit;
+	u32 nunits, max_units;
+	struct jit_site *site;
+	u32 nsites, max_sites;
+	struct jit_pc *pc;
+	u32 npcs, max_pcs;
+	struct jit_map *map;
+	u32 nmaps, max_maps;
+	struct jit_page *page;
+	u32 npages, max_pages;
+	struct jit_unit *unit_hash[JIT_HASH];
+	struct jit_map *map_hash[JIT_HASH];
+	struct jit_page *page_hash[JIT_HASH];
+	u32 next_id; /* of maps, never reused before 2^32 */
+	u8 heat[JIT_HEAT];
+
+	_Atomic u32 flush_wanted;
+	bool strict_ret; /* some caller looks at the flags its callee leaves */
+	bool have_bmi2;
+	u32 hot_visits; /* visits before a translation */
+	bool trace, perf;
+	struct xl_insn *xl; /* the translator's work area */
+};
+
+static inline struct jit_cpu *jit_cpu(struct x86_vcpu *c)
+{
+	return (struct jit_cpu *)c->rt;
+}
+
+static inline const void *jit_host(const struct jit *j, u32 off)
+{
+	return j->rx + off;
+}
+
+static inline unsigned jit_xtlb_index(u64 lin)
+{
+	return (unsigned)(lin >> 12) & (JIT_XTLB - 1);
+}
+
+/* Can code of this mode be translated at all? */
+bool jit_translatable(u32 key);
+
+/* rt/tables.c: all under the lock */
+void jit_lock(struct jit *j);
+void jit_unlock(struct jit *j);
+struct jit_map *jit_map_get(struct jit *j, u64 lin, u64 gpa, const u8 *host, u32 key);
+struct jit_unit *jit_unit_find(struct jit *j, const struct jit_map *m, u64 rip);
+void jit_unit_add(struct jit *j, struct jit_unit *u);
+void jit_reset(struct jit *j); /* forget everything; no vCPU is inside */
+bool jit_full(const struct jit *j);
+u32 jit_site_new(struct jit *j, struct jit_unit *u, u64 rip);
+
+/* rt/thunk.c */
+void jit_thunks_emit(struct jit *j);
+
+/* rt/run.c: handlers called from the thunks; they return where to go on, NULL = leave */
+const void *jit_on_miss(struct x86_vcpu *c, u64 rip, u32 unused);
+const void *jit_on_stale(struct x86_vcpu *c, u64 rip, u32 unit);
+const void *jit_on_link(struct x86_vcpu *c, u64 unused, u32 site);
+const void *jit_on_mem(struct x86_vcpu *c, u64 linear, u32 site);
+const void *jit_on_exec(struct x86_vcpu *c, u64 unused, u32 site);
+const void *jit_on_poll(struct x86_vcpu *c, u64 unused, u32 site);
+const void *jit_on_fpu(struct x86_vcpu *c, u64 unused, u32 site);
+
+/* A caller that looks at flags its callee returns was seen: translate `ret` so that they survive.
+ */
+void jit_strict(struct jit *j);
+
+/* x86/translate.c: a new unit for rip in map m, or NULL (leave it to the interpreter). */
+struct jit_unit *jit_translate(struct jit *j, struct x86_vcpu *c, struct jit_map *m, u64 rip);
+/*
+ * Does code at rip, entered with all flags meaningful, look at some before it
+ * sets them? Returns the flags it may read; `unknown` is returned where the
+ * bytes do not tell. Reads only the page of m.
+ */
+u32 jit_peek_flags(const struct jit_map *m, u64 rip, u32 unknown);
+
+/* rt/hosted.c: services of the host OS */
+int jit_host_create(struct jit **out, u64 cache_bytes);
+void jit_host_destroy(struct jit *j);
+void jit_host_thread(void); /* on the vCPU's thread: signal stack and handlers */
+void jit_host_yield(void);
+void jit_host_trace(struct jit *j, const struct jit_unit *u, const u8 *guest, unsigned len);
+/* For the signal handler: the guest address of the instruction at host_rip, or false. */
+bool jit_fault_rip(const struct jit *j, u64 host_rip, u64 *rip);
+
+#endif

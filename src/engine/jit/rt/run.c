@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Running: lookup of translations, what generated code calls out for, the cold
+ * tier. All functions here run on the vCPU's thread with its state in memory.
+ */
+#include "engine/jit/rt/jit.h"
+
+#include "base/bits.h"
+
+bool jit_translatable(u32 key)
+{
+	unsigned mode = key & 3;
+
+	if (!(key & X86_KEY_FLAT) || (key & (X86_KEY_STEP | X86_KEY_REAL | X86_KEY_ALIGN)))
+		return false;
+	return mode == X86_MODE_64 || (mode == X86_MODE_32 && (key & X86_KEY_SS32));
+}
+
+static unsigned heat_index(u64 rip)
+{
+	return (unsigned)((rip * 0x9e3779b97f4a7c15ULL) >> 40) & (JIT_HEAT - 1);
+}
+
+static bool heat_is_hot(struct jit *j, u64 rip)
+{
+	u8 *h = &j->heat[heat_index(rip)];
+
+	if (*h >= j->hot_visits)
+		return true;
+	++*h;
+	return false;
+}
+
+/* The current map of the page at rip, or NULL (fault raised, or not RAM). Takes the lock. */
+static struct jit_map *map_at(struct jit *j, struct x86_vcpu *c, u64 rip)
+{
+	struct jit_cpu *x = jit_cpu(c);
+	unsigned i = jit_xtlb_index(rip);
+	struct jit_map *m = x->xmap[i];
+	u64 gpa;
+	const u8 *host;
+
+	if (m && x->xtlb[i] == m->id && m->lin == align_down(rip, GPA_PAGE_SIZE) &&
+	    m->key == c->mode_key) {
+		jit_lock(j);
+		if (!m->dead)
+			return m;
+		jit_unlock(j);
+	}
+	if (x86_fetch_page(c, rip, &gpa, &host) < 0 || !host)
+		return NULL;
+	gpa = align_down(gpa, GPA_PAGE_SIZE);
+	host = (const u8 *)align_down((u64)(uintptr_t)host, GPA_PAGE_SIZE);
+	jit_lock(j);
+	m = jit_map_get(j, align_down(rip, GPA_PAGE_SIZE), gpa, host, c->mode_key);
+	if (!m) {
+		atomic_store(&j->flush_wanted, 1);
+		jit_unlock(j);
+		return NULL;
+	}
+	x->xmap[i] = m;
+	x->xtlb[i] = m->id;
+	return m;
+}
+
+/* The unit for c->rip, made when it has earned it; NULL: interpret (or a fault, or a flush). */
+static struct jit_unit *unit_at(struct jit *j, struct x86_vcpu *c)
+{
+	struct jit_unit *u;
+	struct jit_map *m;
+
+	if (!jit_translatable(c->mode_key))
+		return NULL;
+	m = map_at(j, c, c->rip);
+	if (!m)
+		return NULL;
+	u = jit_unit_find(j, m, c->rip);
+	if (!u && heat_is_hot(j, c->rip)) {
+		if (jit_full(j))
+			atomic_store(&j->flush_wanted, 1);
+		else
+			u = jit_translate(j, c, m, c->rip);
+		if (u) {
+			c->count.blocks_translated++;
+			c->count.code_bytes = j->hot.pos + (j->cold.pos - j->cold_start);
+		}
+	}
+	jit_unlock(j);
+	return u;
+}
+
+/* Something for the run loop, or for jit_run itself? */
+static bool must_leave(struct jit *j, struct x86_vcpu *c)
+{
+	return atomic_load_explicit(&c->kick, memory_order_relaxed) || c->exc.pending ||
+	       atomic_load_explicit(&j->flush_wanted, memory_order_relaxed);
+}
+
+static const void *go_on(struct jit *j, struct x86_vcpu *c)
+{
+	struct jit_unit *u;
+
+	if (must_leave(j, c))
+		return NULL;
+	u = unit_at(j, c);
+	return u ? jit_host(j, u->e2) : NULL;
+}
+
+const void *jit_on_miss(struct x86_vcpu *c, u64 rip, u32 unused)
+{
+	struct jit *j = c->vm->jit;
+	struct jit_unit *u;
+
+	c->rip = rip;
+	if (must_leave(j, c))
+		return NULL;
+	u = unit_at(j, c);
+	if (!u)
+		return NULL;
+	jit_cpu(c)->jc[rip & (JIT_JC - 1)] = (u64)(uintptr_t)jit_host(j, u->e0);
+	return jit_host(j, u->e2);
+}
+
+/* e1 of a unit whose page was written: lead later comers straight to the new unit. */
+static void unit_forward(struct jit *j, struct jit_unit *old, const struct jit_unit *u)
+{
+	u64 *at = (u64 *)(j->rw + old->e1);
+	u32 rel = u->e1 - (old->e1 + 5);
+	u64 v = *at;
+
+	v = (v & ~BITS(0, 39)) | 0xe9 | (u64)rel << 8;
+	__atomic_store_n(at, v, __ATOMIC_RELEASE);
+	old->forwarded = true;
+}
+
+const void *jit_on_stale(struct x86_vcpu *c, u64 rip, u32 index)
+{
+	struct jit *j = c->vm->jit;
+	struct jit_unit *old = &j->unit[index], *u;
+
+	c->rip = rip;
+	if (must_leave(j, c))
+		return NULL;
+	u = unit_at(j, c);
+	if (!u)
+		return NULL;
+	jit_lock(j);
+	if (old->map->dead && !u->map->dead && !old->forwarded && u != old)
+		unit_forward(j, old, u);
+	jit_unlock(j);
+	return jit_host(j, u->e2);
+}
+
+static u64 site_rip(const struct jit *j, const struct jit_site *s)
+{
+	const struct jit_unit *u = &j->unit[s->unit];
+	u64 rip = u->rip + (u64)(s64)s->rip;
+
+	return (u->map->key & 3) == X86_MODE_64 ? rip : (u32)rip;
+}
+
+const void *jit_on_link(struct x86_vcpu *c, u64 unused, u32 site)
+{
+	struct jit *j = c->vm->jit;
+	struct jit_site *s = &j->site[site];
+	struct jit_unit *from = &j->unit[s->unit], *u;
+
+	c->rip = site_rip(j, s);
+	if (must_leave(j, c))
+		return NULL;
+	u = unit_at(j, c);
+	if (!u)
+		return NULL;
+	jit_lock(j);
+	if (!from->map->dead && !u->map->dead && u->map->key == from->map->key)
+		emit_patch(j->rw, s->retry, u->map == from->map ? u->e2 : u->e1);
+	jit_unlock(j);
+	return jit_host(j, u->e2);
+}
+
+/* After one interpreted instruction of a unit: on with the unit if nothing else changed. */
+static const void *resume(struct jit *j, struct x86_vcpu *c, const struct jit_site *s)
+{
+	const struct jit_unit *u = &j->unit[s->unit];
+	const struct jit_map *m = u->map;
+
+	if (must_leave(j, c))
+		return NULL;
+	if (!s->next || c->rip != site_rip(j, s) + s->len || c->mode_key != m->key || m->dead ||
+	    jit_cpu(c)->xtlb[jit_xtlb_index(m->lin)] != m->id)
+		return go_on(j, c);
+	if (u->fpu && !c->fpu_live)
+		x86_fpu_load(c);
+	return jit_host(j, s->next);
+}
+
+static const void *step(struct jit *j, struct x86_vcpu *c, const struct jit_site *s)
+{
+	if (x86_interp_step(c) < 0)
+		return NULL;
+	return resume(j, c, s);
+}
+
+const void *jit_on_exec(struct x86_vcpu *c, u64 unused, u32 site)
+{
+	struct jit *j = c->vm->jit;
+	const struct jit_site *s = &j->site[site];
+
+	c->rip = site_rip(j, s);
+	return step(j, c, s);
+}
+
+static bool canonical(u64 v)
+{
+	return (u64)((s64)(v << 16) >> 16) == v;
+}
+
+const void *jit_on_mem(struct x86_vcpu *c, u64 linear, u32 site)
+{
+	struct jit *j = c->vm->jit;
+	const struct jit_site *s = &j->site[site];
+	u64 cr2 = c->cr2;
+	void *host;
+
+	c->rip = site_rip(j, s);
+	c->count.tlb_misses++;
+	if (!canonical(linear) || (linear & (GPA_PAGE_SIZE - 1)) + s->size > GPA_PAGE_SIZE)
+		return step(j, c, s);
+	if (x86_tlb_fill(c, linear, (enum x86_access)s->access, &host) < 0) {
+		if (!s->masked)
+			return NULL;
+		c->exc.pending = false; /* perhaps no enabled byte is there */
+		c->cr2 = cr2;
+		return step(j, c, s);
+	}
+	if (!host)
+		return step(j, c, s);
+	if (j->unit[s->unit].fpu && !c->fpu_live)
+		x86_fpu_load(c);
+	return jit_host(j, s->retry);
+}
+
+const void *jit_on_poll(struct x86_vcpu *c, u64 unused, u32 site)
+{
+	struct jit *j = c->vm->jit;
+
+	c->rip = site_rip(j, &j->site[site]);
+	return go_on(j, c);
+}
+
+const void *jit_on_fpu(struct x86_vcpu *c, u64 unused, u32 site)
+{
+	struct jit *j = c->vm->jit;
+
+	x86_fpu_load(c);
+	return jit_host(j, j->site[site].retry);
+}
+
+/* ---- flush: everyone out of generated code, then forget it all ---- */
+
+static bool others_outside(struct jit *j, struct x86_vcpu *me)
+{
+	for (unsigned n = 0; n < ARRAY_LEN(j->vm->vcpu); n++) {
+		struct x86_vcpu *c = __atomic_load_n(&j->vm->vcpu[n], __ATOMIC_ACQUIRE);
+
+		if (c && c != me && atomic_load(&jit_cpu(c)->inside)) {
+			atomic_fetch_or(&c->kick, X86_KICK_FLUSH);
+			return false;
+		}
+	}
+	return true;
+}
+
+static void safe_point(struct jit *j, struct x86_vcpu *c)
+{
+	u32 wanted = 1;
+
+	atomic_store(&jit_cpu(c)->inside, 0);
+	if (atomic_compare_exchange_strong(&j->flush_wanted, &wanted, 2)) {
+		while (!others_outside(j, c))
+			jit_host_yield();
+		jit_lock(j);
+		jit_reset(j);
+		c->count.invalidations++;
+		jit_unlock(j);
+		atomic_store(&j->flush_wanted, 0);
+	}
+}
+
+/* Count this vCPU as inside; only once no flush is on. */
+static void go_inside(struct jit *j, struct x86_vcpu *c)
+{
+	for (;;) {
+		atomic_store(&jit_cpu(c)->inside, 1);
+		if (likely(!atomic_load(&j->flush_wanted)))
+			break;
+		safe_point(j, c);
+		jit_host_yield();
+	}
+	atomic_fetch_and(&c->kick, ~(u32)X86_KICK_FLUSH);
+}
+
+/* ---- the cold tier ---- */
+
+/* A call was interpreted: does its caller look at the flags it returns? See jit.strict_ret. */
+static void check_return_flags(struct jit *j, struct x86_vcpu *c, u64 at)
+{
+	struct x86_insn in;
+	struct jit_map *m;
+	u64 rip = c->rip;
+	unsigned off = at & (GPA_PAGE_SIZE - 1);
+
+	if (j->strict_ret || (c->mode_key & 3) != X86_MODE_64)
+		return;
+	c->rip = at;
+	m = jit_cpu(c)->xmap[jit_xtlb_index(at)];
+	c->rip = rip;
+	if (!m || m->dead || m->lin != align_down(at, GPA_PAGE_SIZE))
+		return;
+	if (x86_decode(&in, X86_MODE_64, m->host + off, GPA_PAGE_SIZE - off) == X86_DECODE_OK &&
+	    in.row->cls == X86_C_BRANCH && jit_peek_flags(m, at + in.len, 0))
+		jit_strict(j);
+}
+
+void jit_strict(struct jit *j)
+{
+	if (j->strict_ret)
+		return;
+	j->strict_ret = true;
+	atomic_store(&j->flush_wanted, 1);
+}
+
+/* Interpret to the end of the basic block. False: the run loop is wanted. */
+static bool interpret(struct jit *j, struct x86_vcpu *c)
+{
+	u32 key = c->mode_key;
+
+	for (unsigned n = 0; n < 256; n++) {
+		u64 rip = c->rip, rsp = c->gpr[X86_RSP];
+
+		if (x86_interp_step(c) < 0 || atomic_load_explicit(&c->kick, memory_order_relaxed))
+			return false;
+		if (c->mode_key != key)
+			return true;
+		if (!jit_translatable(key))
+			continue;
+		if ((c->rip ^ rip) < GPA_PAGE_SIZE && c->rip - rip <= X86_INSN_MAX)
+			continue;
+		if (c->gpr[X86_RSP] == rsp - 8)
+			check_return_flags(j, c, rip);
+		return true;
+	}
+	return true;
+}
+
+static u64 gs_base(void)
+{
+	u64 v;
+
+	__asm__ volatile("rdgsbase %0" : "=r"(v));
+	return v;
+}
+
+static void enter(struct jit *j, struct x86_vcpu *c, const struct jit_unit *u)
+{
+	void (*fn)(struct x86_vcpu *, const void *) =
+		(void (*)(struct x86_vcpu *, const void *))(uintptr_t)jit_host(j, j->thunk.enter);
+
+	if (unlikely(gs_base() != (u64)(uintptr_t)c)) {
+		jit_host_thread();
+		__asm__ volatile("wrgsbase %0" : : "r"(c));
+	}
+	fn(c, jit_host(j, u->e2));
+}
+
+void jit_run(struct x86_vcpu *c)
+{
+	struct jit *j = c->vm->jit;
+	struct jit_unit *u;
+
+	go_inside(j, c);
+	while (!atomic_load_explicit(&c->kick, memory_order_relaxed) && !c->exc.pending) {
+		if (unlikely(atomic_load(&j->flush_wanted)))
+			go_inside(j, c);
+		u = unit_at(j, c);
+		if (u)
+			enter(j, c, u);
+		else if (c->exc.pending || (!atomic_load(&j->flush_wanted) && !interpret(j, c)))
+			break;
+	}
+	atomic_store(&jit_cpu(c)->inside, 0);
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The seam between C and generated code, itself generated: into it (enter), and
+ * out of it to a C handler and back in (the thunks). Guest r10 and r11 are in
+ * memory at every seam; everything else moves between host registers and
+ * x86_vcpu here.
+ */
+#include "engine/jit/rt/jit.h"
+
+enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI };
+/* Host registers of the C ABI that a callee keeps (System V ABI 3.2.1). */
+static const u8 kept[] = {RBX, RBP, 12, 13, 14, 15};
+#define FLAG_BITS (X86_F_STATUS | X86_F_DF)
+
+static void push(struct emit *e, unsigned r)
+{
+	if (r & 8)
+		emit_u8(e, 0x41);
+	emit_u8(e, (u8)(0x50 | (r & 7)));
+}
+
+static void pop(struct emit *e, unsigned r)
+{
+	if (r & 8)
+		emit_u8(e, 0x41);
+	emit_u8(e, (u8)(0x58 | (r & 7)));
+}
+
+/* Guest state into host registers, then jump to temp[0]. The C stack pointer is in host_rsp. */
+static void thunk_load(struct emit *e)
+{
+	static const u8 lean[] = {
+		0x89, 0xc1,	  /* mov ecx, eax */
+		0xc1, 0xe9, 0x0b, /* shr ecx, 11: OF */
+		0x83, 0xe1, 0x01, /* and ecx, 1 */
+		0x88, 0xc4,	  /* mov ah, al */
+		0x88, 0xc8,	  /* mov al, cl */
+		0x04, 0x7f,	  /* add al, 0x7f: sets OF from bit 0 */
+		0x9e,		  /* sahf */
+	};
+	static const u8 full[] = {
+		0x25, 0xd5, 0x0c, 0, 0, /* and eax, FLAG_BITS */
+		0x83, 0xc8, 0x02,	/* or eax, 2 */
+		0x50, 0x9d,		/* push rax; popfq */
+	};
+	u32 df, done;
+
+	emit_gs(e, OP_MOV_RM, true, RAX, GS_OFF(rflags));
+	emit_u8(e, 0xa9); /* test eax, DF */
+	emit_u32(e, X86_F_DF);
+	df = emit_jcc(e, CC_NE, 0);
+	emit_bytes(e, lean, sizeof(lean));
+	done = emit_jmp(e, 0);
+	emit_patch(e->base, df, e->pos);
+	emit_bytes(e, full, sizeof(full));
+	emit_patch(e->base, done, e->pos);
+	for (unsigned r = 0; r < 16; r++)
+		emit_gs(e, OP_MOV_RM, true, r, GS_GPR(r));
+	emit_jmp_gs(e, EMIT_NONE, GS_RT(temp));
+}
+
+static void thunk_enter(struct jit *j, struct emit *e)
+{
+	j->thunk.enter = e->pos;
+	for (unsigned i = 0; i < sizeof(kept); i++)
+		push(e, kept[i]);
+	emit_grp1_ri(e, 5, true, RSP, 8);
+	emit_gs(e, OP_MOV_MR, true, RSP, GS_OFF(host_rsp));
+	emit_gs(e, OP_MOV_MR, true, RSI, GS_RT(temp));
+	thunk_load(e);
+}
+
+static void thunk_save(struct emit *e)
+{
+	u32 no_df;
+
+	for (unsigned r = 0; r < 16; r++)
+		if (r != JIT_S1 && r != JIT_S2)
+			emit_gs(e, OP_MOV_MR, true, r, GS_GPR(r));
+	emit_gs(e, OP_MOV_RM, true, RSP, GS_OFF(host_rsp));
+	emit_u8(e, 0x9c); /* pushfq */
+	pop(e, RAX);
+	emit_gs(e, OP_MOV_RM, true, RCX, GS_OFF(rflags));
+	emit_u8(e, 0x25); /* and eax, FLAG_BITS */
+	emit_u32(e, FLAG_BITS);
+	emit_grp1_ri(e, 4, true, RCX, ~FLAG_BITS);
+	emit_rr(e, OP_OR_RM, true, RCX, RAX);
+	emit_gs(e, OP_MOV_MR, true, RCX, GS_OFF(rflags));
+	emit_u8(e, 0xa9);
+	emit_u32(e, X86_F_DF);
+	no_df = emit_jcc(e, CC_E, 0);
+	emit_u8(e, 0xfc); /* cld */
+	emit_patch(e->base, no_df, e->pos);
+}
+
+typedef const void *(*handler_fn)(struct x86_vcpu *c, u64 value, u32 site);
+
+/* Save, call fn(vcpu, r11, r10), go where it says; to `leave` if it says NULL. */
+static u32 thunk_call(struct emit *e, handler_fn fn, u32 leave, u32 resume)
+{
+	u32 at = e->pos;
+
+	thunk_save(e);
+	emit_gs(e, OP_MOV_RM, true, RDI, GS_OFF(self));
+	emit_mov_rr(e, RSI, JIT_S1);
+	emit_rr(e, OP_MOV_RM, false, RDX, JIT_S2);
+	emit_mov_ri(e, RAX, (u64)(uintptr_t)fn);
+	emit_u8(e, 0xff); /* call rax */
+	emit_u8(e, 0xd0);
+	emit_rr(e, OP_TEST, true, RAX, RAX);
+	emit_jcc(e, CC_E, leave);
+	emit_jmp(e, resume);
+	return at;
+}
+
+void jit_thunks_emit(struct jit *j)
+{
+	struct emit *e = &j->hot;
+	u32 leave, resume;
+
+	emit_align(e, 64, 0);
+	thunk_enter(j, e);
+	leave = j->thunk.leave = e->pos;
+	emit_grp1_ri(e, 0, true, RSP, 8);
+	for (unsigned i = sizeof(kept); i-- > 0;)
+		pop(e, kept[i]);
+	emit_u8(e, 0xc3);
+	resume = e->pos;
+	emit_gs(e, OP_MOV_MR, true, RAX, GS_RT(temp));
+	thunk_load(e);
+	j->thunk.miss = thunk_call(e, jit_on_miss, leave, resume);
+	j->thunk.stale = thunk_call(e, jit_on_stale, leave, resume);
+	j->thunk.link = thunk_call(e, jit_on_link, leave, resume);
+	j->thunk.mem = thunk_call(e, jit_on_mem, leave, resume);
+	j->thunk.exec = thunk_call(e, jit_on_exec, leave, resume);
+	j->thunk.poll = thunk_call(e, jit_on_poll, leave, resume);
+	j->thunk.fpu = thunk_call(e, jit_on_fpu, leave, resume);
+	emit_align(e, 64, 0);
+	j->code_begin = e->pos;
+}

@@ -1,0 +1,520 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/jit/x86/translate.h"
+
+#include "base/bits.h"
+
+enum { ALL = X86_F_STATUS };
+
+/* ---- what an instruction is ---- */
+
+static bool fpu_usable(u32 key, u32 row_flags)
+{
+	if (key & X86_KEY_NOFPU)
+		return false;
+	if ((row_flags & (X86_R_SSE | X86_R_AVX | X86_R_AVX512)) && (key & X86_KEY_NOSSE))
+		return false;
+	if ((row_flags & X86_R_AVX) && !(key & X86_KEY_AVX))
+		return false;
+	return !(row_flags & X86_R_AVX512) || (key & X86_KEY_AVX512);
+}
+
+enum { FPU_ROW = X86_R_FPU | X86_R_MMX | X86_R_SSE | X86_R_AVX | X86_R_AVX512 };
+
+static unsigned modrm_reg(const struct x86_insn *in)
+{
+	return in->modrm >> 3 & 7;
+}
+
+static bool is_1b(const struct x86_insn *in)
+{
+	return in->enc == X86_ENC_LEGACY && in->map == X86_MAP_1B;
+}
+
+static bool is_0f(const struct x86_insn *in)
+{
+	return in->enc == X86_ENC_LEGACY && in->map == X86_MAP_0F;
+}
+
+static const struct x86_opnd *mem_opnd(const struct x86_insn *in)
+{
+	for (unsigned i = 0; i < in->nopnds; i++)
+		if (in->opnd[i].kind == X86_OPND_MEM)
+			return &in->opnd[i];
+	return NULL;
+}
+
+/* Never comes back to the next instruction by itself. */
+static bool system_ends(const struct x86_insn *in)
+{
+	unsigned op = in->opcode;
+
+	if (is_1b(in))
+		return op == 0xcf || op == 0xcc || op == 0xcd || op == 0xf1 || op == 0xea ||
+		       op == 0x9a || op == 0xca || op == 0xcb || op == 0xf4 ||
+		       (op == 0xff && (modrm_reg(in) == 3 || modrm_reg(in) == 5));
+	return is_0f(in) && (op == 0x05 || op == 0x07 || op == 0x34 || op == 0x35);
+}
+
+static enum xl_kind branch_kind(const struct xl *x, const struct x86_insn *in)
+{
+	unsigned op = in->opcode;
+
+	if (in->p66 || (is_1b(in) && op >= 0xe0 && op <= 0xe3 && in->adsize == 2))
+		return XL_EXEC;
+	if (is_0f(in) && (op & 0xf0) == 0x80)
+		return XL_JCC;
+	if (!is_1b(in))
+		return XL_EXEC;
+	if ((op & 0xf0) == 0x70)
+		return XL_JCC;
+	switch (op) {
+	case 0xeb:
+	case 0xe9:
+		return XL_JMP;
+	case 0xe8:
+		return XL_CALL;
+	case 0xc2:
+	case 0xc3:
+		return XL_RET;
+	case 0xe0:
+	case 0xe1:
+	case 0xe2:
+	case 0xe3:
+		return XL_LOOP;
+	case 0xff:
+		if (!in->has_mem && (in->opnd[0].reg == RSP))
+			return XL_EXEC;
+		return modrm_reg(in) == 2 ? XL_CALL_IND : modrm_reg(in) == 4 ? XL_JMP_IND : XL_EXEC;
+	}
+	return XL_EXEC;
+}
+
+static enum xl_kind stack_kind(const struct xl *x, const struct x86_insn *in)
+{
+	unsigned op = in->opcode;
+
+	if (!is_1b(in) || in->opsize != (x->m64 ? 8 : 4))
+		return XL_EXEC;
+	if (op >= 0x50 && op <= 0x57)
+		return XL_PUSH_REG;
+	if ((op >= 0x58 && op <= 0x5f) || (op == 0x8f && !in->has_mem))
+		return XL_POP;
+	if (op == 0x68 || op == 0x6a)
+		return XL_PUSH_IMM;
+	if (op == 0xff && modrm_reg(in) == 6)
+		return in->has_mem ? XL_PUSH_MEM : XL_PUSH_REG;
+	return op == 0xc9 ? XL_LEAVE : XL_EXEC;
+}
+
+/* Memory forms that do not access [operand, operand + size) and no more, or show host addresses. */
+static bool mem_odd(const struct x86_insn *in)
+{
+	unsigned op = in->opcode;
+
+	if (is_0f(in)) /* bt, bts, btr, btc with a register: any distance away */
+		return op == 0xa3 || op == 0xab || op == 0xb3 || op == 0xbb || op == 0xae;
+	if (is_1b(in)) /* x87 environment */
+		return (op == 0xd9 && (modrm_reg(in) == 4 || modrm_reg(in) == 6)) ||
+		       (op == 0xdd && (modrm_reg(in) == 4 || modrm_reg(in) == 6));
+	return in->map == X86_MAP_3DNOW;
+}
+
+static enum xl_kind mem_kind(const struct xl *x, const struct x86_insn *in)
+{
+	const struct x86_opnd *m = mem_opnd(in);
+	u32 v = xl_victims(in, false);
+
+	if (!m || !m->size || m->size > 64 || mem_odd(in) || (in->row->flags & X86_R_VSIB))
+		return XL_EXEC;
+	if (v == (BIT(S1) | BIT(S2)) || in->adsize == 2)
+		return XL_EXEC;
+	if (!x->m64 && (in->seg == X86_FS || in->seg == X86_GS))
+		return XL_EXEC;
+	return XL_MEM;
+}
+
+static enum xl_kind ordinary_kind(const struct xl *x, const struct x86_insn *in)
+{
+	unsigned op = in->opcode;
+
+	if (in->row->flags & X86_R_IMPLICIT_RSP)
+		return stack_kind(x, in);
+	if (is_1b(in) && op == 0x8d)
+		return in->adsize == 2 ? XL_EXEC : XL_LEA;
+	if (is_1b(in) && op == 0x90 && !(in->rex & 1) && !in->rep)
+		return XL_SKIP;
+	if (is_0f(in) && (op == 0x0d || (op >= 0x18 && op <= 0x1f)) && in->has_mem)
+		return XL_SKIP;
+	if (in->row->flags & X86_R_IMPLICIT_MEM)
+		return XL_EXEC;
+	if (!x->m64 && (in->row->flags & X86_R_NO64))
+		return is_1b(in) && (op & 0xf0) == 0x40 ? XL_INCDEC : XL_EXEC;
+	if (!x->m64 && is_1b(in) && (op & 0xf0) == 0x40)
+		return XL_INCDEC;
+	if (in->has_mem || mem_opnd(in))
+		return mem_kind(x, in);
+	return XL_COPY;
+}
+
+static void classify(struct xl *x, struct xl_insn *t)
+{
+	const struct x86_insn *in = &t->in;
+
+	switch (in->row->cls) {
+	case X86_C_BRANCH:
+		t->kind = branch_kind(x, in);
+		t->ends = t->kind != XL_JCC && t->kind != XL_LOOP;
+		break;
+	case X86_C_ORDINARY:
+		t->kind = ordinary_kind(x, in);
+		if (in->row->flags & FPU_ROW) {
+			if (!fpu_usable(x->map->key, in->row->flags))
+				t->kind = XL_EXEC;
+			else if (t->kind != XL_EXEC)
+				x->u->fpu = true;
+		}
+		break;
+	case X86_C_STRING:
+		t->kind = XL_EXEC;
+		break;
+	case X86_C_SYSTEM:
+		t->kind = XL_EXEC;
+		t->ends = system_ends(in);
+		break;
+	default:
+		t->kind = XL_EXEC;
+		t->ends = true;
+	}
+	if (t->kind == XL_JMP || t->kind == XL_JCC || t->kind == XL_CALL || t->kind == XL_LOOP) {
+		t->to = t->rip + in->len + (u64)in->imm;
+		if (!x->m64)
+			t->to = (u32)t->to;
+	}
+}
+
+u32 xl_victims(const struct x86_insn *in, bool mem)
+{
+	u32 v = 0;
+
+	for (unsigned i = 0; i < in->nopnds; i++)
+		if (in->opnd[i].kind == X86_OPND_GPR)
+			v |= 1u << in->opnd[i].reg;
+	if (mem && in->has_mem) {
+		if (in->mem_base < 16)
+			v |= 1u << in->mem_base;
+		if (in->mem_index < 16)
+			v |= 1u << in->mem_index;
+	}
+	return v & (BIT(S1) | BIT(S2));
+}
+
+bool xl_has_high(const struct x86_insn *in)
+{
+	for (unsigned i = 0; i < in->nopnds; i++)
+		if (in->opnd[i].kind == X86_OPND_GPR && in->opnd[i].high)
+			return true;
+	return false;
+}
+
+/* ---- flags ---- */
+
+/* Shifts and rotates with a count that may be 0 leave the flags alone then. */
+static bool count_may_be_zero(const struct x86_insn *in)
+{
+	unsigned op = in->opcode;
+
+	if (is_1b(in) && (op == 0xd2 || op == 0xd3))
+		return true;
+	if (is_1b(in) && (op == 0xc0 || op == 0xc1))
+		return !(in->imm & 31);
+	if (is_0f(in) && (op == 0xa5 || op == 0xad))
+		return true;
+	if (is_0f(in) && (op == 0xa4 || op == 0xac))
+		return !(in->imm & 31);
+	return in->row->cls == X86_C_STRING && (in->rep || in->repne);
+}
+
+u32 xl_flags_killed(const struct x86_insn *in)
+{
+	return count_may_be_zero(in) ? 0 : in->row->f_written & ALL;
+}
+
+/* The table says of a shift that may leave the flags alone that it reads them all. */
+static u32 flags_looked_at(const struct x86_insn *in)
+{
+	bool through_cf = in->map == X86_MAP_1B && (modrm_reg(in) & 6) == 2; /* rcl, rcr */
+
+	if (in->row->cls == X86_C_ORDINARY && count_may_be_zero(in))
+		return through_cf ? X86_F_CF : 0;
+	return in->row->f_read & ALL;
+}
+
+static u32 flags_read(const struct xl_insn *t)
+{
+	return t->kind == XL_EXEC ? ALL : flags_looked_at(&t->in);
+}
+
+enum { PEEK_INSNS = 10 };
+
+/* What to assume read at an end that tells nothing, and behind a `ret`. */
+struct peek_end {
+	u32 unknown, ret;
+};
+
+static u32 peek(const struct jit_map *m, u64 rip, u32 need, struct peek_end end, unsigned budget)
+{
+	bool m64 = (m->key & 3) == X86_MODE_64;
+	u32 res = 0;
+	struct x86_insn in;
+
+	while (budget-- && need) {
+		unsigned off = rip & (GPA_PAGE_SIZE - 1);
+
+		if (align_down(rip, GPA_PAGE_SIZE) != m->lin ||
+		    x86_decode(&in, m64 ? X86_MODE_64 : X86_MODE_32, m->host + off,
+			       GPA_PAGE_SIZE - off) != X86_DECODE_OK)
+			break;
+		if (in.row->cls == X86_C_SYSTEM || in.row->cls == X86_C_UD)
+			return res | need;
+		res |= flags_looked_at(&in) & need;
+		need &= ~(flags_looked_at(&in) | xl_flags_killed(&in));
+		rip += in.len;
+		if (in.row->cls != X86_C_BRANCH)
+			continue;
+		if (is_1b(&in) && (in.opcode == 0xc3 || in.opcode == 0xc2))
+			return res | (need & end.ret);
+		if (is_1b(&in) && (in.opcode == 0xe8))
+			return res | peek(m, rip + (u64)in.imm, need, (struct peek_end){0, end.ret},
+					  budget / 2);
+		if (is_1b(&in) && in.opcode == 0xff)
+			break;
+		if (is_1b(&in) && (in.opcode == 0xeb || in.opcode == 0xe9)) {
+			rip += (u64)in.imm;
+			continue;
+		}
+		res |= peek(m, rip + (u64)in.imm, need, end, budget / 2);
+	}
+	return res | (need & end.unknown);
+}
+
+u32 jit_peek_flags(const struct jit_map *m, u64 rip, u32 unknown)
+{
+	return peek(m, rip, ALL, (struct peek_end){unknown, 0}, PEEK_INSNS);
+}
+
+/* The map of another page, if this vCPU has run code there lately. */
+static const struct jit_map *map_of(const struct xl *x, u64 rip)
+{
+	struct jit_cpu *cpu = jit_cpu(x->c);
+	unsigned i = jit_xtlb_index(rip);
+	const struct jit_map *m = cpu->xmap[i];
+
+	if (align_down(rip, GPA_PAGE_SIZE) == x->map->lin)
+		return x->map;
+	return m && cpu->xtlb[i] == m->id && m->lin == align_down(rip, GPA_PAGE_SIZE) ? m : NULL;
+}
+
+static u32 live_at(const struct xl *x, u64 rip)
+{
+	const struct jit_map *m = map_of(x, rip);
+	struct peek_end end = {ALL, x->j->strict_ret ? ALL : 0};
+
+	return m ? peek(m, rip, ALL, end, PEEK_INSNS) : (u32)ALL;
+}
+
+/* Status flags that matter after the instruction, from what is known of its successors. */
+static u32 live_after(const struct xl *x, unsigned i, bool first)
+{
+	const struct xl_insn *t = &x->insn[i];
+	u32 live = 0;
+
+	switch (t->kind) {
+	case XL_RET:
+		return x->j->strict_ret ? ALL : 0;
+	case XL_CALL_IND:
+		return 0; /* no calling convention passes flags */
+	case XL_JMP_IND:
+		return ALL;
+	case XL_JMP:
+	case XL_JCC:
+	case XL_LOOP:
+	case XL_CALL:
+		if (t->target >= 0)
+			live = x->insn[t->target].live_in;
+		else if (first)
+			live = live_at(x, t->to);
+		else
+			live = t->live_out;
+		break;
+	}
+	if (t->ends)
+		return live;
+	if (i + 1 < x->n && x->insn[i + 1].rip == t->rip + t->in.len)
+		return live | x->insn[i + 1].live_in;
+	return live | (first ? live_at(x, t->rip + t->in.len) : t->live_out);
+}
+
+static void liveness(struct xl *x)
+{
+	bool again = true, first = true;
+
+	while (again) {
+		again = false;
+		for (unsigned i = x->n; i-- > 0;) {
+			struct xl_insn *t = &x->insn[i];
+			u32 out = live_after(x, i, first);
+			u32 in = (out & ~xl_flags_killed(&t->in)) | flags_read(t);
+
+			again |= in != t->live_in;
+			t->live_out = out;
+			t->live_in = in;
+		}
+		first = false;
+	}
+}
+
+/* ---- reading guest code ---- */
+
+struct pending {
+	u64 to[JIT_MAX_INSN];
+	unsigned n;
+};
+
+enum { GAP_MAX = 256 }; /* bytes skipped to reach a pending target */
+
+static void pending_add(struct pending *p, const struct xl_insn *t)
+{
+	if ((t->kind == XL_JMP || t->kind == XL_JCC || t->kind == XL_LOOP) && t->to > t->rip &&
+	    p->n < JIT_MAX_INSN)
+		p->to[p->n++] = t->to;
+}
+
+/* Where to go on reading after control ended at `rip`: the nearest branch target ahead, or 0. */
+static u64 pending_next(const struct pending *p, u64 rip)
+{
+	u64 best = 0;
+
+	for (unsigned i = 0; i < p->n; i++)
+		if (p->to[i] >= rip && p->to[i] - rip < GAP_MAX && (!best || p->to[i] < best))
+			best = p->to[i];
+	return best;
+}
+
+static void scan(struct xl *x, u64 rip)
+{
+	struct pending p = {.n = 0};
+
+	while (x->n < JIT_MAX_INSN && align_down(rip, GPA_PAGE_SIZE) == x->map->lin) {
+		struct xl_insn *t = &x->insn[x->n];
+		unsigned off = rip & (GPA_PAGE_SIZE - 1);
+
+		t->rip = rip;
+		t->to = 0;
+		t->target = -1;
+		t->ends = false;
+		t->live_in = t->live_out = 0;
+		if (x86_decode(&t->in, x->m64 ? X86_MODE_64 : X86_MODE_32, x->map->host + off,
+			       GPA_PAGE_SIZE - off) != X86_DECODE_OK)
+			break; /* crosses the page, or #UD: the interpreter's */
+		classify(x, t);
+		x->n++;
+		pending_add(&p, t);
+		rip += t->in.len;
+		if (!t->ends)
+			continue;
+		rip = pending_next(&p, rip);
+		if (!rip)
+			break;
+	}
+}
+
+static s16 find_insn(const struct xl *x, u64 rip)
+{
+	unsigned lo = 0, hi = x->n;
+
+	while (lo < hi) {
+		unsigned mid = (lo + hi) / 2;
+
+		if (x->insn[mid].rip < rip)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < x->n && x->insn[lo].rip == rip ? (s16)lo : -1;
+}
+
+static void resolve_targets(struct xl *x)
+{
+	for (unsigned i = 0; i < x->n; i++) {
+		struct xl_insn *t = &x->insn[i];
+
+		if (t->kind == XL_JMP || t->kind == XL_JCC || t->kind == XL_LOOP ||
+		    t->kind == XL_CALL)
+			t->target = find_insn(x, t->to);
+	}
+}
+
+/* A caller whose return point looks at flags makes every `ret` keep them: true if that is news. */
+static bool check_calls(struct xl *x)
+{
+	bool before = x->j->strict_ret;
+
+	for (unsigned i = 0; i < x->n; i++) {
+		const struct xl_insn *t = &x->insn[i];
+
+		if (t->kind == XL_CALL || t->kind == XL_CALL_IND)
+			if (jit_peek_flags(x->map, t->rip + t->in.len, 0))
+				jit_strict(x->j);
+	}
+	return x->j->strict_ret && !before;
+}
+
+/* From now on a write to the page is heard of (jit_page_written). */
+static void watch_page(struct jit *j, const struct jit_map *m)
+{
+	struct gpa_slot *s = gpa_slot_find(j->vm->map, m->gpa);
+	_Atomic u8 *flags = &s->page_flags[(m->gpa - s->gpa) >> GPA_PAGE_SHIFT];
+
+	if (atomic_load(flags) & GPA_PAGE_CODE)
+		return;
+	atomic_fetch_or(flags, (u8)GPA_PAGE_CODE);
+	x86_tlb_protect(j->vm, m->gpa);
+}
+
+struct jit_unit *jit_translate(struct jit *j, struct x86_vcpu *c, struct jit_map *m, u64 rip)
+{
+	struct xl *x = (struct xl *)j->xl;
+	struct jit_unit *u = &j->unit[j->nunits];
+
+	if (!gpa_slot_find(j->vm->map, m->gpa))
+		return NULL;
+	watch_page(j, m);
+	*u = (struct jit_unit){.rip = rip, .map = m};
+	x->j = j;
+	x->c = c;
+	x->map = m;
+	x->u = u;
+	x->e = &j->hot;
+	x->cold = &j->cold;
+	x->m64 = (m->key & 3) == X86_MODE_64;
+	x->mmu = m->key >> 2 & 3;
+	x->n = x->nfix = 0;
+	scan(x, rip);
+	if (!x->n)
+		return NULL;
+	if (check_calls(x))
+		return NULL; /* all that was translated before is dropped first */
+	resolve_targets(x);
+	liveness(x);
+	xl_emit_unit(x);
+	if (x->e->full || x->cold->full)
+		return NULL;
+	j->nunits++;
+	jit_unit_add(j, u);
+	if (j->trace || j->perf) {
+		x86_fpu_park(c);
+		jit_host_trace(j, u, m->host + (rip & (GPA_PAGE_SIZE - 1)),
+			       (unsigned)(x->insn[x->n - 1].rip + x->insn[x->n - 1].in.len - rip));
+	}
+	return u;
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The translator's inside: translate.c reads guest code and decides what each
+ * instruction is, translate_mem.c writes memory accesses, translate_emit.c the
+ * instructions. Works under the lock of struct jit, one unit at a time.
+ *
+ * Every guest register but r10 and r11 is in the host register of its name,
+ * those two are in memory and generated code uses the host's as scratch (S1,
+ * S2). The guest's status flags and DF are the host's. At the first byte of
+ * each guest instruction's code this holds exactly, so an instruction can be
+ * left to C and the unit re-entered at the next one.
+ *
+ * Flags that are dead (set again before anything reads them) may hold garbage
+ * at an instruction that faults; see docs/decisions/jit-translator.md.
+ */
+#ifndef HULL_ENGINE_JIT_X86_TRANSLATE_H
+#define HULL_ENGINE_JIT_X86_TRANSLATE_H
+
+#include "engine/jit/rt/jit.h"
+
+enum xl_kind {
+	XL_COPY, /* as itself; no memory */
+	XL_MEM,	 /* as itself on a checked host pointer */
+	XL_LEA,
+	XL_INCDEC, /* 40..4f of 32-bit code */
+	XL_SKIP,   /* no effect: nop, prefetch */
+	XL_EXEC,   /* by the interpreter */
+	XL_PUSH_REG,
+	XL_PUSH_IMM,
+	XL_PUSH_MEM,
+	XL_POP,
+	XL_LEAVE,
+	XL_JMP,
+	XL_JCC,
+	XL_LOOP,
+	XL_CALL,
+	XL_RET,
+	XL_JMP_IND,
+	XL_CALL_IND,
+};
+
+struct xl_insn {
+	struct x86_insn in;
+	u64 rip, to;	       /* to: target of a direct branch */
+	u32 live_in, live_out; /* status flags */
+	u32 off;	       /* where its code starts */
+	s16 target;	       /* index of the instruction at `to`, or -1 */
+	u8 kind;
+	bool ends; /* control never goes on to the next one */
+};
+
+/* An effective address, before segmentation. */
+struct xl_ea {
+	u8 base, index, scale, adsize; /* base may be X86_REG_RIP: disp is then the address */
+	u8 seg;			       /* X86_FS, X86_GS, or anything else for base 0 */
+	s64 disp;
+};
+
+struct xl_fix {
+	u32 at; /* rel32 to an instruction not emitted yet */
+	s16 insn;
+};
+
+struct xl {
+	struct jit *j;
+	struct x86_vcpu *c;
+	struct jit_map *map;
+	struct jit_unit *u;
+	struct emit *e, *cold;
+	bool m64;
+	u8 mmu;
+	unsigned n, nfix, first_site;
+	struct xl_insn insn[JIT_MAX_INSN];
+	struct xl_fix fix[2 * JIT_MAX_INSN];
+};
+
+enum { RAX = X86_RAX, RCX = X86_RCX, RSP = X86_RSP, RBP = X86_RBP, RSI = X86_RSI };
+enum { S1 = JIT_S1, S2 = JIT_S2 };
+
+static inline bool xl_victim(unsigned reg)
+{
+	return reg == S1 || reg == S2;
+}
+
+/* translate.c */
+/* Victims among the explicit register operands, bit n = gpr n; mem: those of the address too. */
+u32 xl_victims(const struct x86_insn *in, bool mem);
+bool xl_has_high(const struct x86_insn *in);
+u32 xl_flags_killed(const struct x86_insn *in);
+
+/* translate_mem.c */
+/* Save status flags in rax (whose value goes to temp[1]), and back; neither touches r10, r11. */
+void xl_flags_save(struct emit *e);
+void xl_flags_restore(struct emit *e);
+/* The instruction's memory operand. */
+struct xl_ea xl_ea_of(const struct x86_insn *in);
+/*
+ * Leave the host pointer for n bytes at ea in register dst (S1 or S2); the other
+ * one is clobbered. Faults and whatever has no pointer are dealt with out of line.
+ */
+void xl_access(struct xl *x, unsigned i, const struct xl_ea *ea, unsigned n, enum x86_access a,
+	       unsigned dst);
+
+/* translate_emit.c */
+void xl_emit_unit(struct xl *x);
+
+#endif

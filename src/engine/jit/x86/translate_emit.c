@@ -1,0 +1,681 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Writes the code of a unit: its entry, each instruction, its exits.
+ */
+#include "engine/jit/x86/translate.h"
+
+#include "base/bits.h"
+
+/* ---- instructions as themselves ---- */
+
+static void load_victims(struct xl *x, u32 set)
+{
+	if (set & BIT(S2))
+		emit_gs(x->e, OP_MOV_RM, true, S2, GS_GPR(S2));
+	if (set & BIT(S1))
+		emit_gs(x->e, OP_MOV_RM, true, S1, GS_GPR(S1));
+}
+
+static u32 victims_written(const struct x86_insn *in)
+{
+	u32 v = 0;
+
+	for (unsigned i = 0; i < in->nopnds; i++)
+		if (in->opnd[i].kind == X86_OPND_GPR && in->opnd[i].write)
+			v |= 1u << in->opnd[i].reg;
+	return v & (BIT(S1) | BIT(S2));
+}
+
+static void store_victims(struct xl *x, u32 set)
+{
+	if (set & BIT(S2))
+		emit_gs(x->e, OP_MOV_MR, true, S2, GS_GPR(S2));
+	if (set & BIT(S1))
+		emit_gs(x->e, OP_MOV_MR, true, S1, GS_GPR(S1));
+}
+
+/* Forms that overwrite a whole register operand without reading it. */
+static bool is_full_move(const struct x86_insn *in)
+{
+	unsigned op = in->opcode;
+
+	if (in->enc != X86_ENC_LEGACY || in->opsize < 4)
+		return false;
+	if (in->map == X86_MAP_1B)
+		return op == 0x8b || op == 0x89 || op == 0x8d || op == 0x63 || op == 0xc7 ||
+		       (op & 0xf8) == 0xb8;
+	return in->map == X86_MAP_0F && (op == 0xb6 || op == 0xb7 || op == 0xbe || op == 0xbf);
+}
+
+static u32 victims_to_load(const struct x86_insn *in, bool mem)
+{
+	u32 v = xl_victims(in, false), dest = is_full_move(in) ? victims_written(in) : 0;
+
+	for (unsigned i = 0; dest && i < in->nopnds; i++)
+		if (in->opnd[i].kind == X86_OPND_GPR && in->opnd[i].read)
+			dest &= ~(1u << in->opnd[i].reg);
+	v &= ~dest;
+	return mem ? v | (xl_victims(in, true) & ~xl_victims(in, false)) : v;
+}
+
+static void emit_copy(struct xl *x, const struct xl_insn *t)
+{
+	load_victims(x, victims_to_load(&t->in, false));
+	emit_bytes(x->e, t->in.bytes, t->in.len);
+	store_victims(x, victims_written(&t->in));
+}
+
+static void emit_incdec(struct xl *x, const struct xl_insn *t)
+{
+	if (t->in.p66)
+		emit_u8(x->e, 0x66);
+	emit_u8(x->e, 0xff);
+	emit_u8(x->e, (u8)(0xc0 | (t->in.opcode & 8) | (t->in.opcode & 7)));
+}
+
+static void emit_legacy_head(struct emit *e, const struct x86_insn *in, unsigned base)
+{
+	u8 rex = (u8)((in->rex & 0xcc) | (base & 8 ? 0x41 : 0));
+
+	if (in->lock)
+		emit_u8(e, 0xf0);
+	if (in->p66)
+		emit_u8(e, 0x66);
+	if (in->rep)
+		emit_u8(e, 0xf3);
+	if (in->repne)
+		emit_u8(e, 0xf2);
+	if (in->rex || rex)
+		emit_u8(e, rex | 0x40);
+	for (unsigned i = in->pfx_len + (in->rex ? 1u : 0u); i < in->op_off; i++)
+		emit_u8(e, in->bytes[i]);
+}
+
+static void emit_vex_head(struct emit *e, const struct x86_insn *in, unsigned base, bool m64)
+{
+	const u8 *p = in->bytes + in->pfx_len;
+	u8 b = base & 8 ? 0 : 0x20, last = p[0] == 0xc5 ? p[1] & 0x7f : p[2];
+
+	emit_u8(e, 0xc4);
+	emit_u8(e, (u8)((p[1] & 0x80) | 0x40 | b | (in->map & 0x1f)));
+	emit_u8(e, m64 ? last : last | 0x40);
+}
+
+static void emit_evex_head(struct emit *e, const struct x86_insn *in, unsigned base)
+{
+	const u8 *p = in->bytes + in->pfx_len;
+
+	emit_u8(e, 0x62);
+	emit_u8(e, (u8)((p[1] & 0x9f) | 0x40 | (base & 8 ? 0 : 0x20)));
+	emit_u8(e, p[2]);
+	emit_u8(e, p[3]);
+}
+
+/* mov between rAX and an absolute address has no ModRM. */
+static void emit_moffs(struct emit *e, const struct x86_insn *in, unsigned base)
+{
+	static const u8 op[4] = {0x8a, 0x8b, 0x88, 0x89};
+	struct emit_mem m = emit_at(base, 0);
+
+	emit_u8(e, op[in->opcode & 3]);
+	emit_modrm_mem(e, RAX, &m);
+}
+
+/* The instruction with its memory operand replaced by [base]. */
+static void emit_on_pointer(struct xl *x, const struct x86_insn *in, unsigned base)
+{
+	struct emit *e = x->e;
+	struct emit_mem m = emit_at(base, 0);
+
+	if (in->enc == X86_ENC_VEX)
+		emit_vex_head(e, in, base, x->m64);
+	else if (in->enc == X86_ENC_EVEX)
+		emit_evex_head(e, in, base);
+	else
+		emit_legacy_head(e, in, base);
+	if (in->enc == X86_ENC_LEGACY && in->map == X86_MAP_1B && (in->opcode & 0xfc) == 0xa0) {
+		emit_moffs(e, in, base);
+		return;
+	}
+	emit_u8(e, in->opcode);
+	emit_modrm_mem(e, in->modrm >> 3 & 7, &m);
+	emit_bytes(e, in->bytes + in->imm_off, in->imm_size);
+}
+
+static const struct x86_opnd *mem_operand(const struct x86_insn *in)
+{
+	for (unsigned i = 0; i < in->nopnds; i++)
+		if (in->opnd[i].kind == X86_OPND_MEM)
+			return &in->opnd[i];
+	return NULL;
+}
+
+static void emit_mem(struct xl *x, unsigned i)
+{
+	const struct x86_insn *in = &x->insn[i].in;
+	const struct x86_opnd *m = mem_operand(in);
+	struct xl_ea ea = xl_ea_of(in);
+	unsigned dst = xl_victims(in, false) & BIT(S1) ? S2 : S1;
+
+	if (ea.base == X86_REG_RIP)
+		ea.disp += (s64)(x->insn[i].rip + in->len);
+	xl_access(x, i, &ea, m->size, m->write ? X86_WRITE : X86_READ, dst);
+	load_victims(x, victims_to_load(in, false));
+	if (xl_has_high(in)) { /* ah..bh cannot be had together with r10 or r11 */
+		emit_gs(x->e, OP_MOV_MR, true, RSI, GS_RT(temp[2]));
+		emit_mov_rr(x->e, RSI, dst);
+		emit_on_pointer(x, in, RSI);
+		emit_gs(x->e, OP_MOV_RM, true, RSI, GS_RT(temp[2]));
+	} else {
+		emit_on_pointer(x, in, dst);
+	}
+	store_victims(x, victims_written(in));
+}
+
+static void emit_lea_insn(struct xl *x, const struct xl_insn *t)
+{
+	const struct x86_insn *in = &t->in;
+	unsigned reg = in->opnd[0].reg;
+	u64 v = (u64)in->disp;
+
+	if (in->mem_base == X86_REG_RIP)
+		v += t->rip + in->len;
+	else if (in->mem_base != X86_REG_NONE || in->mem_index != X86_REG_NONE) {
+		load_victims(x, victims_to_load(in, true));
+		emit_bytes(x->e, in->bytes, in->len);
+		store_victims(x, victims_written(in));
+		return;
+	}
+	if (in->adsize == 4)
+		v = (u32)v;
+	if (in->opsize == 2) { /* keeps the upper bits: mov r16, imm16 */
+		load_victims(x, BIT(reg) & (BIT(S1) | BIT(S2)));
+		emit_u8(x->e, 0x66);
+		if (reg & 8)
+			emit_u8(x->e, 0x41);
+		emit_u8(x->e, (u8)(0xb8 | (reg & 7)));
+		emit_u8(x->e, (u8)v);
+		emit_u8(x->e, (u8)(v >> 8));
+	} else {
+		emit_mov_ri(x->e, reg, in->opsize == 4 ? (u32)v : v);
+	}
+	store_victims(x, victims_written(in));
+}
+
+static void emit_exec(struct xl *x, unsigned i)
+{
+	const struct xl_insn *t = &x->insn[i];
+	u32 site = jit_site_new(x->j, x->u, t->rip);
+
+	x->j->site[site].len = t->in.len;
+	x->j->site[site].next = t->ends ? 0 : ~0u;
+	emit_mov_ri(x->e, S2, site);
+	emit_jmp(x->e, x->j->thunk.exec);
+}
+
+/* ---- the stack ---- */
+
+static struct xl_ea ea_stack(const struct xl *x, unsigned base, s64 disp)
+{
+	return (struct xl_ea){.base = (u8)base,
+			      .index = X86_REG_NONE,
+			      .scale = 1,
+			      .adsize = x->m64 ? 8 : 4,
+			      .seg = X86_SS,
+			      .disp = disp};
+}
+
+static unsigned width(const struct xl *x)
+{
+	return x->m64 ? 8 : 4;
+}
+
+static void move_rsp(struct xl *x, unsigned from, s32 by)
+{
+	struct emit_mem m = emit_at(from, by);
+
+	emit_lea(x->e, x->m64, RSP, &m);
+}
+
+/* Host pointer of the slot below rsp into S1. */
+static void push_access(struct xl *x, unsigned i)
+{
+	struct xl_ea ea = ea_stack(x, RSP, -(s64)width(x));
+
+	xl_access(x, i, &ea, width(x), X86_WRITE, S1);
+}
+
+static void push_reg(struct xl *x, unsigned reg)
+{
+	struct emit_mem m = emit_at(S1, 0);
+
+	emit_rm(x->e, OP_MOV_MR, x->m64, reg, &m);
+	move_rsp(x, RSP, -(s32)width(x));
+}
+
+static void push_imm(struct xl *x, u64 v)
+{
+	struct emit_mem m = emit_at(S1, 0);
+
+	if ((s64)v == (s32)v || !x->m64) {
+		emit_mov_mi(x->e, x->m64, &m, (s32)v);
+		move_rsp(x, RSP, -(s32)width(x));
+	} else {
+		emit_mov_ri(x->e, S2, v);
+		push_reg(x, S2);
+	}
+}
+
+static void emit_push_reg(struct xl *x, unsigned i)
+{
+	unsigned reg = x->insn[i].in.opnd[0].reg;
+
+	push_access(x, i);
+	if (xl_victim(reg)) {
+		emit_gs(x->e, OP_MOV_RM, true, S2, GS_GPR(reg));
+		reg = S2;
+	}
+	push_reg(x, reg);
+}
+
+/* The memory operand's value into register dst. */
+static void load_operand(struct xl *x, unsigned i)
+{
+	const struct x86_insn *in = &x->insn[i].in;
+	struct xl_ea ea = xl_ea_of(in);
+	struct emit_mem m = emit_at(S1, 0);
+
+	if (ea.base == X86_REG_RIP)
+		ea.disp += (s64)(x->insn[i].rip + in->len);
+	xl_access(x, i, &ea, width(x), X86_READ, S1);
+	emit_rm(x->e, OP_MOV_RM, x->m64, S1, &m);
+}
+
+static void emit_push_mem(struct xl *x, unsigned i)
+{
+	load_operand(x, i);
+	emit_gs(x->e, OP_MOV_MR, true, S1, GS_RT(temp[2]));
+	push_access(x, i);
+	emit_gs(x->e, OP_MOV_RM, true, S2, GS_RT(temp[2]));
+	push_reg(x, S2);
+}
+
+static void pop_to(struct xl *x, unsigned reg)
+{
+	struct emit_mem m = emit_at(S1, 0);
+
+	emit_rm(x->e, OP_MOV_RM, x->m64, xl_victim(reg) ? (unsigned)S2 : reg, &m);
+	if (xl_victim(reg))
+		emit_gs(x->e, OP_MOV_MR, true, S2, GS_GPR(reg));
+}
+
+static void emit_pop(struct xl *x, unsigned i)
+{
+	unsigned reg = x->insn[i].in.opnd[0].reg;
+	struct xl_ea ea = ea_stack(x, RSP, 0);
+
+	xl_access(x, i, &ea, width(x), X86_READ, S1);
+	pop_to(x, reg);
+	if (reg != RSP)
+		move_rsp(x, RSP, (s32)width(x));
+}
+
+static void emit_leave(struct xl *x, unsigned i)
+{
+	struct xl_ea ea = ea_stack(x, RBP, 0);
+
+	xl_access(x, i, &ea, width(x), X86_READ, S1);
+	move_rsp(x, RBP, (s32)width(x));
+	pop_to(x, RBP);
+}
+
+/* ---- control flow ---- */
+
+static void fix_to(struct xl *x, u32 at, s16 insn)
+{
+	x->fix[x->nfix++] = (struct xl_fix){at, insn};
+}
+
+/* A branch to code outside the unit: cc, or CC_JMP for always. Linked when first taken. */
+enum { CC_JMP = 16 };
+
+static void emit_link(struct xl *x, unsigned cc, u64 to)
+{
+	u32 site = jit_site_new(x->j, x->u, to);
+	struct emit *e = x->e;
+
+	x->j->site[site].retry = cc == CC_JMP
+					 ? emit_jmp_patchable(e, x->cold->pos)
+					 : emit_jcc_patchable(e, (enum emit_cc)cc, x->cold->pos);
+	emit_mov_ri(x->cold, S2, site);
+	emit_jmp(x->cold, x->j->thunk.link);
+}
+
+static void emit_poll_exit(struct xl *x, u64 to, u32 resume, bool live)
+{
+	u32 site = jit_site_new(x->j, x->u, to);
+
+	x->j->site[site].next = resume;
+	if (live)
+		xl_flags_restore(x->cold);
+	emit_mov_ri(x->cold, S2, site);
+	emit_jmp(x->cold, x->j->thunk.poll);
+}
+
+/* Look at the kick word before going back to `to`. */
+static void emit_poll(struct xl *x, u64 to, bool live)
+{
+	if (live)
+		xl_flags_save(x->e);
+	emit_grp1_gsi(x->e, 7, false, GS_OFF(kick), 0);
+	emit_jcc(x->e, CC_NE, x->cold->pos);
+	emit_poll_exit(x, to, 0, live);
+	if (live)
+		xl_flags_restore(x->e);
+}
+
+static bool backward(const struct xl_insn *t)
+{
+	return t->to <= t->rip;
+}
+
+/* Unconditionally to t->to. */
+static void emit_goto(struct xl *x, const struct xl_insn *t)
+{
+	u32 live = t->live_out;
+
+	if (t->target >= 0)
+		live = x->insn[t->target].live_in;
+	if (backward(t))
+		emit_poll(x, t->to, live != 0);
+	if (t->target < 0)
+		emit_link(x, CC_JMP, t->to);
+	else if (backward(t))
+		emit_jmp(x->e, x->insn[t->target].off);
+	else
+		fix_to(x, emit_jmp(x->e, 0), t->target);
+}
+
+static void emit_jcc_insn(struct xl *x, const struct xl_insn *t)
+{
+	unsigned cc = t->in.opcode & 15;
+	u32 skip;
+
+	if (!backward(t)) {
+		if (t->target < 0)
+			emit_link(x, cc, t->to);
+		else
+			fix_to(x, emit_jcc(x->e, (enum emit_cc)cc, 0), t->target);
+		return;
+	}
+	skip = emit_jcc(x->e, (enum emit_cc)(cc ^ 1), 0);
+	if (t->target >= 0 && !x->insn[t->target].live_in) {
+		emit_grp1_gsi(x->e, 7, false, GS_OFF(kick), 0);
+		emit_jcc(x->e, CC_E, x->insn[t->target].off);
+		emit_jmp(x->e, x->cold->pos);
+		emit_poll_exit(x, t->to, 0, false);
+	} else {
+		emit_goto(x, t);
+	}
+	emit_patch(x->e->base, skip, x->e->pos);
+}
+
+/* loop, loope, loopne, jrcxz: the counter is tested by the host's own jrcxz. */
+static void emit_loop_insn(struct xl *x, const struct xl_insn *t)
+{
+	unsigned op = t->in.opcode;
+	struct emit_mem dec = emit_at(RCX, -1);
+	u32 skip[2], nskip = 0;
+
+	if (op != 0xe3)
+		emit_lea(x->e, t->in.adsize == 8, RCX, &dec);
+	if (t->in.adsize == 4)
+		emit_u8(x->e, 0x67);
+	emit_u8(x->e, 0xe3);
+	emit_u8(x->e, op == 0xe3 ? 5 : 2);
+	if (op == 0xe3) {
+		skip[nskip++] = emit_jmp(x->e, 0);
+	} else {
+		emit_u8(x->e, 0xeb); /* count is not 0: over the jump out */
+		emit_u8(x->e, 5);
+		skip[nskip++] = emit_jmp(x->e, 0);
+		if (op != 0xe2)
+			skip[nskip++] = emit_jcc(x->e, op == 0xe1 ? CC_NE : CC_E, 0);
+	}
+	emit_goto(x, t);
+	while (nskip)
+		emit_patch(x->e->base, skip[--nskip], x->e->pos);
+}
+
+/* To the guest address in S1. */
+static void emit_indirect(struct xl *x)
+{
+	emit_rr(x->e, OP_MOVZX16, false, S2, S1);
+	emit_jmp_gs(x->e, S2, GS_RT(jc));
+}
+
+static void emit_ret(struct xl *x, unsigned i)
+{
+	struct xl_ea ea = ea_stack(x, RSP, 0);
+	struct emit_mem m = emit_at(S1, 0);
+	s32 extra = x->insn[i].in.opcode == 0xc2 ? (s32)(x->insn[i].in.imm & 0xffff) : 0;
+
+	xl_access(x, i, &ea, width(x), X86_READ, S1);
+	emit_rm(x->e, OP_MOV_RM, x->m64, S1, &m);
+	move_rsp(x, RSP, (s32)width(x) + extra);
+	emit_indirect(x);
+}
+
+static void load_target_reg(struct xl *x, unsigned reg)
+{
+	if (xl_victim(reg))
+		emit_gs(x->e, OP_MOV_RM, x->m64, S1, GS_GPR(reg));
+	else
+		emit_rr(x->e, OP_MOV_RM, x->m64, S1, reg);
+}
+
+static void emit_jmp_ind(struct xl *x, unsigned i)
+{
+	const struct x86_insn *in = &x->insn[i].in;
+
+	if (in->has_mem)
+		load_operand(x, i);
+	else
+		load_target_reg(x, in->opnd[0].reg);
+	emit_indirect(x);
+}
+
+static void emit_call_ind(struct xl *x, unsigned i)
+{
+	const struct xl_insn *t = &x->insn[i];
+
+	if (t->in.has_mem) {
+		load_operand(x, i);
+		emit_gs(x->e, OP_MOV_MR, true, S1, GS_RT(temp[2]));
+	}
+	push_access(x, i);
+	push_imm(x, t->rip + t->in.len);
+	if (t->in.has_mem)
+		emit_gs(x->e, OP_MOV_RM, true, S1, GS_RT(temp[2]));
+	else
+		load_target_reg(x, t->in.opnd[0].reg);
+	emit_indirect(x);
+}
+
+static void emit_insn(struct xl *x, unsigned i)
+{
+	const struct xl_insn *t = &x->insn[i];
+
+	switch ((enum xl_kind)t->kind) {
+	case XL_COPY:
+		return emit_copy(x, t);
+	case XL_MEM:
+		return emit_mem(x, i);
+	case XL_LEA:
+		return emit_lea_insn(x, t);
+	case XL_INCDEC:
+		return emit_incdec(x, t);
+	case XL_SKIP:
+		return;
+	case XL_EXEC:
+		return emit_exec(x, i);
+	case XL_PUSH_REG:
+		return emit_push_reg(x, i);
+	case XL_PUSH_IMM:
+		push_access(x, i);
+		return push_imm(x, (u64)t->in.imm);
+	case XL_PUSH_MEM:
+		return emit_push_mem(x, i);
+	case XL_POP:
+		return emit_pop(x, i);
+	case XL_LEAVE:
+		return emit_leave(x, i);
+	case XL_JMP:
+		return emit_goto(x, t);
+	case XL_JCC:
+		return emit_jcc_insn(x, t);
+	case XL_LOOP:
+		return emit_loop_insn(x, t);
+	case XL_CALL:
+		push_access(x, i);
+		push_imm(x, t->rip + t->in.len);
+		return emit_goto(x, t);
+	case XL_RET:
+		return emit_ret(x, i);
+	case XL_JMP_IND:
+		return emit_jmp_ind(x, i);
+	case XL_CALL_IND:
+		return emit_call_ind(x, i);
+	}
+}
+
+/* ---- a unit ---- */
+
+enum { E1_ALIGN = 16 };
+
+/* Compare the xtlb's idea of this page with ours. */
+static u32 emit_map_check(struct xl *x)
+{
+	emit_grp1_gsi(x->e, 7, false, GS_RT(xtlb) + 4u * jit_xtlb_index(x->map->lin),
+		      (s32)x->map->id);
+	return emit_jcc(x->e, CC_NE, 0);
+}
+
+static void emit_stale(struct xl *x, u32 from, u32 thunk, bool load_rip, bool live)
+{
+	struct emit *e = x->cold;
+
+	emit_patch(x->e->base, from, e->pos);
+	if (live)
+		xl_flags_restore(e);
+	if (load_rip)
+		emit_mov_ri(e, S1, x->u->rip);
+	emit_mov_ri(e, S2, (u32)(x->u - x->j->unit));
+	emit_jmp(e, thunk);
+}
+
+/* e0 up to where e1 starts. */
+static void emit_entry0(struct xl *x, bool live, u32 *skip)
+{
+	u32 wrong;
+
+	x->u->e0 = x->e->pos;
+	if (live)
+		xl_flags_save(x->e);
+	emit_mov_ri(x->e, S2, x->u->rip);
+	emit_rr(x->e, OP_CMP_RM, true, S1, S2);
+	wrong = emit_jcc(x->e, CC_NE, 0);
+	emit_stale(x, wrong, x->j->thunk.miss, false, live);
+	emit_grp1_gsi(x->e, 7, true, GS_OFF(mode_key), (s32)x->map->key);
+	wrong = emit_jcc(x->e, CC_NE, 0);
+	emit_stale(x, wrong, x->j->thunk.miss, false, live);
+	*skip = live ? emit_jmp(x->e, 0) : 0; /* flags are saved already */
+}
+
+static void emit_entry(struct xl *x)
+{
+	bool live = x->insn[0].live_in != 0;
+	struct emit probe = *x->e;
+	u32 skip, stale;
+
+	/* e1 must be aligned so that jit_on_stale can replace its first bytes at once. */
+	struct emit cold = *x->cold;
+
+	emit_entry0(x, live, &skip);
+	skip = x->e->pos - probe.pos;
+	*x->e = probe;
+	*x->cold = cold;
+	emit_align(x->e, E1_ALIGN, skip);
+	emit_entry0(x, live, &skip);
+	x->u->e1 = x->e->pos;
+	if (live)
+		xl_flags_save(x->e);
+	if (live)
+		emit_patch(x->e->base, skip, x->e->pos);
+	stale = emit_map_check(x);
+	emit_stale(x, stale, x->j->thunk.stale, true, live);
+	if (live)
+		xl_flags_restore(x->e);
+}
+
+static void emit_fpu_check(struct xl *x)
+{
+	bool live = x->insn[0].live_in != 0;
+	u32 site = jit_site_new(x->j, x->u, x->u->rip), parked;
+
+	if (live)
+		xl_flags_save(x->e);
+	emit_grp1_gsi8(x->e, 7, GS_OFF(fpu_live), 0);
+	parked = emit_jcc(x->e, CC_E, x->cold->pos);
+	if (live)
+		xl_flags_restore(x->e);
+	(void)parked;
+	x->j->site[site].retry = x->e->pos;
+	if (live)
+		xl_flags_restore(x->cold);
+	emit_mov_ri(x->cold, S2, site);
+	emit_jmp(x->cold, x->j->thunk.fpu);
+}
+
+/* Sites of instruction i learn where the next one starts. */
+static void sites_next(struct xl *x, u32 from)
+{
+	for (u32 s = from; s < x->j->nsites; s++)
+		if (x->j->site[s].next == ~0u)
+			x->j->site[s].next = x->e->pos;
+}
+
+static void emit_body(struct xl *x)
+{
+	struct jit *j = x->j;
+
+	for (unsigned i = 0; i < x->n; i++) {
+		struct xl_insn *t = &x->insn[i];
+		u32 sites = j->nsites;
+		bool last = i + 1 == x->n || x->insn[i + 1].rip != t->rip + t->in.len;
+
+		t->off = x->e->pos;
+		j->pc[j->npcs++] =
+			(struct jit_pc){(u16)(t->rip - x->u->rip), (u16)(t->off - x->u->e2)};
+		emit_insn(x, i);
+		sites_next(x, sites);
+		if (last && !t->ends)
+			emit_link(x, CC_JMP, t->rip + t->in.len);
+	}
+}
+
+void xl_emit_unit(struct xl *x)
+{
+	struct jit_unit *u = x->u;
+
+	emit_entry(x);
+	u->e2 = x->e->pos;
+	u->pcs = x->j->npcs;
+	u->ninsns = (u16)x->n;
+	if (u->fpu)
+		emit_fpu_check(x);
+	emit_body(x);
+	for (unsigned i = 0; i < x->nfix; i++)
+		emit_patch(x->e->base, x->fix[i].at, x->insn[x->fix[i].insn].off);
+	u->end = x->e->pos;
+}
