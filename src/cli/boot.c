@@ -59,7 +59,7 @@ const struct cli_option boot_options[BOOT_OPTIONS] = {
 	 "user none tap=", BOOT_NET},
 	{"console", 0, "WHERE", "stdio, file=PATH or pty (stdio)", "stdio pty file=", BOOT_CONSOLE},
 	{"name", 0, "NAME", "name for `hull ps` and its kin (vm-PID)", NULL, BOOT_NAME},
-	{"gdb", 0, "PORT", "wait for gdb on 127.0.0.1:PORT", NULL, BOOT_GDB},
+	{"gdb", 0, "PORT[,nowait]", "wait for gdb on 127.0.0.1:PORT", NULL, BOOT_GDB},
 	{"log", 0, "LEVEL", "error, warn, info or debug (warn)", "error warn info debug", BOOT_LOG},
 	{"trace", 0, "SPEC", "trace to the log: exits, pio, mmio, irq (comma-separated)", NULL, BOOT_TRACE},
 	{"no-sandbox", 0, NULL, "do not confine the process (debugging)", NULL, BOOT_NO_SANDBOX},
@@ -98,6 +98,24 @@ static int boot_set_log(const char *v, struct err *e)
 	return 0;
 }
 
+/* PORT or PORT,nowait */
+static int boot_set_gdb(struct vm_config *cfg, const char *v, struct err *e)
+{
+	char port[8];
+	size_t len = strcspn(v, ",");
+	u64 n;
+	int ret;
+
+	if (len >= sizeof(port) || (v[len] && strcmp(v + len, ",nowait")))
+		return err_set(e, EINVAL, "--gdb %s: expected PORT or PORT,nowait", v);
+	memcpy(port, v, len);
+	port[len] = 0;
+	ret = cli_parse_uint("--gdb", port, 1, 65535, &n, e);
+	cfg->gdb_port = ret ? 0 : (u16)n;
+	cfg->gdb_nowait = v[len];
+	return ret;
+}
+
 static int boot_set_number(struct vm_config *cfg, enum boot_option id, const char *v, struct err *e)
 {
 	u64 n;
@@ -105,12 +123,11 @@ static int boot_set_number(struct vm_config *cfg, enum boot_option id, const cha
 
 	if (id == BOOT_MEMORY)
 		return cli_parse_size(v, MIB(1), &cfg->memory, e);
-	ret = id == BOOT_CPUS ? cli_parse_uint("--cpus", v, 1, VM_CPUS_MAX, &n, e)
-			      : cli_parse_uint("--gdb", v, 1, 65535, &n, e);
-	if (!ret && id == BOOT_CPUS)
+	if (id == BOOT_GDB)
+		return boot_set_gdb(cfg, v, e);
+	ret = cli_parse_uint("--cpus", v, 1, VM_CPUS_MAX, &n, e);
+	if (!ret)
 		cfg->ncpus = (unsigned)n;
-	else if (!ret)
-		cfg->gdb_port = (u16)n;
 	return ret;
 }
 

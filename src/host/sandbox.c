@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -19,6 +20,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <termios.h>
 #include <unistd.h>
 
 #define NOBODY 65534u
@@ -136,13 +138,16 @@ static void enter_empty_root(const struct sandbox_config *cfg, struct sandbox_re
 static int drop_root(const struct sandbox_config *cfg, struct sandbox_report *r, struct err *e)
 {
 	unsigned uid = cfg->uid ? cfg->uid : NOBODY, gid = cfg->gid ? cfg->gid : NOBODY;
+	int death = 0;
 
 	if (geteuid() != 0) {
 		r->unprivileged = true;
 		return 0;
 	}
+	prctl(PR_GET_PDEATHSIG, &death);
 	if (setgroups(0, NULL) || setresgid(gid, gid, gid) || setresuid(uid, uid, uid))
 		return err_errno(e, "sandbox: cannot become user %u", uid);
+	prctl(PR_SET_PDEATHSIG, death); /* a change of user clears it, prctl(2) */
 	r->unprivileged = setuid(0) != 0;
 	return r->unprivileged ? 0 : err_set(e, EPERM, "sandbox: root could be regained");
 }
@@ -223,7 +228,6 @@ static const int plain_calls[] = {
 	SCMP_SYS(timerfd_gettime),
 	SCMP_SYS(ppoll),
 	SCMP_SYS(poll),
-	SCMP_SYS(ioctl),
 	SCMP_SYS(fcntl),
 	SCMP_SYS(recvmsg),
 	SCMP_SYS(sendmsg),
@@ -275,6 +279,8 @@ static const int plain_calls[] = {
 	SCMP_SYS(timer_settime),
 };
 
+static const unsigned tty_ioctls[] = {TCGETS, TCSETS, TCSETSW, TCSETSF, TIOCGWINSZ, FIONREAD};
+
 static int add_filters(scmp_filter_ctx f, const struct sandbox_config *cfg)
 {
 	int rc = 0;
@@ -291,6 +297,17 @@ static int add_filters(scmp_filter_ctx f, const struct sandbox_config *cfg)
 			       SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
 	rc |= seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
 			       SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	/*
+	 * KVM's (type AEh) and block devices' (12h) ioctls; of terminals only what
+	 * cannot put keys into the user's shell (TIOCSTI).
+	 */
+	rc |= seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+			       SCMP_A1(SCMP_CMP_MASKED_EQ, 0xff00, 0xae00));
+	rc |= seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+			       SCMP_A1(SCMP_CMP_MASKED_EQ, 0xff00, 0x1200));
+	for (unsigned i = 0; i < sizeof(tty_ioctls) / sizeof(tty_ioctls[0]); i++)
+		rc |= seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+				       SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, tty_ioctls[i]));
 	/* Signals to our own threads only. */
 	rc |= seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
 			       SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));

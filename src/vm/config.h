@@ -60,7 +60,8 @@ struct vm_config {
 
 	enum vm_console_kind console;
 	const char *console_file;
-	u16 gdb_port; /* 0 = none */
+	u16 gdb_port;	 /* 0 = none */
+	bool gdb_nowait; /* start without waiting for gdb */
 	const char *trace;
 	bool sandbox;
 };

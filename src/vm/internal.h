@@ -13,6 +13,7 @@
 #include "machine/pc.h"
 #include "ui/console.h"
 #include "vm/control.h"
+#include "vm/gdb.h"
 #include "vm/runner.h"
 #include "vm/vm.h"
 
@@ -27,6 +28,8 @@ struct vm {
 	struct control *control;
 	struct pc *pc;
 	struct runner *runner;
+	struct gdb *gdb; /* NULL: no --gdb */
+	struct io_block *disk[VM_DISKS_MAX];
 
 	struct file_map kernel, firmware, initrd[VM_INITRDS_MAX];
 	struct boot_blob initrd_blob[VM_INITRDS_MAX];
@@ -60,6 +63,8 @@ struct console_menu {
 int vm_console_open(struct vm *vm, const struct console_menu *menu, struct err *e);
 int vm_control_open(struct vm *vm, struct err *e);
 int backends_open(struct vm *vm, struct pc_config *pc, struct err *e);
+/* Nothing is in flight afterwards. Without the lock, as the next. */
+void backends_drain(struct vm *vm);
 void backends_close(struct vm *vm);
 
 #endif

@@ -45,6 +45,14 @@ void vm_request_reset(struct vm *vm)
 	loop_post(vm->loop, &vm->reset_work);
 }
 
+/* Lets the vCPUs run unless somebody wants them held. */
+static void vm_go(struct vm *vm)
+{
+	if (!vm->paused && !vm->reset_wanted && !gdb_is_stopped(vm->gdb) &&
+	    vm->result.end == VM_END_NONE)
+		runner_release(vm->runner);
+}
+
 /* On the event thread: every vCPU stands still while the board is rebuilt. */
 static void do_reset(void *opaque)
 {
@@ -62,8 +70,7 @@ static void do_reset(void *opaque)
 	}
 	vm->resets++;
 	log_info("machine reset");
-	if (!vm->paused)
-		runner_release(vm->runner);
+	vm_go(vm);
 }
 
 static void on_board_event(void *opaque, enum pc_event ev, u32 value)
@@ -103,6 +110,8 @@ static bool on_vcpu_exit(void *opaque, unsigned cpu, const struct vcpu_exit *exi
 		vm_request_reset(vm);
 		return false;
 	case VCPU_EXIT_DEBUG:
+		if (gdb_debug_exit(vm->gdb, cpu, exit))
+			return false;
 		log_warn("vCPU %u: debug stop at 0x%llx that nobody asked for", cpu,
 			 (unsigned long long)exit->addr);
 		return true;
@@ -145,9 +154,37 @@ void vm_resume(struct vm *vm)
 	if (!vm->paused)
 		return;
 	vm->paused = false;
+	if (gdb_is_stopped(vm->gdb))
+		return;
 	loop_resume(vm->loop);
-	if (!vm->reset_wanted && vm->result.end == VM_END_NONE)
-		runner_release(vm->runner);
+	pc_resumed(vm->pc);
+	vm_go(vm);
+}
+
+/* ---- the debugger's requests; event thread, lock held ---- */
+
+static void gdb_hold(void *opaque)
+{
+	struct vm *vm = opaque;
+
+	runner_hold(vm->runner);
+	loop_pause(vm->loop);
+}
+
+static void gdb_release(void *opaque)
+{
+	struct vm *vm = opaque;
+
+	if (vm->paused)
+		return;
+	loop_resume(vm->loop);
+	pc_resumed(vm->pc);
+	vm_go(vm);
+}
+
+static void gdb_kill(void *opaque)
+{
+	vm_finish(opaque, VM_END_KILLED, SIGKILL, "killed by gdb");
 }
 
 void vm_power_button(struct vm *vm)
@@ -233,6 +270,17 @@ static int open_blobs(struct vm *vm, struct pc_config *pc, struct err *e)
 	return ret;
 }
 
+/*
+ * A file that exists but cannot be used has a status of its own (ENOEXEC, see
+ * src/cli/cli.h), whatever the reason.
+ */
+static int file_error(int ret, struct err *e)
+{
+	if (ret && ret != -ENOENT && ret != -ENOMEM && ret != -ENOSYS && ret != -ENODEV && e)
+		e->status = ENOEXEC;
+	return ret;
+}
+
 static int open_signals(struct vm *vm, struct err *e)
 {
 	sigset_t set;
@@ -265,7 +313,7 @@ static int open_board(struct vm *vm, struct err *e)
 		.event = on_board_event,
 		.opaque = vm,
 	};
-	int ret = open_blobs(vm, &pc, e);
+	int ret = file_error(open_blobs(vm, &pc, e), e);
 
 	if (ret)
 		return ret;
@@ -274,7 +322,25 @@ static int open_board(struct vm *vm, struct err *e)
 	if (getrandom(pc.seed, sizeof(pc.seed), 0) != sizeof(pc.seed))
 		return err_errno(e, "no random numbers");
 	ret = backends_open(vm, &pc, e);
-	return ret ? ret : pc_create(&pc, &vm->pc, e);
+	return file_error(ret ? ret : pc_create(&pc, &vm->pc, e), e);
+}
+
+static int open_gdb(struct vm *vm, struct err *e)
+{
+	const struct gdb_target t = {
+		.ops = vm->ops,
+		.vcpu = pc_vcpus(vm->pc),
+		.ncpus = vm->cfg->ncpus,
+		.map = pc_map(vm->pc),
+		.hold = gdb_hold,
+		.release = gdb_release,
+		.kill = gdb_kill,
+		.opaque = vm,
+	};
+
+	if (!vm->cfg->gdb_port)
+		return 0;
+	return gdb_create(vm->loop, &t, vm->cfg->gdb_port, !vm->cfg->gdb_nowait, &vm->gdb, e);
 }
 
 static int vm_open(struct vm *vm, struct err *e)
@@ -284,7 +350,7 @@ static int vm_open(struct vm *vm, struct err *e)
 
 	if (ret || (ret = engines_choose(vm->cfg->engine, &vm->ops, e)) ||
 	    (ret = console_create(vm->loop, &vm->console, e)) || (ret = open_signals(vm, e)) ||
-	    (ret = vm_control_open(vm, e)) || (ret = open_board(vm, e)))
+	    (ret = vm_control_open(vm, e)) || (ret = open_board(vm, e)) || (ret = open_gdb(vm, e)))
 		return ret;
 	return vm_console_open(vm, &menu, e);
 }
@@ -341,7 +407,10 @@ int vm_run(struct vm *vm, struct vm_result *result, struct err *e)
 	if (ret)
 		return ret;
 	loop_lock(vm->loop);
-	runner_release(vm->runner);
+	if (gdb_is_stopped(vm->gdb))
+		fprintf(stderr, "hull: waiting for gdb: target remote 127.0.0.1:%u\n",
+			vm->cfg->gdb_port);
+	vm_go(vm);
 	loop_unlock(vm->loop);
 	loop_run(vm->loop);
 	runner_destroy(vm->runner);
@@ -355,6 +424,8 @@ void vm_destroy(struct vm *vm)
 	if (!vm)
 		return;
 	runner_destroy(vm->runner);
+	gdb_destroy(vm->gdb);
+	backends_drain(vm);
 	pc_destroy(vm->pc);
 	backends_close(vm);
 	control_destroy(vm->control);

@@ -3,6 +3,7 @@
  * What a machine is wired to on the host's side: console, control socket,
  * disks and networks.
  */
+#include "block/raw.h"
 #include "vm/internal.h"
 
 #include <errno.h>
@@ -208,13 +209,38 @@ int vm_control_open(struct vm *vm, struct err *e)
 
 int backends_open(struct vm *vm, struct pc_config *pc, struct err *e)
 {
-	if (vm->cfg->ndisks)
-		return err_set(e, ENOSYS, "disks: not built in yet");
+	for (unsigned i = 0; i < vm->cfg->ndisks; i++) {
+		const struct vm_disk *d = &vm->cfg->disk[i];
+		const struct raw_config rc = {
+			.path = d->path, .readonly = d->readonly, .serial = d->serial};
+		int ret = raw_open(vm->loop, &rc, &vm->disk[i], e);
+
+		if (ret)
+			return ret;
+		pc->disk[pc->ndisks++] = vm->disk[i];
+	}
 	if (vm->cfg->nnets)
 		return err_set(e, ENOSYS, "networks: not built in yet");
 	return 0;
 }
 
+void backends_drain(struct vm *vm)
+{
+	if (!vm->loop)
+		return;
+	loop_lock(vm->loop);
+	for (unsigned i = 0; i < VM_DISKS_MAX; i++)
+		if (vm->disk[i])
+			raw_drain(vm->disk[i]);
+	loop_unlock(vm->loop);
+}
+
 void backends_close(struct vm *vm)
 {
+	if (!vm->loop)
+		return;
+	loop_lock(vm->loop);
+	for (unsigned i = 0; i < VM_DISKS_MAX; i++)
+		raw_close(vm->disk[i]);
+	loop_unlock(vm->loop);
 }

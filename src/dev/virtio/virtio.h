@@ -168,6 +168,8 @@ void virtq_interrupt(struct virtq *q);
  */
 void virtq_kicks_off(struct virtq *q);
 bool virtq_kicks_on(struct virtq *q);
+/* virtq_kicks_on for who has seen that n waiting chains are not enough and put them back. */
+bool virtq_wait_beyond(struct virtq *q, unsigned n);
 
 /* Copies between a chain's pieces and a buffer, from byte off; returns bytes copied. */
 u64 virtq_read(const struct virtq_chain *c, u64 off, void *buf, u64 len);	 /* readable part */

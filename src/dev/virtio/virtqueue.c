@@ -304,10 +304,17 @@ void virtq_kicks_off(struct virtq *q)
 
 bool virtq_kicks_on(struct virtq *q)
 {
+	return virtq_wait_beyond(q, 0);
+}
+
+bool virtq_wait_beyond(struct virtq *q, unsigned n)
+{
+	u16 known = (u16)(q->avail_seen + n);
+
 	if (!usable(q))
 		return false;
 	if (virtio_has(q->dev, VIRTIO_F_EVENT_IDX)) {
-		put16(avail_event(q), q->avail_seen);
+		put16(avail_event(q), known);
 		gpa_written(q->dev->mem, q->used_gpa + offsetof(struct virtq_used, ring[q->size]),
 			    2);
 	} else if (q->kicks_off) {
@@ -316,7 +323,7 @@ bool virtq_kicks_on(struct virtq *q)
 	q->kicks_off = false;
 	/* The request must be out before we look for buffers that came unannounced. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	return avail_idx(q) != q->avail_seen;
+	return avail_idx(q) != known;
 }
 
 static void copy(u8 *to, const u8 *from, u64 n)

@@ -73,7 +73,8 @@ static void native_signal(int sig, siginfo_t *info, void *context)
 	(void)info;
 	if (resume) {
 		reg[REG_RIP] = (greg_t)resume;
-		reg[REG_RAX] = sig;
+		reg[REG_RAX] = reg[REG_TRAPNO];
+		reg[REG_RDX] = reg[REG_CR2];
 		return;
 	}
 	if (jit_signal && jit_signal(context))
@@ -83,12 +84,12 @@ static void native_signal(int sig, siginfo_t *info, void *context)
 
 int native_signals_install(void)
 {
-	static const int sigs[] = {SIGFPE, SIGSEGV, SIGILL, SIGBUS};
+	static const int signals[] = {SIGFPE, SIGSEGV, SIGILL, SIGBUS};
 	struct sigaction sa = {.sa_sigaction = native_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK};
 
 	sigemptyset(&sa.sa_mask);
-	for (unsigned i = 0; i < ARRAY_LEN(sigs); i++)
-		if (sigaction(sigs[i], &sa, NULL) < 0)
+	for (unsigned i = 0; i < ARRAY_LEN(signals); i++)
+		if (sigaction(signals[i], &sa, NULL) < 0)
 			return -errno;
 	return 0;
 }

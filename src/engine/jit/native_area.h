@@ -16,7 +16,7 @@ int native_area_create(struct x86_vcpu *c);
 void native_area_destroy(struct x86_vcpu *c); /* harmless when there is none */
 
 /*
- * Install the process's SIGFPE and SIGSEGV handlers (on the alternate stack of
+ * Install the process's handlers of SIGFPE, SIGSEGV, SIGILL and SIGBUS (on the alternate stack of
  * the thread, if it has one). A signal that no stub explains takes its default
  * action. Idempotent, any thread. 0 or -errno.
  */

@@ -164,8 +164,6 @@ struct x86_vcpu {
 	 * NULL every vector or x87 instruction raises #UD.
 	 */
 	u8 *native_rw, *native_rx, *native_guard;
-	u64 feature[4]; /* interp.c: bitmap over enum x86_feature of what CPUID shows */
-	bool feature_known; /* clear it to have the bitmap made again */
 
 	/* Guest XSAVE area (standard format, host's XCR0 layout) when !fpu_live;
 	 * host's own saved state while fpu_live is not needed: callee code is
@@ -268,6 +266,8 @@ static inline void x86_irq_recheck(struct x86_vcpu *c)
 
 /* ---- FPU residency (fpu.c) ---------------------------------------------------- */
 void x86_fpu_load(struct x86_vcpu *c); /* guest state into host registers, if not there */
+/* XINUSE (SDM vol. 1, 13.6): state components that are not in their initial state. */
+u64 x86_fpu_xinuse(struct x86_vcpu *c);
 void x86_fpu_park(struct x86_vcpu *c); /* guest state into c->xsave, host control words restored */
 
 /*
@@ -277,8 +277,8 @@ void x86_fpu_park(struct x86_vcpu *c); /* guest state into c->xsave, host contro
  */
 int x86_exec_fpu_state(struct x86_vcpu *c, const struct x86_insn *in);
 /*
- * For the signal handler of SIGFPE and SIGSEGV on a vCPU thread: if host_rip is
- * inside a native stub, where to resume (with RAX = the signal number), else 0.
+ * For the handler of synchronous signals on a vCPU thread: if host_rip is inside
+ * a native stub, where to resume, with RAX = the trap number and RDX = CR2; else 0.
  */
 u64 x86_native_fixup(u64 host_rip);
 
@@ -287,6 +287,8 @@ u64 x86_native_fixup(u64 host_rip);
 int x86_interp_step(struct x86_vcpu *c);
 /* Execute a decoded instruction (any class; SYSTEM goes to x86_exec_system). */
 int x86_exec(struct x86_vcpu *c, const struct x86_insn *in);
+/* Does the guest's CPUID show what this instruction needs? Else it must raise #UD. */
+bool x86_insn_shown(struct x86_vcpu *c, const struct x86_insn *in);
 
 /* fxsave, fxrstor, xsave*, xrstor*: the SYSTEM instructions that belong to fpu.c; as x86_exec. */
 int x86_exec_fpu_state(struct x86_vcpu *c, const struct x86_insn *in);

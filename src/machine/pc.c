@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "machine/pc_internal.h"
+
+#include "base/bits.h"
+
+#include <stdlib.h>
+
+/* ---- what devices tell the board --------------------------------------------- */
+
+static void on_test_exit(void *opaque, u32 value)
+{
+	struct pc *pc = opaque;
+
+	pc->cfg.event(pc->cfg.opaque, PC_EVENT_EXIT, value);
+}
+
+static void on_panic(void *opaque, u8 events)
+{
+	struct pc *pc = opaque;
+
+	pc->cfg.event(pc->cfg.opaque, PC_EVENT_PANIC, events);
+}
+
+static void on_reset(void *opaque)
+{
+	struct pc *pc = opaque;
+
+	pc->cfg.event(pc->cfg.opaque, PC_EVENT_RESET, 0);
+}
+
+static void on_bar_map(void *opaque, struct pci_func *f, unsigned bar, bool map)
+{
+	struct pc *pc = opaque;
+	struct pci_bar *b = &f->bar[bar];
+	struct bus *bus = b->kind == PCI_BAR_IO ? &pc->pio : &pc->mmio;
+
+	if (map)
+		bus_add(bus, b->addr, b->size, b->ops, b->opaque);
+	else
+		bus_remove(bus, b->addr, b->opaque);
+}
+
+/* ---- parts ---------------------------------------------------------------------- */
+
+struct part {
+	struct bus *bus;
+	u64 base, size;
+	const struct device_ops *ops;
+	void *opaque;
+};
+
+static int parts_add(const struct part *part, unsigned n, struct err *e)
+{
+	for (unsigned i = 0; i < n; i++) {
+		const struct part *p = &part[i];
+		int err = bus_add(p->bus, p->base, p->size, p->ops, p->opaque);
+
+		if (err)
+			return err_set(e, -err, "board: %s at 0x%llx overlaps something",
+				       p->ops->name, (unsigned long long)p->base);
+	}
+	return 0;
+}
+
+static void pci_init(struct pc *pc)
+{
+	u64 mem64 = max_u64(PC_PCI_MEM64_MIN, align_up(GIB(4) + pc->ram_high, GIB(1)));
+	const struct pci_host_config cfg = {
+		.io = {PC_PCI_IO, PC_PCI_IO_SIZE},
+		.mem32 = {PC_PCI_MEM32, PC_PCI_MEM32_END - PC_PCI_MEM32},
+		.mem64 = {mem64, PC_PCI_MEM64_SIZE},
+		.ecam = {PC_ECAM, PCI_ECAM_SIZE},
+		.bar_map = on_bar_map,
+		.opaque = pc,
+		.msi = pc_msi_sink(pc),
+		.cf9 = {&reset_cf9_ops, &pc->cf9},
+	};
+
+	pci_host_init(&pc->pci, &cfg);
+	pc->next_slot = 1;
+}
+
+/* The next free slot gets a virtio device. */
+static int virtio_attach(struct pc *pc, struct virtio_pci *p, struct virtio_dev *dev,
+			 u32 class_code, struct err *e)
+{
+	unsigned slot = pc->next_slot++;
+	struct irq_line intx = pc_intx_line(pc, slot);
+	int err = virtio_pci_init(p, dev, class_code);
+
+	if (!err)
+		err = pci_attach(&pc->pci, slot, &p->func, &intx,
+				 (u8)(PC_PCI_GSI + slot % PC_PCI_GSIS));
+	if (err)
+		return err_set(e, -err, "board: cannot attach %s in PCI slot %u", dev->ops->name,
+			       slot);
+	return 0;
+}
+
+/* PCI class codes, PCI Code and ID Assignment Specification 1.11 section 1. */
+enum {
+	CLASS_STORAGE = 0x018000,
+	CLASS_ETHERNET = 0x020000,
+	CLASS_COMMUNICATION = 0x078000,
+	CLASS_OTHER = 0xff0000,
+};
+
+static int console_init(struct pc *pc, struct err *e)
+{
+	const struct virtio_console_port_config port = {.chr = pc->cfg.console, .is_console = true};
+
+	if (!pc->cfg.console)
+		return 0;
+	pc->console = calloc(1, sizeof(*pc->console));
+	if (!pc->console)
+		return err_set(e, E_NOMEM, "no memory for the console");
+	virtio_console_init(pc->console, &pc->map, &port, 1);
+	return virtio_attach(pc, &pc->console_pci, &pc->console->dev, CLASS_COMMUNICATION, e);
+}
+
+static int disks_init(struct pc *pc, struct err *e)
+{
+	int err = 0;
+
+	for (unsigned i = 0; !err && i < pc->cfg.ndisks; i++) {
+		struct pc_disk *d = calloc(1, sizeof(*d));
+
+		pc->disk[i] = d;
+		if (!d)
+			return err_set(e, E_NOMEM, "no memory for disk %u", i);
+		virtio_blk_init(&d->blk, &pc->map, pc->cfg.disk[i], pc->cfg.ncpus);
+		err = virtio_attach(pc, &d->pci, &d->blk.dev, CLASS_STORAGE, e);
+	}
+	return err;
+}
+
+/* The parts list. */
+static int board_init(struct pc *pc, struct err *e)
+{
+	const struct part isa[] = {
+		{&pc->pio, DEBUGCON_PORT_BOCHS, DEBUGCON_WINDOW, &debugcon_ops, &pc->debugcon},
+		{&pc->pio, DEBUGCON_PORT_FIRMWARE, DEBUGCON_WINDOW, &debugcon_ops, &pc->debugcon},
+		{&pc->pio, TEST_EXIT_PORT, TEST_EXIT_WINDOW, &test_exit_ops, &pc->test_exit},
+		{&pc->pio, PVPANIC_PORT, PVPANIC_WINDOW, &pvpanic_ops, &pc->pvpanic},
+		{&pc->pio, PORT92_PORT, PORT92_WINDOW, &port92_ops, &pc->port92},
+		{&pc->pio, POST_PORT, POST_WINDOW, &post_port_ops, &pc->post},
+		{&pc->pio, PCI_PORT_ADDR, 8, &pci_port_ops, &pc->pci},
+		{&pc->mmio, PC_ECAM, PCI_ECAM_SIZE, &pci_ecam_ops, &pc->pci},
+	};
+	const struct part irqchip[] = {
+		{&pc->pio, PIC_MASTER_PORT, PIC_WINDOW, &pic_master_ops, &pc->pic},
+		{&pc->pio, PIC_SLAVE_PORT, PIC_WINDOW, &pic_slave_ops, &pc->pic},
+		{&pc->pio, PIC_ELCR_PORT, PIC_ELCR_WINDOW, &pic_elcr_ops, &pc->pic},
+		{&pc->mmio, IOAPIC_BASE, IOAPIC_WINDOW, &ioapic_ops, &pc->ioapic},
+	};
+	int err;
+
+	pc_irq_init(pc);
+	debugcon_init(&pc->debugcon, pc->cfg.debugcon);
+	test_exit_init(&pc->test_exit, on_test_exit, pc);
+	pvpanic_init(&pc->pvpanic, on_panic, pc);
+	reset_cf9_init(&pc->cf9, on_reset, pc);
+	port92_init(&pc->port92, on_reset, NULL, pc);
+	post_port_init(&pc->post);
+	pci_init(pc);
+	err = parts_add(isa, ARRAY_LEN(isa), e);
+	if (!err && !pc->irqchip)
+		err = parts_add(irqchip, ARRAY_LEN(irqchip), e);
+	if (!err)
+		err = console_init(pc, e);
+	return err ? err : disks_init(pc, e);
+}
+
+static int pc_init(struct pc *pc, struct err *e)
+{
+	int err = pc_memory_init(pc, e);
+
+	if (!err)
+		err = board_init(pc, e);
+	if (!err)
+		err = pc_cpus_init(pc, e);
+	if (!err)
+		err = pc_boot_init(pc, e);
+	return err ? err : pc_reset(pc, e);
+}
+
+int pc_create(const struct pc_config *cfg, struct pc **out, struct err *e)
+{
+	struct pc *pc = calloc(1, sizeof(*pc));
+	int err;
+
+	if (!pc)
+		return err_set(e, E_NOMEM, "no memory for the board");
+	pc->cfg = *cfg;
+	pc->irqchip = cfg->engine_caps & ENGINE_CAP_IRQCHIP;
+	loop_lock(cfg->loop);
+	err = pc_init(pc, e);
+	loop_unlock(cfg->loop);
+	if (err) {
+		pc_destroy(pc);
+		return err;
+	}
+	*out = pc;
+	return 0;
+}
+
+void pc_destroy(struct pc *pc)
+{
+	if (!pc)
+		return;
+	loop_lock(pc->cfg.loop);
+	pc_cpus_fini(pc);
+	loop_unlock(pc->cfg.loop);
+	for (unsigned i = 0; i < pc->cfg.ndisks; i++)
+		free(pc->disk[i]);
+	free(pc->console);
+	free(pc->smbios);
+	free(pc->acpi);
+	pc_memory_fini(pc);
+	free(pc);
+}
+
+int pc_reset(struct pc *pc, struct err *e)
+{
+	int err = 0;
+
+	bus_reset(&pc->pio);
+	bus_reset(&pc->mmio);
+	pc_cpus_reset(pc);
+	if (!pc->cfg.firmware.data)
+		err = pci_assign_bars(&pc->pci);
+	if (err)
+		return err_set(e, -err, "board: the PCI windows are too small for its devices");
+	return pc_boot_start(pc, e);
+}
+
+struct engine_vcpu *const *pc_vcpus(const struct pc *pc)
+{
+	return pc->vcpus;
+}
+
+struct gpa_map *pc_map(struct pc *pc)
+{
+	return &pc->map;
+}
+
+const char *pc_boot_name(const struct pc *pc)
+{
+	return pc->boot_name;
+}
+
+void pc_nmi(struct pc *pc)
+{
+	for (unsigned i = 0; i < pc->cfg.ncpus; i++)
+		pc->cfg.engine->vcpu_nmi(pc->cpu[i].v);
+}
+
+void pc_power_button(struct pc *pc)
+{
+	pc->cfg.event(pc->cfg.opaque, PC_EVENT_POWEROFF, 0);
+}

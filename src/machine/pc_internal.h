@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The board's insides, shared by pc*.c only: where things are in the guest's
+ * address spaces, and the parts.
+ */
+#ifndef HULL_MACHINE_PC_INTERNAL_H
+#define HULL_MACHINE_PC_INTERNAL_H
+
+#include "dev/char/debugcon.h"
+#include "dev/irq/gsi.h"
+#include "dev/irq/lapic.h"
+#include "dev/misc/misc.h"
+#include "dev/pci/pci.h"
+#include "dev/virtio/blk.h"
+#include "dev/virtio/console.h"
+#include "dev/virtio/pci.h"
+#include "host/mem.h"
+#include "machine/acpi.h"
+#include "machine/bus.h"
+#include "machine/pc.h"
+#include "machine/pvclock.h"
+#include "machine/smbios.h"
+
+/*
+ * Memory map. RAM ends below the ECAM window, the rest continues at 4 GiB.
+ * 0xb0000000 is where SeaBIOS puts ECAM on a Q35.
+ */
+#define PC_VGA_HOLE 0xa0000u  /* no video memory: nobody answers up to ... */
+#define PC_UPPER_RAM 0xc0000u /* ... here; ROM area of real PCs, RAM here */
+#define PC_TABLES 0xe0000u    /* ACPI tables of guests started without firmware */
+#define PC_SMBIOS 0xf0000u
+#define PC_LOW_RAM_END 0xb0000000ull
+#define PC_ECAM 0xb0000000ull
+#define PC_PCI_MEM32 0xc0000000ull
+#define PC_PCI_MEM32_END 0xfec00000ull
+#define PC_PCI_MEM64_MIN GIB(64)
+#define PC_PCI_MEM64_SIZE GIB(16)
+#define PC_HPET 0xfed00000u
+#define PC_BIOS_MAX MIB(16) /* below 4 GiB, above the local APICs */
+
+/* Ports and lines that are ours to choose. */
+enum {
+	PC_PCI_IO = 0xc000,
+	PC_PCI_IO_SIZE = 0x4000,
+	PC_PCI_GSI = 16,
+	PC_PCI_GSIS = 8,
+	PC_COM1 = 0x3f8,
+	PC_E820_MAX = 8,
+};
+
+struct pc_cpu {
+	struct pc *pc;
+	unsigned index;
+	struct engine_vcpu *v;
+	struct lapic lapic;
+	struct pvclock pvclock;
+};
+
+/* A virtio device on PCI, whatever it is. */
+struct pc_disk {
+	struct virtio_blk blk;
+	struct virtio_pci pci;
+};
+
+struct pc {
+	struct pc_config cfg;
+	bool irqchip; /* interrupt controllers live in the engine */
+
+	struct gpa_map map;
+	struct mem *ram, *rom;
+	u64 ram_high; /* bytes above 4 GiB */
+	struct e820_entry e820[PC_E820_MAX];
+	unsigned ne820;
+	struct acpi_tables *acpi;
+	struct smbios_tables *smbios;
+	const char *boot_name;
+
+	struct engine_vm *vm;
+	struct pc_cpu *cpu; /* cfg.ncpus of them */
+	struct engine_vcpu *vcpus[PC_MAX_CPUS];
+
+	struct bus mmio, pio;
+
+	/* Interrupt controllers, unless the engine has them. */
+	struct apic_bus apic_bus;
+	struct ioapic ioapic;
+	struct pic pic;
+	struct gsi_wiring gsi;
+	u32 pci_intx; /* level of each slot's INTA */
+
+	struct debugcon debugcon;
+	struct test_exit test_exit;
+	struct pvpanic pvpanic;
+	struct reset_cf9 cf9;
+	struct port92 port92;
+	struct post_port post;
+
+	struct pci_host pci;
+	struct virtio_console *console;
+	struct virtio_pci console_pci;
+	struct pc_disk *disk[PC_MAX_DISKS];
+	unsigned next_slot;
+};
+
+/* pc_memory.c: RAM, ROM and the memory map the guest is told. */
+int pc_memory_init(struct pc *pc, struct err *e);
+void pc_memory_fini(struct pc *pc);
+
+/* pc_cpu.c: the vCPUs, and what they ask of the board. */
+int pc_cpus_init(struct pc *pc, struct err *e);
+void pc_cpus_fini(struct pc *pc);
+void pc_cpus_reset(struct pc *pc);
+
+/* pc_irq.c: wires. n is an ISA interrupt or a GSI. */
+void pc_irq_init(struct pc *pc);
+struct irq_line pc_irq_line(struct pc *pc, unsigned n);
+struct irq_line pc_intx_line(struct pc *pc, unsigned slot);
+struct msi_sink pc_msi_sink(struct pc *pc);
+
+/* pc_boot.c: firmware tables and what is started. */
+int pc_boot_init(struct pc *pc, struct err *e);
+int pc_boot_start(struct pc *pc, struct err *e);
+
+#endif

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Shared by the integration tests: TAP, running hull, a machine on a pipe or pseudo terminal."""
+import json, os, pty, re, select, shutil, signal, subprocess, sys, tempfile, termios, time, traceback
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+HULL = os.environ.get("HULL", os.path.join(TOP, "build/hull"))
+BUILD = os.path.dirname(HULL)
+
+
+class Skip(Exception):
+    pass
+
+
+def check(cond, why):
+    if not cond:
+        raise AssertionError(why)
+
+
+def run(*args, timeout=60, **kw):
+    """hull with arguments; (exit status, stdout, stderr)."""
+    r = subprocess.run([HULL, *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                       timeout=timeout, **kw)
+    return r.returncode, r.stdout.decode(errors="replace"), r.stderr.decode(errors="replace")
+
+
+def main(tests):
+    """Runs the functions (or those named on the command line), prints TAP."""
+    tmp = tempfile.mkdtemp(prefix="hull-test-")
+    os.environ["HULL_RUNTIME"] = os.path.join(tmp, "run")
+    os.chdir(tmp)
+    wanted, failed = sys.argv[1:], 0
+    tests = [t for t in tests if not wanted or t.__name__ in wanted]
+    for n, t in enumerate(tests, 1):
+        t0 = time.monotonic()
+        try:
+            t()
+            print("ok %d - %s # %.1f s" % (n, t.__name__, time.monotonic() - t0))
+        except Skip as e:
+            print("ok %d - %s # SKIP %s" % (n, t.__name__, e))
+        except Exception as e:
+            failed += 1
+            print("not ok %d - %s" % (n, t.__name__))
+            for line in (str(e) or traceback.format_exc()).splitlines():
+                print("# " + line)
+            print("# " + traceback.format_exc().splitlines()[-3].strip())
+        sys.stdout.flush()
+    print("1..%d" % len(tests))
+    shutil.rmtree(tmp, ignore_errors=True)
+    sys.exit(1 if failed else 0)
+
+
+def kernel(name="cloud"):
+    """Path of a stored stock kernel; fetched if it is not there."""
+    for attempt in (0, 1):
+        for k in json.loads(run("kernel", "list", "--json")[1] or "[]"):
+            if k["name"] == name:
+                return k
+        if attempt == 0:
+            code, _, err = run("kernel", "fetch", name, timeout=600)
+            if code:
+                raise Skip("no kernel package: " + err.strip().splitlines()[-1])
+    raise Skip("kernel %s was fetched but is not listed" % name)
+
+
+def initrd(command, path="initrd", *args):
+    """An initramfs that runs a shell command and ends with its status."""
+    subprocess.run([os.path.join(TOP, "tools/mkinitramfs"), "--build", BUILD, "-o", path, "--command", command, *args],
+                   check=True)
+    return os.path.abspath(path)
+
+
+class Machine:
+    """hull boot as a child on pipes, or on a pseudo terminal (tty=True)."""
+
+    def __init__(self, *args, tty=False, stderr_too=True):
+        self.buf, self.master = b"", None
+        cmd = [HULL, "boot", *args]
+        if tty:
+            self.master, slave = pty.openpty()
+            self.slave = slave
+            self.before = termios.tcgetattr(slave)
+            self.child = subprocess.Popen(cmd, stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
+            self.out = self.master
+        else:
+            self.child = subprocess.Popen(cmd, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                          stderr=subprocess.STDOUT if stderr_too else subprocess.PIPE)
+            self.out = self.child.stdout.fileno()
+
+    def expect(self, pattern, timeout=120):
+        end = time.monotonic() + timeout
+        while True:
+            m = re.search(pattern, self.buf)
+            if m:
+                self.buf = self.buf[m.end():]
+                return m
+            left = end - time.monotonic()
+            if left <= 0 or not select.select([self.out], [], [], left)[0]:
+                raise AssertionError("waited %d s for %r; last output: %r" % (timeout, pattern, self.buf[-400:]))
+            try:
+                data = os.read(self.out, 65536)
+            except OSError:
+                data = b""
+            if not data:
+                raise AssertionError("the machine ended; last output: %r" % self.buf[-400:])
+            self.buf += data
+
+    def send(self, data):
+        if self.master is not None:
+            os.write(self.master, data)
+        else:
+            self.child.stdin.write(data)
+            self.child.stdin.flush()
+
+    def wait(self, timeout=60):
+        """Exit status; the output goes on being read so that nothing blocks."""
+        end = time.monotonic() + timeout
+        while self.child.poll() is None and time.monotonic() < end:
+            if select.select([self.out], [], [], 0.1)[0]:
+                try:
+                    self.buf += os.read(self.out, 65536)
+                except OSError:
+                    pass
+        if self.child.poll() is None:
+            self.child.kill()
+            raise AssertionError("did not end within %d s; last output: %r" % (timeout, self.buf[-400:]))
+        return self.child.returncode
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.child.poll() is None:
+            self.child.send_signal(signal.SIGTERM)
+            self.child.send_signal(signal.SIGKILL)
+            self.child.wait()

@@ -1,0 +1,225 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Stock Debian kernel with a busybox initramfs on the jit engine: boot, exit status, power, reset,
+control socket, console, terminal. TAP on stdout. HULL_ENGINE chooses another engine."""
+import json, os, re, signal, subprocess, termios, time
+from hulltest import HULL, Machine, Skip, check, initrd, kernel, main, run
+
+ENGINE = os.environ.get("HULL_ENGINE", "jit")
+BOOT = 400  # seconds; a slow interpreter is still right
+
+
+def args(command, *more, name="cloud", append=""):
+    return ("--engine", ENGINE, "-m", "256M", "--kernel", kernel(name)["path"], "--initrd",
+            initrd(command, "initrd-%d" % (abs(hash(command)) % 10**8)), "--append",
+            "console=ttyS0 panic=-1 " + append, "--net", "none", *more)
+
+
+def boots_and_gives_exit_status():
+    with Machine(*args("uname -r; exit 42")) as m:
+        m.expect(rb"hull-init: up", BOOT)
+        m.expect(rb"6\.1\.\S*cloud-amd64\r?\n")
+        check(m.wait() == 42, "exit status %s" % m.child.returncode)
+
+
+def four_cpus():
+    with Machine(*args("echo cpus=$(grep -c ^processor /proc/cpuinfo)", "--cpus", "4")) as m:
+        m.expect(rb"cpus=4\b", BOOT)
+        check(m.wait() == 0, "exit status")
+
+
+def generic_kernel():
+    with Machine(*args("uname -r; exit 3", name="generic")) as m:
+        m.expect(rb"6\.1\.\S*-amd64\r?\n", BOOT)
+        check(m.wait() == 3, "exit status")
+
+
+def powers_off():
+    with Machine(*args("poweroff -f; sleep 100")) as m:
+        m.expect(rb"command starts", BOOT)
+        check(m.wait() == 0, "exit status %s" % m.child.returncode)
+
+
+def power_button_and_second_signal():
+    # busybox has no acpid here: the first signal is seen by the kernel only, the second kills.
+    with Machine(*args("echo ready; sleep 1000")) as m:
+        m.expect(rb"ready", BOOT)
+        m.child.send_signal(signal.SIGTERM)
+        m.expect(rb"power button")
+        time.sleep(0.5)
+        check(m.child.poll() is None, "ended by the first signal")
+        m.child.send_signal(signal.SIGTERM)
+        check(m.wait() == 128 + signal.SIGTERM, "exit status %s" % m.child.returncode)
+
+
+def power_button_reaches_the_guest():
+    script = "insmod /lib/modules/button.ko; cat /proc/bus/input/devices; grep -q 'Power Button' /proc/bus/input/devices && echo ready; dd if=/dev/input/event0 bs=24 count=1 of=/tmp/ev 2>/dev/null; hexdump -C /tmp/ev; echo pressed; exit 7"
+    k = kernel()
+    path = initrd("ls /dev/input; " + script.replace("insmod /lib/modules/button.ko; ", ""), "initrd-button",
+                  "--modules", "evdev,button", "--modules-dir", k["modules"])
+    with Machine("--engine", ENGINE, "-m", "256M", "--kernel", k["path"], "--initrd", path, "--append",
+                 "console=ttyS0 panic=-1", "--net", "none", "--name", "button") as m:
+        m.expect(rb"ready", BOOT)
+        time.sleep(1)
+        m.child.send_signal(signal.SIGTERM)
+        m.expect(rb"pressed", 30)
+        check(m.wait() == 7, "exit status")
+
+
+def reboots():
+    with Machine(*args("echo up again; reboot -f; sleep 100")) as m:
+        for i in range(3):
+            m.expect(rb"up again", BOOT)
+
+
+def triple_fault():
+    open("halt.elf", "wb").write(triple_fault_elf())
+    code, out, err = run("boot", "--engine", ENGINE, "--kernel", "./halt.elf", "--net", "none")
+    check(code == 124 and "triple fault" in err, "%d %s" % (code, err))
+
+
+def triple_fault_elf():
+    """A PVH kernel whose first instruction loads an empty IDT and whose second is ud2."""
+    import struct
+    code = b"\x0f\x01\x1d" + struct.pack("<I", 0x100100) + b"\x0f\x0b"
+    body = code.ljust(0x100, b"\0") + bytes(16)
+    note = struct.pack("<III4sI", 4, 4, 18, b"Xen\0", 0x100000)
+    ehsize, phsize = 64, 56
+    off = 0x1000
+    eh = struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\2\1\1", 2, 62, 1, 0x100000, ehsize, 0, 0, ehsize, phsize, 2, 0, 0, 0)
+    ph = struct.pack("<IIQQQQQQ", 1, 7, off, 0x100000, 0x100000, len(body), len(body), 0x1000)
+    ph += struct.pack("<IIQQQQQQ", 4, 4, 0x200, 0, 0, len(note), len(note), 4)
+    image = (eh + ph).ljust(0x200, b"\0") + note
+    return image.ljust(off, b"\0") + body
+
+
+def control_socket():
+    with Machine(*args("echo ready; while :; do echo tick; sleep 1; done", "--name", "ctl")) as m:
+        m.expect(rb"ready", BOOT)
+        check("ctl" in run("ps")[1], "ps")
+        check(run("ps", "--quiet")[1] == "ctl\n", "ps --quiet")
+        s = json.loads(run("ps", "--json")[1])[0]
+        check(s["state"] == "running" and s["engine"] == ENGINE and s["memory_mib"] == 256, str(s))
+        code, _, err = run("boot", "--engine", ENGINE, "--kernel", kernel()["path"], "--name", "ctl", "--console", "pty")
+        check(code == 125 and "already running" in err, err)
+        m.expect(rb"tick", 30)
+        check(run("pause", "ctl")[0] == 0, "pause")
+        check(json.loads(run("ps", "--json")[1])[0]["state"] == "paused", "paused")
+        time.sleep(0.5)
+        m.buf = b""
+        try:
+            m.expect(rb"tick", 3)
+            raise ValueError
+        except AssertionError:
+            pass
+        except ValueError:
+            check(False, "a paused machine printed")
+        check(run("resume", "ctl")[0] == 0, "resume")
+        m.expect(rb"tick", 30)
+        i = json.loads(run("inspect", "ctl")[1])
+        check(i["vcpus"] and i["memory_kib"] and i["boot"], str(i))
+        check(run("kill", "ctl")[0] == 0, "kill")
+        check(m.wait() == 137, "exit status %s" % m.child.returncode)
+        check(run("ps", "--quiet")[1] == "", "still listed")
+
+
+def console_attach():
+    with Machine(*args("echo early-words; sleep 3; read x; echo got=$x; exit 5", "--name", "con", "--console",
+                       "file=log")) as m:
+        end = time.monotonic() + BOOT
+        while b"early-words" not in open("log", "rb").read() if os.path.exists("log") else True:
+            check(time.monotonic() < end, "never started")
+            time.sleep(0.2)
+        c = subprocess.Popen([HULL, "console", "con"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        time.sleep(0.5)
+        c.stdin.write(b"hello\n")
+        c.stdin.flush()
+        out = c.communicate(timeout=60)[0]
+        check(b"Linux version" in out and b"early-words" in out and b"got=hello" in out, "console: %r" % out[-300:])
+        check(m.wait() == 5, "exit status")
+
+
+def stop_by_name():
+    with Machine(*args("echo ready; sleep 1000", "--name", "st")) as m:
+        m.expect(rb"ready", BOOT)
+        code, _, err = run("stop", "--timeout", "1", "st")
+        check(code == 0 and "did not power off" in err, err)
+        check(m.wait() == 137, "exit status")
+
+
+def pty_console():
+    with Machine(*args("read x; echo got=$x; exit 9", "--console", "pty")) as m:
+        path = m.expect(rb"console on (/dev/pts/\d+)")[1].decode()
+        fd = os.open(path, os.O_RDWR | os.O_NOCTTY)
+        buf = b""
+        end = time.monotonic() + BOOT
+        while b"command starts" not in buf and time.monotonic() < end:
+            buf += os.read(fd, 65536)
+        os.write(fd, b"word\n")
+        while b"got=word" not in buf and time.monotonic() < end:
+            buf += os.read(fd, 65536)
+        os.close(fd)
+        check(b"got=word" in buf, "%r" % buf[-300:])
+        check(m.wait() == 9, "exit status")
+
+
+def terminal_is_restored():
+    """Whatever ends the machine, the terminal is as before; meanwhile it is raw."""
+    def menu_quit(m):
+        m.send(b"\x1dq")
+
+    def signals(m):
+        m.child.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        m.child.send_signal(signal.SIGTERM)
+
+    def child_killed(m):
+        kids = subprocess.run(["pgrep", "-P", str(m.child.pid)], stdout=subprocess.PIPE).stdout.split()
+        os.kill(int(kids[0]), signal.SIGKILL)
+
+    def child_crashes(m):
+        kids = subprocess.run(["pgrep", "-P", str(m.child.pid)], stdout=subprocess.PIPE).stdout.split()
+        os.kill(int(kids[0]), signal.SIGSEGV)
+
+    for end, status in ((menu_quit, 137), (signals, 143), (child_killed, 137), (child_crashes, 139)):
+        with Machine(*args("sleep 1000"), tty=True) as m:
+            m.expect(rb"Linux version", BOOT)
+            check(not termios.tcgetattr(m.slave)[3] & termios.ICANON, "not raw while running")
+            end(m)
+            check(m.wait() == status, "%s: exit status %s" % (end.__name__, m.child.returncode))
+            check(termios.tcgetattr(m.slave) == m.before, end.__name__ + ": terminal not restored")
+
+
+def terminal_menu():
+    with Machine(*args("echo ready; cat", "--name", "menu"), tty=True) as m:
+        m.expect(rb"ready", BOOT)
+        m.send(b"\x1d?")
+        m.expect(rb"power button, p pause")
+        m.send(b"\x1dp")
+        m.expect(rb"paused")
+        check(json.loads(run("ps", "--json")[1])[0]["state"] == "paused", "paused")
+        m.send(b"\x1dp")
+        m.expect(rb"running")
+        m.send(b"echoed\r")
+        m.expect(rb"echoed", 30)
+        m.send(b"\x1dq")
+        check(m.wait() == 137, "exit status")
+
+
+def runs_confined():
+    """Before the first guest instruction: no root, no privileges, a system-call filter."""
+    with Machine(*args("sleep 1000")) as m:
+        m.expect(rb"Linux version", BOOT)
+        kid = subprocess.run(["pgrep", "-P", str(m.child.pid)], stdout=subprocess.PIPE).stdout.split()[0].decode()
+        st = open("/proc/%s/status" % kid).read()
+        check(re.search(r"^Seccomp:\s+2", st, re.M), "no seccomp filter")
+        check(re.search(r"^NoNewPrivs:\s+1", st, re.M), "no no_new_privs")
+        check(re.search(r"^CapEff:\s+0+$", st, re.M), "has capabilities")
+        check(not re.search(r"^Uid:.*\b0\b", st, re.M), "is root")
+        check(os.readlink("/proc/%s/ns/net" % kid) != os.readlink("/proc/self/ns/net"), "host network namespace")
+        check(os.listdir("/proc/%s/root" % kid) == [], "its root is not empty")
+
+
+main([boots_and_gives_exit_status, four_cpus, generic_kernel, powers_off, power_button_and_second_signal,
+      power_button_reaches_the_guest, reboots, triple_fault, control_socket, console_attach, stop_by_name, pty_console,
+      terminal_is_restored, terminal_menu, runs_confined])
