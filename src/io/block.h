@@ -27,8 +27,8 @@ struct io_vec {
 
 struct io_block_req {
 	enum io_block_op op;
-	bool unmap;              /* WRITE_ZEROES may deallocate */
-	u64 offset, len;         /* bytes; len of READ/WRITE equals the sum of iov */
+	bool unmap;		  /* WRITE_ZEROES may deallocate */
+	u64 offset, len;	  /* bytes; len of READ/WRITE equals the sum of iov */
 	const struct io_vec *iov; /* READ/WRITE only; lives until done */
 	unsigned niov;
 	void (*done)(struct io_block_req *req, int err); /* 0 or -errno */
@@ -47,7 +47,7 @@ struct io_block_ops {
 /* Public part; a back end embeds it. Constant after creation. */
 struct io_block {
 	const struct io_block_ops *ops;
-	u64 size; /* bytes, multiple of 512 */
+	u64 size;	/* bytes, multiple of 512 */
 	u32 block_size; /* preferred I/O size, power of two >= 512 */
 	bool readonly, can_discard, can_write_zeroes;
 	char serial[21]; /* NUL-terminated, may be empty */
