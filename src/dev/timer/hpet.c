@@ -329,7 +329,7 @@ static void hpet_reset(void *dev)
 		t->config = 2 << TIMER_ROUTE_SHIFT;
 		t->cmp = ~0ULL;
 		t->period = 0;
-		t->fired = false;
+		t->fired = true;
 	}
 	h->status = h->counter = 0;
 	hpet_set_config(h, 0);

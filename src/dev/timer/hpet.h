@@ -33,7 +33,7 @@ struct hpet_timer {
 	struct io_timer timer;
 	unsigned line; /* the line it holds up, while level_up */
 	bool level_up;
-	bool fired; /* one-shot: done until the comparator is written again */
+	bool fired; /* no comparator written since reset or the last one-shot */
 };
 
 struct hpet {
