@@ -95,9 +95,9 @@ static bool usable(const struct virtq *q)
 }
 
 struct walk {
-	const struct virtq_desc *table;
-	u32 count; /* descriptors in the table */
-	u32 left;  /* how many may still be visited: a chain without loops visits each once */
+	const u8 *table; /* descriptors; an indirect table need not be aligned */
+	u32 count;	 /* descriptors in the table */
+	u32 left;	 /* how many may still be visited: a chain without loops visits each once */
 	bool indirect;
 };
 
@@ -151,7 +151,7 @@ static const char *enter_indirect(const struct virtq *q, struct walk *w, u64 gpa
 	if (!len || len % sizeof(struct virtq_desc) || len / sizeof(struct virtq_desc) > 32768)
 		return "indirect table of a bad length";
 	w->table = gpa_ptr(q->dev->mem, gpa, len, false);
-	if (!w->table || gpa & 1)
+	if (!w->table)
 		return "indirect table is not in guest memory";
 	w->count = len / sizeof(struct virtq_desc);
 	w->left = (u32)min_u64(w->count, VIRTQ_SIZE_MAX);
@@ -159,34 +159,44 @@ static const char *enter_indirect(const struct virtq *q, struct walk *w, u64 gpa
 	return NULL;
 }
 
+/* Copies descriptor i, and once only: the driver may change it while we look. */
+static struct virtq_desc fetch(const struct walk *w, u32 i)
+{
+	struct virtq_desc d;
+
+	__builtin_memcpy(&d, w->table + i * sizeof(d), sizeof(d));
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	return (struct virtq_desc){
+		.addr = HULL_LE(64, d.addr),
+		.len = HULL_LE(32, d.len),
+		.flags = HULL_LE(16, d.flags),
+		.next = HULL_LE(16, d.next),
+	};
+}
+
 static const char *walk_chain(const struct virtq *q, struct virtq_chain *c, u32 i)
 {
-	struct walk w = {.table = q->desc, .count = q->size, .left = q->size};
+	struct walk w = {.table = (const u8 *)q->desc, .count = q->size, .left = q->size};
 
 	for (;;) {
-		const struct virtq_desc *p = &w.table[i];
+		struct virtq_desc d;
 		const char *why;
-		u64 addr;
-		u32 len;
-		u16 flags;
 
 		if (i >= w.count)
 			return "descriptor index outside the table";
 		if (!w.left--)
 			return "buffer chain loops";
-		addr = HULL_LE(64, __atomic_load_n(&p->addr, __ATOMIC_RELAXED));
-		len = HULL_LE(32, __atomic_load_n(&p->len, __ATOMIC_RELAXED));
-		flags = get16(&p->flags);
-		i = get16(&p->next);
-		if (flags & VIRTQ_DESC_F_INDIRECT) {
-			why = enter_indirect(q, &w, addr, len, flags);
+		d = fetch(&w, i);
+		i = d.next;
+		if (d.flags & VIRTQ_DESC_F_INDIRECT) {
+			why = enter_indirect(q, &w, d.addr, d.len, d.flags);
 			i = 0;
 		} else {
-			why = add_buffer(q, c, addr, len, flags & VIRTQ_DESC_F_WRITE);
+			why = add_buffer(q, c, d.addr, d.len, d.flags & VIRTQ_DESC_F_WRITE);
 		}
 		if (why)
 			return why;
-		if (!(flags & (VIRTQ_DESC_F_INDIRECT | VIRTQ_DESC_F_NEXT)))
+		if (!(d.flags & (VIRTQ_DESC_F_INDIRECT | VIRTQ_DESC_F_NEXT)))
 			return NULL;
 	}
 }
