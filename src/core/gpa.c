@@ -59,6 +59,11 @@ void gpa_written(struct gpa_map *m, u64 gpa, u64 len)
 
 	if (!len || !m->page_written)
 		return;
+	/*
+	 * The bytes must be out before we look whether anybody holds a translation
+	 * of them: a translator sets the flag first and reads the bytes after.
+	 */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	/* Count pages, not addresses: gpa + len may wrap for hostile input. */
 	for (u64 left = (gpa - page + len - 1) / GPA_PAGE_SIZE + 1; left; left--) {
 		struct gpa_slot *s = gpa_slot_find(m, page);
