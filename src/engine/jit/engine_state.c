@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A vCPU's state to and from struct x86_state. On the vCPU's thread, or while it
- * does not run. Both directions go through the same MSR list; what a state says
+ * does not run. Makes no bus calls, because the caller may hold the machine
+ * lock: cr8 and the local APIC's MSRs are the machine's to fill in. Both directions go through the same MSR list; what a state says
  * is checked as far as the engine's own safety needs.
  */
 #include "engine/jit/engine_state.h"
@@ -14,18 +15,20 @@ static void get_msrs(struct x86_vcpu *c, struct x86_state *s)
 {
 	const u32 *list;
 	unsigned n = x86_state_msrs(&list);
+	struct x86_exc exc = c->exc;
 
 	s->nmsrs = 0;
+	c->sys->no_bus = true;
 	for (unsigned i = 0; i < n; i++) {
 		u64 v;
 
-		if (x86_rdmsr(c, list[i], &v)) {
-			c->exc.pending = false; /* not on this vendor's CPU */
-			continue;
-		}
+		if (x86_rdmsr(c, list[i], &v))
+			continue; /* not on this vendor's CPU */
 		s->msr[s->nmsrs].index = list[i];
 		s->msr[s->nmsrs++].value = v;
 	}
+	c->sys->no_bus = false;
+	c->exc = exc;
 }
 
 static void get_events(struct x86_vcpu *c, struct x86_state *s)
@@ -58,7 +61,6 @@ int engine_jit_get_state(struct x86_vcpu *c, struct x86_state *s)
 	s->cr2 = c->cr2;
 	s->cr3 = c->cr3;
 	s->cr4 = c->cr4;
-	s->cr8 = c->bus.cr8_read ? c->bus.cr8_read(c->bus.opaque) : 0;
 	memcpy(s->dr, c->dr, sizeof(s->dr));
 	s->dr6 = c->dr6;
 	s->dr7 = c->dr7;
@@ -116,6 +118,7 @@ static void set_xsave(struct x86_vcpu *c, const struct x86_state *s)
 
 static void set_msrs(struct x86_vcpu *c, const struct x86_state *s)
 {
+	c->sys->no_bus = true;
 	for (u32 i = 0; i < s->nmsrs; i++) {
 		/* TSC_ADJUST is set with the TSC below. */
 		if (s->msr[i].index == 0x3b)
@@ -123,6 +126,7 @@ static void set_msrs(struct x86_vcpu *c, const struct x86_state *s)
 		else if (x86_wrmsr(c, s->msr[i].index, s->msr[i].value))
 			c->exc.pending = false;
 	}
+	c->sys->no_bus = false;
 }
 
 int engine_jit_set_state(struct x86_vcpu *c, const struct x86_state *s)
@@ -150,8 +154,6 @@ int engine_jit_set_state(struct x86_vcpu *c, const struct x86_state *s)
 	c->efer = s->efer;
 	c->apic_base = s->apic_base;
 	c->cpl = (u8)seg_dpl(s->seg[X86_SS].attr);
-	if (c->bus.cr8_write)
-		c->bus.cr8_write(c->bus.opaque, s->cr8 & 15);
 	set_xsave(c, s);
 	c->tsc_offset += s->tsc - x86_tsc(c);
 	set_msrs(c, s);

@@ -244,6 +244,8 @@ int x86_rdmsr(struct x86_vcpu *c, u32 msr, u64 *val)
 	}
 	if (read_fixed(c, msr, val) || !x86_pv_rdmsr(c, msr, val))
 		return 0;
+	if (c->sys->no_bus)
+		return gp0(c);
 	x86_fpu_park(c);
 	return c->bus.msr_read(c->bus.opaque, msr, val) ? gp0(c) : 0;
 }
@@ -341,6 +343,8 @@ int x86_wrmsr(struct x86_vcpu *c, u32 msr, u64 val)
 		r = x86_pv_wrmsr(c, msr, val);
 	if (r != 1)
 		return r;
+	if (c->sys->no_bus)
+		return gp0(c);
 	x86_fpu_park(c);
 	return c->bus.msr_write(c->bus.opaque, msr, val) ? gp0(c) : 0;
 }

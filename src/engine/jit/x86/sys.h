@@ -137,6 +137,7 @@ struct x86_sys {
 	unsigned nwatch; /* data breakpoints of DR7 and vcpu_debug together */
 	u64 rmw_gpa;	 /* page given out by x86_rmw_ptr while flagged: notify, | 1 */
 	bool nmi_pending;
+	bool no_bus; /* MSR accesses on behalf of the host: the engine's own only */
 	bool event;   /* an event was delivered inside this instruction: no single-step trap */
 	bool stopped; /* the last run ended at the debugger's stop */
 	unsigned pauses;
