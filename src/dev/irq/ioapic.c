@@ -87,12 +87,13 @@ static u32 ioapic_indirect_read(const struct ioapic *io)
 static void ioapic_indirect_write(struct ioapic *io, u32 val)
 {
 	unsigned n = (io->select - IOREDTBL) / 2;
-	u64 *rte = &io->rte[n];
+	u64 *rte;
 
 	if (io->select == IOAPICID)
 		io->id = val & IOAPIC_ID_MASK;
 	if (io->select < IOREDTBL || n >= IOAPIC_PINS)
 		return;
+	rte = &io->rte[n];
 	if (io->select & 1) {
 		*rte = (u32)*rte | (u64)(val & 0xff000000u) << 32;
 	} else {

@@ -109,16 +109,22 @@ static u64 timer_ticks_left(const struct hpet *h, const struct hpet_timer *t)
 	return (s64)diff < 0 ? 0 : diff;
 }
 
-static void timer_schedule(struct hpet *h, struct hpet_timer *t)
+/* Arm for the match, but not before `least` ticks from now. */
+static void timer_schedule_after(struct hpet *h, struct hpet_timer *t, u64 least)
 {
 	u64 left;
 
 	io_timer_cancel(h->clock, &t->timer);
 	if (!hpet_running(h) || !(t->config & TIMER_INT) || t->fired)
 		return;
-	left = timer_ticks_left(h, t);
+	left = max_u64(timer_ticks_left(h, t), least);
 	if (left < HPET_FAR_TICKS)
 		io_timer_arm(h->clock, &t->timer, io_now(h->clock) + left * HPET_NS_PER_TICK);
+}
+
+static void timer_schedule(struct hpet *h, struct hpet_timer *t)
+{
+	timer_schedule_after(h, t, 0);
 }
 
 /* Move a periodic comparator past the counter, at least HPET_MIN_PERIOD_TICKS away. */
@@ -139,7 +145,8 @@ static void timer_fire(void *opaque)
 
 	if (timer_is_periodic(t) && t->period && t->period < HPET_FAR_TICKS) {
 		timer_advance(h, t);
-		timer_schedule(h, t);
+		/* A 32-bit period near 2^32 moves the comparator backwards. */
+		timer_schedule_after(h, t, HPET_MIN_PERIOD_TICKS);
 	} else {
 		t->fired = true;
 	}
