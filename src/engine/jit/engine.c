@@ -345,6 +345,12 @@ static u64 jit_vcpu_translate(struct engine_vcpu *v, u64 linear)
 	return x86_walk_probe(v->c, linear);
 }
 
+static u64 jit_vcpu_tsc(struct engine_vcpu *v, u64 *khz)
+{
+	*khz = v->c->vm->tsc_khz;
+	return x86_tsc(v->c);
+}
+
 static void jit_vcpu_counters(struct engine_vcpu *v, struct engine_counters *out)
 {
 	*out = v->c->count;
@@ -411,6 +417,7 @@ const struct engine_ops engine_jit_ops = {
 	.vcpu_sipi = jit_vcpu_sipi,
 	.vcpu_debug = jit_vcpu_debug,
 	.vcpu_translate = jit_vcpu_translate,
+	.vcpu_tsc = jit_vcpu_tsc,
 	.vcpu_counters = jit_vcpu_counters,
 	.vcpu_cpuid = jit_vcpu_cpuid,
 	.dirty_log = jit_dirty_log,
