@@ -68,16 +68,34 @@ struct jit_pc {
 	u16 host;  /* offset from the unit's e2 */
 };
 
+/*
+ * How to find the status flags again that code before an indirect jump did not keep: they
+ * are those of `a op b` (b = imm if b_reg is none) on size bytes, computed from
+ * the registers at the jump. UNDO_ADD, UNDO_SUB: a holds the result.
+ */
+enum jit_recipe_op {
+	JIT_RECIPE_AND,
+	JIT_RECIPE_CMP,
+	JIT_RECIPE_UNDO_ADD,
+	JIT_RECIPE_UNDO_SUB,
+	JIT_RECIPE_SAVED /* in jit_cpu.flags, as lahf and seto al leave them in ax */
+};
+struct jit_recipe {
+	u8 op, size, a, b; /* b: register or EMIT_NONE */
+	s32 imm;
+};
+
 /* A place where generated code may call out; r10 holds its index. */
 struct jit_site {
-	u32 unit;    /* index */
-	s32 rip;     /* guest address concerned, relative to the unit's rip */
-	u32 retry;   /* MEM: code offset to try again; LINK: position of the rel32 */
-	u32 next;    /* MEM, EXEC: where the next guest instruction starts, 0 = look it up */
-	u8 len;	     /* MEM, EXEC: length of the guest instruction */
-	u8 size;     /* MEM: bytes */
-	u8 access;   /* MEM: enum x86_access */
-	bool masked; /* MEM: bytes of it may be disabled (AVX-512) */
+	u32 unit;  /* index */
+	s32 rip;   /* guest address concerned, relative to the unit's rip */
+	u32 retry; /* MEM: code offset to try again; LINK: position of the rel32 */
+	u32 next;  /* MEM, EXEC: where the next guest instruction starts, 0 = look it up */
+	u8 len;	   /* MEM, EXEC: length of the guest instruction */
+	u8 size;   /* MEM: bytes */
+	u8 access; /* MEM: enum x86_access */
+	struct jit_recipe recipe; /* MEM: on the way to an indirect jump, JMP: of the jump itself */
+	bool masked;		  /* MEM: bytes of it may be disabled (AVX-512) */
 };
 
 /* Per-vCPU part, in x86_vcpu.rt. */
@@ -85,8 +103,10 @@ struct jit_cpu {
 	u32 xtlb[JIT_XTLB];
 	struct jit_map *xmap[JIT_XTLB]; /* valid where xtlb[i] == xmap[i]->id */
 	u64 temp[8];			/* scratch of generated code */
-	_Atomic u32 inside;		/* in jit_run and not parked */
-	u64 jc[JIT_JC];			/* host entry by low bits of rip */
+	u16 flags;			/* see JIT_RECIPE_SAVED */
+	u32 recipe;	    /* site whose recipe gives the flags at an e0, 0 = as they are */
+	_Atomic u32 inside; /* in jit_run and not parked */
+	u64 jc[JIT_JC];	    /* host entry by low bits of rip */
 };
 static_assert(sizeof(struct jit_cpu) <= sizeof(((struct x86_vcpu *)0)->rt), "rt area too small");
 
@@ -96,9 +116,9 @@ static_assert(sizeof(struct jit_cpu) <= sizeof(((struct x86_vcpu *)0)->rt), "rt 
 #define GS_OFF(field) ((u32)offsetof(struct x86_vcpu, field))
 
 struct jit_thunks {
-	u32 miss, stale, link, mem, exec, poll, fpu; /* code offsets, entered by jumps */
-	u32 leave;				     /* to the caller of enter */
-	u32 enter;				     /* void enter(vcpu, host address) */
+	u32 miss, stale, flags, link, mem, exec, poll, fpu; /* code offsets, entered by jumps */
+	u32 leave;					    /* to the caller of enter */
+	u32 enter;					    /* void enter(vcpu, host address) */
 };
 
 /* What the translator needs while it works; under the lock. */
@@ -171,6 +191,7 @@ void jit_thunks_emit(struct jit *j);
 
 /* rt/run.c: handlers called from the thunks; they return where to go on, NULL = leave */
 const void *jit_on_miss(struct x86_vcpu *c, u64 rip, u32 unused);
+const void *jit_on_flags(struct x86_vcpu *c, u64 rip, u32 unit);
 const void *jit_on_stale(struct x86_vcpu *c, u64 rip, u32 unit);
 const void *jit_on_link(struct x86_vcpu *c, u64 unused, u32 site);
 const void *jit_on_mem(struct x86_vcpu *c, u64 linear, u32 site);

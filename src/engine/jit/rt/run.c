@@ -106,12 +106,73 @@ static const void *go_on(struct jit *j, struct x86_vcpu *c)
 	return u ? jit_host(j, u->e2) : NULL;
 }
 
+static u64 recipe_flags(u8 op, u64 a, u64 b, unsigned size)
+{
+	unsigned up = 64 - 8 * size; /* flags of the top bytes are those of the operation */
+	u32 f;
+
+	a <<= up;
+	b <<= up;
+	if (op == JIT_RECIPE_AND)
+		__asm__("test %1, %2; lahf; seto %%al" : "=&a"(f) : "r"(a), "r"(b) : "cc");
+	else if (op == JIT_RECIPE_UNDO_ADD)
+		__asm__("add %2, %1; lahf; seto %%al" : "=&a"(f), "+r"(a) : "r"(b) : "cc");
+	else
+		__asm__("cmp %2, %1; lahf; seto %%al" : "=&a"(f) : "r"(a), "r"(b) : "cc");
+	return (f >> 8 & 0xff & X86_F_STATUS) | (f & 1) << 11;
+}
+
+/* PF and AF come from the low byte, so they need the operation on its own place. */
+static u64 recipe_low_flags(u8 op, u64 a, u64 b)
+{
+	return recipe_flags(op, a & 0xff, b & 0xff, 8) & (X86_F_PF | X86_F_AF);
+}
+
+static u64 recipe_status(const struct x86_vcpu *c, const struct jit_recipe *r)
+{
+	u64 a = c->gpr[r->a & 15], b = r->b == EMIT_NONE ? (u64)(s64)r->imm : c->gpr[r->b & 15];
+	u32 ax = ((const struct jit_cpu *)c->rt)->flags;
+
+	if (r->op == JIT_RECIPE_SAVED)
+		return (ax >> 8 & X86_F_STATUS) | (ax & 1) << 11;
+	if (r->op == JIT_RECIPE_UNDO_ADD)
+		a -= b;
+	else if (r->op == JIT_RECIPE_UNDO_SUB)
+		a += b;
+	return (recipe_flags(r->op, a, b, r->size) & ~(u64)(X86_F_PF | X86_F_AF)) |
+	       recipe_low_flags(r->op, a, b);
+}
+
+static void recipe_apply(struct x86_vcpu *c, const struct jit_recipe *r)
+{
+	if (r->size)
+		c->rflags = (c->rflags & ~(u64)X86_F_STATUS) | recipe_status(c, r);
+}
+
+/* Put the status flags of the jump that led here into c->rflags. */
+static void recipe_of_jump(struct jit *j, struct x86_vcpu *c)
+{
+	u32 site = jit_cpu(c)->recipe;
+
+	if (site)
+		recipe_apply(c, &j->site[site].recipe);
+	jit_cpu(c)->recipe = 0;
+}
+
+/* An indirect jump came to a unit that looks at flags. */
+const void *jit_on_flags(struct x86_vcpu *c, u64 rip, u32 unused)
+{
+	recipe_of_jump(c->vm->jit, c);
+	return jit_on_miss(c, rip, unused);
+}
+
 const void *jit_on_miss(struct x86_vcpu *c, u64 rip, u32 unused)
 {
 	struct jit *j = c->vm->jit;
 	struct jit_unit *u;
 
 	c->rip = rip;
+	recipe_of_jump(j, c);
 	if (must_leave(j, c))
 		return NULL;
 	u = unit_at(j, c);
@@ -224,6 +285,7 @@ const void *jit_on_mem(struct x86_vcpu *c, u64 linear, u32 site)
 
 	c->rip = site_rip(j, s);
 	c->count.tlb_misses++;
+	recipe_apply(c, &s->recipe);
 	if (!canonical(linear) || (linear & (GPA_PAGE_SIZE - 1)) + s->size > GPA_PAGE_SIZE)
 		return step(j, c, s);
 	if (x86_tlb_fill(c, linear, (enum x86_access)s->access, &host) < 0) {

@@ -199,6 +199,7 @@ void jit_reset(struct jit *j)
 
 		if (!c)
 			continue;
+		jit_cpu(c)->recipe = 0;
 		for (unsigned i = 0; i < JIT_XTLB; i++)
 			jit_cpu(c)->xtlb[i] = 0;
 		for (unsigned i = 0; i < JIT_JC; i++)

@@ -130,6 +130,7 @@ void jit_thunks_emit(struct jit *j)
 	thunk_load(e);
 	j->thunk.miss = thunk_call(e, jit_on_miss, leave, resume);
 	j->thunk.stale = thunk_call(e, jit_on_stale, leave, resume);
+	j->thunk.flags = thunk_call(e, jit_on_flags, leave, resume);
 	j->thunk.link = thunk_call(e, jit_on_link, leave, resume);
 	j->thunk.mem = thunk_call(e, jit_on_mem, leave, resume);
 	j->thunk.exec = thunk_call(e, jit_on_exec, leave, resume);

@@ -3,8 +3,6 @@
 
 #include "base/bits.h"
 
-enum { ALL = X86_F_STATUS };
-
 /* ---- what an instruction is ---- */
 
 static bool fpu_usable(u32 key, u32 row_flags)
@@ -216,164 +214,19 @@ bool xl_has_high(const struct x86_insn *in)
 	return false;
 }
 
-/* ---- flags ---- */
-
-/* Shifts and rotates with a count that may be 0 leave the flags alone then. */
-static bool count_may_be_zero(const struct x86_insn *in)
-{
-	unsigned op = in->opcode;
-
-	if (is_1b(in) && (op == 0xd2 || op == 0xd3))
-		return true;
-	if (is_1b(in) && (op == 0xc0 || op == 0xc1))
-		return !(in->imm & 31);
-	if (is_0f(in) && (op == 0xa5 || op == 0xad))
-		return true;
-	if (is_0f(in) && (op == 0xa4 || op == 0xac))
-		return !(in->imm & 31);
-	return in->row->cls == X86_C_STRING && (in->rep || in->repne);
-}
-
-u32 xl_flags_killed(const struct x86_insn *in)
-{
-	return count_may_be_zero(in) ? 0 : in->row->f_written & ALL;
-}
-
-/* The table says of a shift that may leave the flags alone that it reads them all. */
-static u32 flags_looked_at(const struct x86_insn *in)
-{
-	bool through_cf = in->map == X86_MAP_1B && (modrm_reg(in) & 6) == 2; /* rcl, rcr */
-
-	if (in->row->cls == X86_C_ORDINARY && count_may_be_zero(in))
-		return through_cf ? X86_F_CF : 0;
-	return in->row->f_read & ALL;
-}
-
-static u32 flags_read(const struct xl_insn *t)
-{
-	return t->kind == XL_EXEC ? ALL : flags_looked_at(&t->in);
-}
-
-enum { PEEK_INSNS = 10 };
-
-/* What to assume read at an end that tells nothing, and behind a `ret`. */
-struct peek_end {
-	u32 unknown, ret;
-};
-
-static u32 peek(const struct jit_map *m, u64 rip, u32 need, struct peek_end end, unsigned budget)
-{
-	bool m64 = (m->key & 3) == X86_MODE_64;
-	u32 res = 0;
-	struct x86_insn in;
-
-	while (budget-- && need) {
-		unsigned off = rip & (GPA_PAGE_SIZE - 1);
-
-		if (align_down(rip, GPA_PAGE_SIZE) != m->lin ||
-		    x86_decode(&in, m64 ? X86_MODE_64 : X86_MODE_32, m->host + off,
-			       GPA_PAGE_SIZE - off) != X86_DECODE_OK)
-			break;
-		if (in.row->cls == X86_C_SYSTEM || in.row->cls == X86_C_UD)
-			return res | need;
-		res |= flags_looked_at(&in) & need;
-		need &= ~(flags_looked_at(&in) | xl_flags_killed(&in));
-		rip += in.len;
-		if (in.row->cls != X86_C_BRANCH)
-			continue;
-		if (is_1b(&in) && (in.opcode == 0xc3 || in.opcode == 0xc2))
-			return res | (need & end.ret);
-		if (is_1b(&in) && (in.opcode == 0xe8))
-			return res | peek(m, rip + (u64)in.imm, need, (struct peek_end){0, end.ret},
-					  budget / 2);
-		if (is_1b(&in) && in.opcode == 0xff)
-			break;
-		if (is_1b(&in) && (in.opcode == 0xeb || in.opcode == 0xe9)) {
-			rip += (u64)in.imm;
-			continue;
-		}
-		res |= peek(m, rip + (u64)in.imm, need, end, budget / 2);
-	}
-	return res | (need & end.unknown);
-}
-
-u32 jit_peek_flags(const struct jit_map *m, u64 rip, u32 unknown)
-{
-	return peek(m, rip, ALL, (struct peek_end){unknown, 0}, PEEK_INSNS);
-}
-
-/* The map of another page, if this vCPU has run code there lately. */
-static const struct jit_map *map_of(const struct xl *x, u64 rip)
-{
-	struct jit_cpu *cpu = jit_cpu(x->c);
-	unsigned i = jit_xtlb_index(rip);
-	const struct jit_map *m = cpu->xmap[i];
-
-	if (align_down(rip, GPA_PAGE_SIZE) == x->map->lin)
-		return x->map;
-	return m && cpu->xtlb[i] == m->id && m->lin == align_down(rip, GPA_PAGE_SIZE) ? m : NULL;
-}
-
-static u32 live_at(const struct xl *x, u64 rip)
-{
-	const struct jit_map *m = map_of(x, rip);
-	struct peek_end end = {ALL, x->j->strict_ret ? ALL : 0};
-
-	return m ? peek(m, rip, ALL, end, PEEK_INSNS) : (u32)ALL;
-}
-
-/* Status flags that matter after the instruction, from what is known of its successors. */
-static u32 live_after(const struct xl *x, unsigned i, bool first)
-{
-	const struct xl_insn *t = &x->insn[i];
-	u32 live = 0;
-
-	switch (t->kind) {
-	case XL_RET:
-		return x->j->strict_ret ? ALL : 0;
-	case XL_CALL_IND:
-		return 0; /* no calling convention passes flags */
-	case XL_JMP_IND:
-		return ALL;
-	case XL_JMP:
-	case XL_JCC:
-	case XL_LOOP:
-	case XL_CALL:
-		if (t->target >= 0)
-			live = x->insn[t->target].live_in;
-		else if (first)
-			live = live_at(x, t->to);
-		else
-			live = t->live_out;
-		break;
-	}
-	if (t->ends)
-		return live;
-	if (i + 1 < x->n && x->insn[i + 1].rip == t->rip + t->in.len)
-		return live | x->insn[i + 1].live_in;
-	return live | (first ? live_at(x, t->rip + t->in.len) : t->live_out);
-}
-
-static void liveness(struct xl *x)
-{
-	bool again = true, first = true;
-
-	while (again) {
-		again = false;
-		for (unsigned i = x->n; i-- > 0;) {
-			struct xl_insn *t = &x->insn[i];
-			u32 out = live_after(x, i, first);
-			u32 in = (out & ~xl_flags_killed(&t->in)) | flags_read(t);
-
-			again |= in != t->live_in;
-			t->live_out = out;
-			t->live_in = in;
-		}
-		first = false;
-	}
-}
-
 /* ---- reading guest code ---- */
+
+/* From now on a write to the page is heard of (jit_page_written). */
+static void watch_page(struct jit *j, const struct jit_map *m)
+{
+	struct gpa_slot *s = gpa_slot_find(j->vm->map, m->gpa);
+	_Atomic u8 *flags = &s->page_flags[(m->gpa - s->gpa) >> GPA_PAGE_SHIFT];
+
+	if (atomic_load(flags) & GPA_PAGE_CODE)
+		return;
+	atomic_fetch_or(flags, (u8)GPA_PAGE_CODE);
+	x86_tlb_protect(j->vm, m->gpa);
+}
 
 struct pending {
 	u64 to[JIT_MAX_INSN];
@@ -400,22 +253,45 @@ static u64 pending_next(const struct pending *p, u64 rip)
 	return best;
 }
 
+/*
+ * Decode at rip. An instruction that crosses into the next page can be had when
+ * this vCPU has run code there: x->next is set, and the code will check it.
+ */
+static bool read_insn(struct xl *x, struct xl_insn *t)
+{
+	enum x86_mode mode = x->m64 ? X86_MODE_64 : X86_MODE_32;
+	unsigned off = t->rip & (GPA_PAGE_SIZE - 1), n = GPA_PAGE_SIZE - off;
+	u8 bytes[2 * X86_INSN_MAX];
+	int ret = x86_decode(&t->in, mode, x->map->host + off, n);
+
+	if (ret != X86_DECODE_SHORT || n >= X86_INSN_MAX)
+		return ret == X86_DECODE_OK;
+	x->next = xl_map_of(x, t->rip + n);
+	if (!x->next || x->next->key != x->map->key)
+		return false;
+	for (unsigned i = 0; i < n; i++)
+		bytes[i] = x->map->host[off + i];
+	for (unsigned i = 0; i < X86_INSN_MAX; i++)
+		bytes[n + i] = x->next->host[i];
+	watch_page(x->j, x->next);
+	return x86_decode(&t->in, mode, bytes, n + X86_INSN_MAX) == X86_DECODE_OK;
+}
+
 static void scan(struct xl *x, u64 rip)
 {
 	struct pending p = {.n = 0};
 
 	while (x->n < JIT_MAX_INSN && align_down(rip, GPA_PAGE_SIZE) == x->map->lin) {
 		struct xl_insn *t = &x->insn[x->n];
-		unsigned off = rip & (GPA_PAGE_SIZE - 1);
 
 		t->rip = rip;
 		t->to = 0;
 		t->target = -1;
-		t->ends = false;
+		t->ends = t->label = t->save_flags = false;
+		t->recipe.size = 0;
 		t->live_in = t->live_out = 0;
-		if (x86_decode(&t->in, x->m64 ? X86_MODE_64 : X86_MODE_32, x->map->host + off,
-			       GPA_PAGE_SIZE - off) != X86_DECODE_OK)
-			break; /* crosses the page, or #UD: the interpreter's */
+		if (!read_insn(x, t))
+			break; /* the interpreter's */
 		classify(x, t);
 		x->n++;
 		pending_add(&p, t);
@@ -451,6 +327,8 @@ static void resolve_targets(struct xl *x)
 		if (t->kind == XL_JMP || t->kind == XL_JCC || t->kind == XL_LOOP ||
 		    t->kind == XL_CALL)
 			t->target = find_insn(x, t->to);
+		if (t->target >= 0)
+			x->insn[t->target].label = true;
 	}
 }
 
@@ -469,16 +347,13 @@ static bool check_calls(struct xl *x)
 	return x->j->strict_ret && !before;
 }
 
-/* From now on a write to the page is heard of (jit_page_written). */
-static void watch_page(struct jit *j, const struct jit_map *m)
+static void trace(const struct xl *x)
 {
-	struct gpa_slot *s = gpa_slot_find(j->vm->map, m->gpa);
-	_Atomic u8 *flags = &s->page_flags[(m->gpa - s->gpa) >> GPA_PAGE_SHIFT];
+	unsigned off = x->u->rip & (GPA_PAGE_SIZE - 1);
+	u64 len = x->insn[x->n - 1].rip + x->insn[x->n - 1].in.len - x->u->rip;
 
-	if (atomic_load(flags) & GPA_PAGE_CODE)
-		return;
-	atomic_fetch_or(flags, (u8)GPA_PAGE_CODE);
-	x86_tlb_protect(j->vm, m->gpa);
+	x86_fpu_park(x->c);
+	jit_host_trace(x->j, x->u, x->map->host + off, (unsigned)min_u64(len, GPA_PAGE_SIZE - off));
 }
 
 struct jit_unit *jit_translate(struct jit *j, struct x86_vcpu *c, struct jit_map *m, u64 rip)
@@ -493,6 +368,7 @@ struct jit_unit *jit_translate(struct jit *j, struct x86_vcpu *c, struct jit_map
 	x->j = j;
 	x->c = c;
 	x->map = m;
+	x->next = NULL;
 	x->u = u;
 	x->e = &j->hot;
 	x->cold = &j->cold;
@@ -505,16 +381,13 @@ struct jit_unit *jit_translate(struct jit *j, struct x86_vcpu *c, struct jit_map
 	if (check_calls(x))
 		return NULL; /* all that was translated before is dropped first */
 	resolve_targets(x);
-	liveness(x);
+	xl_liveness(x);
 	xl_emit_unit(x);
 	if (x->e->full || x->cold->full)
 		return NULL;
 	j->nunits++;
 	jit_unit_add(j, u);
-	if (j->trace || j->perf) {
-		x86_fpu_park(c);
-		jit_host_trace(j, u, m->host + (rip & (GPA_PAGE_SIZE - 1)),
-			       (unsigned)(x->insn[x->n - 1].rip + x->insn[x->n - 1].in.len - rip));
-	}
+	if (j->trace || j->perf)
+		trace(x);
 	return u;
 }

@@ -46,7 +46,10 @@ struct xl_insn {
 	u32 off;	       /* where its code starts */
 	s16 target;	       /* index of the instruction at `to`, or -1 */
 	u8 kind;
-	bool ends; /* control never goes on to the next one */
+	bool label;		  /* some branch of the unit comes here */
+	bool save_flags;	  /* before it, for an indirect jump ahead */
+	struct jit_recipe recipe; /* size not 0: flags an indirect jump ahead takes along */
+	bool ends;		  /* control never goes on to the next one */
 };
 
 /* An effective address, before segmentation. */
@@ -64,7 +67,7 @@ struct xl_fix {
 struct xl {
 	struct jit *j;
 	struct x86_vcpu *c;
-	struct jit_map *map;
+	struct jit_map *map, *next; /* next: of the page after, if the last instruction crosses */
 	struct jit_unit *u;
 	struct emit *e, *cold;
 	bool m64;
@@ -88,10 +91,18 @@ u32 xl_victims(const struct x86_insn *in, bool mem);
 bool xl_has_high(const struct x86_insn *in);
 u32 xl_flags_killed(const struct x86_insn *in);
 
+/* translate_flags.c */
+/* Fill in live_in and live_out, and the recipes of indirect jumps. */
+void xl_liveness(struct xl *x);
+/* The map of another page, if this vCPU has run code there lately. */
+struct jit_map *xl_map_of(const struct xl *x, u64 rip);
+
 /* translate_mem.c */
 /* Save status flags in rax (whose value goes to temp[1]), and back; neither touches r10, r11. */
 void xl_flags_save(struct emit *e);
 void xl_flags_restore(struct emit *e);
+/* Save status flags in jit_cpu.flags (JIT_RECIPE_SAVED); clobbers S1. */
+void xl_flags_put_aside(struct emit *e);
 /* The instruction's memory operand. */
 struct xl_ea xl_ea_of(const struct x86_insn *in);
 /*

@@ -458,11 +458,14 @@ static void emit_ret(struct xl *x, unsigned i)
 {
 	struct xl_ea ea = ea_stack(x, RSP, 0);
 	struct emit_mem m = emit_at(S1, 0);
+	struct emit_mem slot = {EMIT_NONE, EMIT_NONE, 1, true, (s32)GS_RT(recipe)};
 	s32 extra = x->insn[i].in.opcode == 0xc2 ? (s32)(x->insn[i].in.imm & 0xffff) : 0;
 
 	xl_access(x, i, &ea, width(x), X86_READ, S1);
 	emit_rm(x->e, OP_MOV_RM, x->m64, S1, &m);
 	move_rsp(x, RSP, (s32)width(x) + extra);
+	if (x->j->strict_ret)
+		emit_mov_mi(x->e, false, &slot, 0);
 	emit_indirect(x);
 }
 
@@ -477,11 +480,16 @@ static void load_target_reg(struct xl *x, unsigned reg)
 static void emit_jmp_ind(struct xl *x, unsigned i)
 {
 	const struct x86_insn *in = &x->insn[i].in;
+	struct emit_mem slot = {EMIT_NONE, EMIT_NONE, 1, true, (s32)GS_RT(recipe)};
+	u32 site;
 
 	if (in->has_mem)
 		load_operand(x, i);
 	else
 		load_target_reg(x, in->opnd[0].reg);
+	site = jit_site_new(x->j, x->u, x->insn[i].rip);
+	x->j->site[site].recipe = x->insn[i].recipe;
+	emit_mov_mi(x->e, false, &slot, (s32)site);
 	emit_indirect(x);
 }
 
@@ -589,6 +597,11 @@ static void emit_entry0(struct xl *x, bool live, u32 *skip)
 	emit_grp1_gsi(x->e, 7, true, GS_OFF(mode_key), (s32)x->map->key);
 	wrong = emit_jcc(x->e, CC_NE, 0);
 	emit_stale(x, wrong, x->j->thunk.miss, false, live);
+	if (live) {
+		emit_grp1_gsi(x->e, 7, false, GS_RT(recipe), 0);
+		wrong = emit_jcc(x->e, CC_NE, 0);
+		emit_stale(x, wrong, x->j->thunk.flags, false, true);
+	}
 	*skip = live ? emit_jmp(x->e, 0) : 0; /* flags are saved already */
 }
 
@@ -637,6 +650,26 @@ static void emit_fpu_check(struct xl *x)
 	emit_jmp(x->cold, x->j->thunk.fpu);
 }
 
+/* Before an instruction whose last bytes are on the next page: is that page still the one read? */
+static void emit_next_check(struct xl *x, const struct xl_insn *t)
+{
+	u32 site = jit_site_new(x->j, x->u, t->rip);
+
+	x->j->site[site].len = t->in.len;
+	x->j->site[site].next = t->ends ? 0 : ~0u;
+	if (t->live_in)
+		xl_flags_save(x->e);
+	emit_grp1_gsi(x->e, 7, false, GS_RT(xtlb) + 4u * jit_xtlb_index(x->next->lin),
+		      (s32)x->next->id);
+	emit_jcc(x->e, CC_NE, x->cold->pos);
+	if (t->live_in)
+		xl_flags_restore(x->e);
+	if (t->live_in)
+		xl_flags_restore(x->cold);
+	emit_mov_ri(x->cold, S2, site);
+	emit_jmp(x->cold, x->j->thunk.exec);
+}
+
 /* Sites of instruction i learn where the next one starts. */
 static void sites_next(struct xl *x, u32 from)
 {
@@ -657,6 +690,10 @@ static void emit_body(struct xl *x)
 		t->off = x->e->pos;
 		j->pc[j->npcs++] =
 			(struct jit_pc){(u16)(t->rip - x->u->rip), (u16)(t->off - x->u->e2)};
+		if ((t->rip & (GPA_PAGE_SIZE - 1)) + t->in.len > GPA_PAGE_SIZE)
+			emit_next_check(x, t);
+		if (t->save_flags)
+			xl_flags_put_aside(x->e);
 		emit_insn(x, i);
 		sites_next(x, sites);
 		if (last && !t->ends)

@@ -29,6 +29,17 @@ void xl_flags_restore(struct emit *e)
 	emit_gs(e, OP_MOV_RM, true, RAX, GS_RT(temp[1]));
 }
 
+void xl_flags_put_aside(struct emit *e)
+{
+	static const u8 code[] = {0x9f, 0x0f, 0x90, 0xc0}; /* lahf; seto al */
+
+	emit_mov_rr(e, S1, RAX);
+	emit_bytes(e, code, sizeof(code));
+	emit_u8(e, 0x66);
+	emit_gs(e, OP_MOV_MR, false, RAX, GS_RT(flags));
+	emit_mov_rr(e, RAX, S1);
+}
+
 struct xl_ea xl_ea_of(const struct x86_insn *in)
 {
 	return (struct xl_ea){.base = in->mem_base,
@@ -115,11 +126,13 @@ void xl_access(struct xl *x, unsigned i, const struct xl_ea *ea, unsigned n, enu
 	struct emit_mem host = page;
 	u32 site = jit_site_new(x->j, x->u, t->rip), ja;
 	struct jit_site *s = &x->j->site[site];
-	bool live = t->live_in != 0;
+	u32 past = t->live_out | (t->in.row->f_read & X86_F_STATUS);
+	bool live = t->save_flags ? past != 0 : t->live_in != 0;
 
 	host.disp += 8;
 	s->len = t->in.len;
 	s->size = (u8)n;
+	s->recipe = t->recipe;
 	s->access = (u8)a;
 	s->masked = t->in.enc == X86_ENC_EVEX && t->in.evex_aaa;
 	s->retry = x->e->pos;

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which status flags matter where: liveness inside a unit, a look at the code
+ * behind its exits, and how to find flags again that an indirect jump dropped.
+ */
+#include "engine/jit/x86/translate.h"
+
+#include "base/bits.h"
+
+enum { ALL = X86_F_STATUS };
+
+static unsigned modrm_reg(const struct x86_insn *in)
+{
+	return in->modrm >> 3 & 7;
+}
+
+static bool is_1b(const struct x86_insn *in)
+{
+	return in->enc == X86_ENC_LEGACY && in->map == X86_MAP_1B;
+}
+
+static bool is_0f(const struct x86_insn *in)
+{
+	return in->enc == X86_ENC_LEGACY && in->map == X86_MAP_0F;
+}
+
+/* Shifts and rotates with a count that may be 0 leave the flags alone then. */
+static bool count_may_be_zero(const struct x86_insn *in)
+{
+	unsigned op = in->opcode;
+
+	if (is_1b(in) && (op == 0xd2 || op == 0xd3))
+		return true;
+	if (is_1b(in) && (op == 0xc0 || op == 0xc1))
+		return !(in->imm & 31);
+	if (is_0f(in) && (op == 0xa5 || op == 0xad))
+		return true;
+	if (is_0f(in) && (op == 0xa4 || op == 0xac))
+		return !(in->imm & 31);
+	return in->row->cls == X86_C_STRING && (in->rep || in->repne);
+}
+
+u32 xl_flags_killed(const struct x86_insn *in)
+{
+	return count_may_be_zero(in) ? 0 : in->row->f_written & ALL;
+}
+
+/* The table says of a shift that may leave the flags alone that it reads them all. */
+static u32 flags_looked_at(const struct x86_insn *in)
+{
+	bool through_cf = in->map == X86_MAP_1B && (modrm_reg(in) & 6) == 2; /* rcl, rcr */
+
+	if (in->row->cls == X86_C_ORDINARY && count_may_be_zero(in))
+		return through_cf ? X86_F_CF : 0;
+	return in->row->f_read & ALL;
+}
+
+static u32 flags_read(const struct xl_insn *t)
+{
+	return t->kind == XL_EXEC || t->save_flags ? ALL : flags_looked_at(&t->in);
+}
+
+enum { PEEK_INSNS = 10 };
+
+/* What to assume read at an end that tells nothing, and behind a `ret`. */
+struct peek_end {
+	u32 unknown, ret;
+};
+
+static u32 peek(const struct jit_map *m, u64 rip, u32 need, struct peek_end end, unsigned budget)
+{
+	bool m64 = (m->key & 3) == X86_MODE_64;
+	u32 res = 0;
+	struct x86_insn in;
+
+	while (budget-- && need) {
+		unsigned off = rip & (GPA_PAGE_SIZE - 1);
+
+		if (align_down(rip, GPA_PAGE_SIZE) != m->lin ||
+		    x86_decode(&in, m64 ? X86_MODE_64 : X86_MODE_32, m->host + off,
+			       GPA_PAGE_SIZE - off) != X86_DECODE_OK)
+			break;
+		if (in.row->cls == X86_C_SYSTEM || in.row->cls == X86_C_UD)
+			return res | need;
+		res |= flags_looked_at(&in) & need;
+		need &= ~(flags_looked_at(&in) | xl_flags_killed(&in));
+		rip += in.len;
+		if (in.row->cls != X86_C_BRANCH)
+			continue;
+		if (is_1b(&in) && (in.opcode == 0xc3 || in.opcode == 0xc2))
+			return res | (need & end.ret);
+		if (is_1b(&in) && (in.opcode == 0xe8))
+			return res | peek(m, rip + (u64)in.imm, need, (struct peek_end){0, end.ret},
+					  budget / 2);
+		if (is_1b(&in) && in.opcode == 0xff)
+			break;
+		if (is_1b(&in) && (in.opcode == 0xeb || in.opcode == 0xe9)) {
+			rip += (u64)in.imm;
+			continue;
+		}
+		res |= peek(m, rip + (u64)in.imm, need, end, budget / 2);
+	}
+	return res | (need & end.unknown);
+}
+
+u32 jit_peek_flags(const struct jit_map *m, u64 rip, u32 unknown)
+{
+	return peek(m, rip, ALL, (struct peek_end){unknown, 0}, PEEK_INSNS);
+}
+
+/* The map of another page, if this vCPU has run code there lately. */
+struct jit_map *xl_map_of(const struct xl *x, u64 rip)
+{
+	struct jit_cpu *cpu = jit_cpu(x->c);
+	unsigned i = jit_xtlb_index(rip);
+	struct jit_map *m = cpu->xmap[i];
+
+	if (align_down(rip, GPA_PAGE_SIZE) == x->map->lin)
+		return x->map;
+	return m && cpu->xtlb[i] == m->id && m->lin == align_down(rip, GPA_PAGE_SIZE) ? m : NULL;
+}
+
+static u32 live_at(const struct xl *x, u64 rip)
+{
+	const struct jit_map *m = xl_map_of(x, rip);
+	struct peek_end end = {ALL, x->j->strict_ret ? ALL : 0};
+
+	return m ? peek(m, rip, ALL, end, PEEK_INSNS) : (u32)ALL;
+}
+
+/* ---- recipes: flags that can be found again from registers ---- */
+
+static u32 gpr_written(const struct x86_insn *in)
+{
+	u32 w = in->row->gpr_write;
+
+	if (in->row->flags & X86_R_IMPLICIT_RSP)
+		w |= 1u << RSP;
+	for (unsigned i = 0; i < in->nopnds; i++)
+		if (in->opnd[i].kind == X86_OPND_GPR && in->opnd[i].write)
+			w |= 1u << in->opnd[i].reg;
+	return w;
+}
+
+/* The recipe of the flags `in` leaves, and in *regs what must stay unchanged after it. */
+static bool recipe_of(const struct x86_insn *in, struct jit_recipe *r, u32 *regs)
+{
+	static const u8 group1[8] = {
+		JIT_RECIPE_UNDO_ADD, JIT_RECIPE_AND,	  0xff,		  0xff,
+		JIT_RECIPE_AND,	     JIT_RECIPE_UNDO_SUB, JIT_RECIPE_AND, JIT_RECIPE_CMP};
+	const struct x86_opnd *a = &in->opnd[0], *b = &in->opnd[1];
+	unsigned op = in->opcode, n;
+
+	if (!is_1b(in) || in->has_mem || in->nopnds < 2 || a->kind != X86_OPND_GPR || a->high)
+		return false;
+	if (op < 0x40 && (op & 7) < 6)
+		n = op >> 3;
+	else if (op >= 0x80 && op <= 0x83)
+		n = modrm_reg(in);
+	else if (op == 0x84 || op == 0x85 || op == 0xa8 || op == 0xa9)
+		n = 8;
+	else
+		return false;
+	r->op = n == 8 ? (u8)JIT_RECIPE_AND : group1[n];
+	r->size = in->opsize;
+	r->a = r->b = a->reg;
+	*regs = 1u << a->reg;
+	if (r->op == 0xff)
+		return false;
+	if (n == 1 || n == 4 || n == 6) /* of the result alone */
+		return true;
+	if (b->kind == X86_OPND_IMM && in->imm == (s32)in->imm) {
+		r->b = EMIT_NONE;
+		r->imm = (s32)in->imm;
+		return true;
+	}
+	r->b = b->reg;
+	*regs |= 1u << b->reg;
+	return b->kind == X86_OPND_GPR && !b->high && (b->reg != a->reg || n >= 7);
+}
+
+/*
+ * Is instruction k the start of the straight piece of code that ends before i?
+ * Then flags have to be saved there at the latest.
+ */
+static bool piece_starts(const struct xl *x, unsigned k)
+{
+	const struct xl_insn *prev = &x->insn[k - 1];
+
+	return !k || x->insn[k].label || prev->ends || prev->kind == XL_EXEC ||
+	       prev->rip + prev->in.len != x->insn[k].rip;
+}
+
+/*
+ * An indirect jump takes the status flags along in a recipe, so that the memory
+ * accesses before it may use the flags: computed from the registers of the
+ * instruction that set them, or saved behind it.
+ */
+static void find_recipe(struct xl *x, unsigned i)
+{
+	struct jit_recipe r = {.op = JIT_RECIPE_SAVED, .size = 1};
+	struct jit_recipe found = r;
+	u32 changed = 0, regs;
+	unsigned k = i;
+
+	while (!piece_starts(x, k)) {
+		const struct x86_insn *in = &x->insn[k - 1].in;
+
+		if (in->row->f_written & ALL) {
+			if (recipe_of(in, &found, &regs) && !(regs & changed))
+				r = found;
+			break;
+		}
+		changed |= gpr_written(in);
+		k--;
+	}
+	x->insn[k].save_flags = r.op == JIT_RECIPE_SAVED;
+	for (; k <= i; k++)
+		x->insn[k].recipe = r;
+}
+
+static void find_recipes(struct xl *x)
+{
+	for (unsigned i = 0; i < x->n; i++)
+		if (x->insn[i].kind == XL_JMP_IND)
+			find_recipe(x, i);
+}
+
+/* Status flags that matter after the instruction, from what is known of its successors. */
+static u32 live_after(const struct xl *x, unsigned i, bool first)
+{
+	const struct xl_insn *t = &x->insn[i];
+	u32 live = 0;
+
+	switch (t->kind) {
+	case XL_RET:
+		return x->j->strict_ret ? ALL : 0;
+	case XL_CALL_IND:
+		return 0; /* no calling convention passes flags */
+	case XL_JMP_IND:
+		return 0; /* see find_recipe */
+	case XL_JMP:
+	case XL_JCC:
+	case XL_LOOP:
+	case XL_CALL:
+		if (t->target >= 0)
+			live = x->insn[t->target].live_in;
+		else if (first)
+			live = live_at(x, t->to);
+		else
+			live = t->live_out;
+		break;
+	}
+	if (t->ends)
+		return live;
+	if (i + 1 < x->n && x->insn[i + 1].rip == t->rip + t->in.len)
+		return live | x->insn[i + 1].live_in;
+	return live | (first ? live_at(x, t->rip + t->in.len) : t->live_out);
+}
+
+void xl_liveness(struct xl *x)
+{
+	bool again = true, first = true;
+
+	find_recipes(x);
+
+	while (again) {
+		again = false;
+		for (unsigned i = x->n; i-- > 0;) {
+			struct xl_insn *t = &x->insn[i];
+			u32 out = live_after(x, i, first);
+			u32 in = (out & ~xl_flags_killed(&t->in)) | flags_read(t);
+
+			again |= in != t->live_in;
+			t->live_out = out;
+			t->live_in = in;
+		}
+		first = false;
+	}
+}
