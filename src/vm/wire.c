@@ -3,7 +3,10 @@
  * What a machine is wired to on the host's side: console, control socket,
  * disks and networks.
  */
+#include "base/endian.h"
 #include "block/raw.h"
+#include "net/passt.h"
+#include "net/tap.h"
 #include "vm/internal.h"
 
 #include <errno.h>
@@ -207,21 +210,60 @@ int vm_control_open(struct vm *vm, struct err *e)
 
 /* ---- back ends ---- */
 
+static int open_disk(struct vm *vm, unsigned i, struct pc_config *pc, struct err *e)
+{
+	const struct vm_disk *d = &vm->cfg->disk[i];
+	const struct raw_config rc = {
+		.path = d->path, .readonly = d->readonly, .serial = d->serial};
+	int ret = raw_open(vm->loop, &rc, &vm->disk[i], e);
+
+	if (!ret)
+		pc->disk[pc->ndisks++] = vm->disk[i];
+	return ret;
+}
+
+/*
+ * A locally administered address (IEEE 802: bit 1 of the first byte) that stays
+ * the same for a machine's name: FNV-1a of the name and the card's number.
+ */
+static void make_mac(const char *name, unsigned card, u8 mac[6])
+{
+	u64 h = 0xcbf29ce484222325ULL;
+
+	for (const char *s = name; *s; s++)
+		h = (h ^ (u8)*s) * 0x100000001b3ULL;
+	h = (h ^ card) * 0x100000001b3ULL;
+	store_le(mac, 6, h);
+	mac[0] = 0x02;
+}
+
+static int open_net(struct vm *vm, unsigned i, struct pc_config *pc, struct err *e)
+{
+	const struct vm_net *n = &vm->cfg->net[i];
+	struct passt_forward forward[VM_FORWARDS_MAX];
+	struct passt_config pt = {.forward = forward, .nforwards = n->nforwards};
+	int ret;
+
+	make_mac(vm->cfg->name, i, pt.mac);
+	for (unsigned k = 0; k < n->nforwards; k++)
+		forward[k] = (struct passt_forward){.host = n->forward[k].host,
+						    .guest = n->forward[k].guest};
+	ret = n->kind == VM_NET_TAP ? tap_open(vm->loop, n->tap, pt.mac, &vm->net[i], e)
+				    : passt_start(vm->loop, &pt, &vm->net[i], e);
+	if (!ret)
+		pc->net[pc->nnets++] = vm->net[i];
+	return ret;
+}
+
 int backends_open(struct vm *vm, struct pc_config *pc, struct err *e)
 {
-	for (unsigned i = 0; i < vm->cfg->ndisks; i++) {
-		const struct vm_disk *d = &vm->cfg->disk[i];
-		const struct raw_config rc = {
-			.path = d->path, .readonly = d->readonly, .serial = d->serial};
-		int ret = raw_open(vm->loop, &rc, &vm->disk[i], e);
+	int ret = 0;
 
-		if (ret)
-			return ret;
-		pc->disk[pc->ndisks++] = vm->disk[i];
-	}
-	if (vm->cfg->nnets)
-		return err_set(e, ENOSYS, "networks: not built in yet");
-	return 0;
+	for (unsigned i = 0; !ret && i < vm->cfg->ndisks; i++)
+		ret = open_disk(vm, i, pc, e);
+	for (unsigned i = 0; !ret && i < vm->cfg->nnets; i++)
+		ret = open_net(vm, i, pc, e);
+	return ret;
 }
 
 void backends_drain(struct vm *vm)
@@ -242,5 +284,13 @@ void backends_close(struct vm *vm)
 	loop_lock(vm->loop);
 	for (unsigned i = 0; i < VM_DISKS_MAX; i++)
 		raw_close(vm->disk[i]);
+	for (unsigned i = 0; i < VM_NETS_MAX; i++) {
+		if (!vm->net[i])
+			continue;
+		if (vm->cfg->net[i].kind == VM_NET_TAP)
+			tap_close(vm->net[i]);
+		else
+			passt_stop(vm->net[i]);
+	}
 	loop_unlock(vm->loop);
 }
