@@ -69,6 +69,17 @@ struct acpi_tables {
 /* Tables as they are when placed at guest address `base` (64-byte aligned). 0 or -E_NOSPC. */
 int acpi_build(const struct acpi_config *cfg, u64 base, struct acpi_tables *t);
 
+/*
+ * The commands with which QEMU's firmware interface (hw/acpi/bios-linker-loader.c) places tables built for base 0: their bytes are the files
+ * ACPI_FILE_TABLES and ACPI_FILE_RSDP. Returns the length of the script in buf,
+ * or 0 if it does not fit.
+ */
+#define ACPI_FILE_LOADER "etc/table-loader"
+#define ACPI_FILE_TABLES "etc/acpi/tables"
+#define ACPI_FILE_RSDP "etc/acpi/rsdp"
+#define ACPI_LOADER_MAX 0x1800u
+u32 acpi_loader_script(const struct acpi_tables *t, u8 *buf, u32 cap);
+
 /* The DSDT's contents without its header; exported for acpi.c and tests. */
 struct aml;
 void acpi_dsdt_body(struct aml *a, const struct acpi_config *cfg);

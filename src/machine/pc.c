@@ -28,6 +28,13 @@ static void on_reset(void *opaque)
 	pc->cfg.event(pc->cfg.opaque, PC_EVENT_RESET, 0);
 }
 
+static void on_power_off(void *opaque)
+{
+	struct pc *pc = opaque;
+
+	pc->cfg.event(pc->cfg.opaque, PC_EVENT_POWEROFF, 0);
+}
+
 static void on_bar_map(void *opaque, struct pci_func *f, unsigned bar, bool map)
 {
 	struct pc *pc = opaque;
@@ -134,6 +141,40 @@ static int disks_init(struct pc *pc, struct err *e)
 	return err;
 }
 
+/* Timers; the PIT's and RTC's lines pass through the HPET, which may cut them. */
+static void timers_init(struct pc *pc)
+{
+	const struct io_clock *clock = loop_clock(pc->cfg.loop);
+	const struct acpi_pm_wires pm = {
+		.sci = pc_irq_line(pc, PC_SCI),
+		.power_off = on_power_off,
+		.reset = on_reset,
+		.opaque = pc,
+	};
+
+	if (!pc->irqchip) {
+		hpet_init(&pc->hpet, clock, pc_irq_line(pc, 0));
+		pit_init(&pc->pit, clock, hpet_pit_line(&pc->hpet));
+	}
+	rtc_init(&pc->rtc, clock,
+		 pc->irqchip ? pc_irq_line(pc, PC_RTC_IRQ) : hpet_rtc_line(&pc->hpet));
+	rtc_set_memory(&pc->rtc, pc->cfg.memory - pc->ram_high, pc->ram_high, pc->cfg.ncpus);
+	acpi_pm_init(&pc->pm, clock, &pm);
+}
+
+/* Nothing may fire once the board goes away. */
+static void timers_fini(struct pc *pc)
+{
+	const struct io_clock *clock = loop_clock(pc->cfg.loop);
+
+	for (unsigned i = 0; i < HPET_TIMERS; i++)
+		io_timer_cancel(clock, &pc->hpet.t[i].timer);
+	io_timer_cancel(clock, &pc->pit.timer);
+	io_timer_cancel(clock, &pc->rtc.second);
+	io_timer_cancel(clock, &pc->rtc.periodic);
+	io_timer_cancel(clock, &pc->pm.timer);
+}
+
 /* The parts list. */
 static int board_init(struct pc *pc, struct err *e)
 {
@@ -144,6 +185,8 @@ static int board_init(struct pc *pc, struct err *e)
 		{&pc->pio, PVPANIC_PORT, PVPANIC_WINDOW, &pvpanic_ops, &pc->pvpanic},
 		{&pc->pio, PORT92_PORT, PORT92_WINDOW, &port92_ops, &pc->port92},
 		{&pc->pio, POST_PORT, POST_WINDOW, &post_port_ops, &pc->post},
+		{&pc->pio, RTC_PORT, RTC_WINDOW, &rtc_ops, &pc->rtc},
+		{&pc->pio, ACPI_PM_PORT, ACPI_PM_WINDOW, &acpi_pm_ops, &pc->pm},
 		{&pc->pio, PCI_PORT_ADDR, 8, &pci_port_ops, &pc->pci},
 		{&pc->mmio, PC_ECAM, PCI_ECAM_SIZE, &pci_ecam_ops, &pc->pci},
 	};
@@ -151,11 +194,15 @@ static int board_init(struct pc *pc, struct err *e)
 		{&pc->pio, PIC_MASTER_PORT, PIC_WINDOW, &pic_master_ops, &pc->pic},
 		{&pc->pio, PIC_SLAVE_PORT, PIC_WINDOW, &pic_slave_ops, &pc->pic},
 		{&pc->pio, PIC_ELCR_PORT, PIC_ELCR_WINDOW, &pic_elcr_ops, &pc->pic},
+		{&pc->pio, PIT_PORT, PIT_WINDOW, &pit_ops, &pc->pit},
+		{&pc->pio, PIT_PORT61, PIT_PORT61_WINDOW, &pit_port61_ops, &pc->pit},
+		{&pc->mmio, HPET_BASE, HPET_WINDOW, &hpet_ops, &pc->hpet},
 		{&pc->mmio, IOAPIC_BASE, IOAPIC_WINDOW, &ioapic_ops, &pc->ioapic},
 	};
 	int err;
 
 	pc_irq_init(pc);
+	timers_init(pc);
 	debugcon_init(&pc->debugcon, pc->cfg.debugcon);
 	test_exit_init(&pc->test_exit, on_test_exit, pc);
 	pvpanic_init(&pc->pvpanic, on_panic, pc);
@@ -209,6 +256,7 @@ void pc_destroy(struct pc *pc)
 	if (!pc)
 		return;
 	loop_lock(pc->cfg.loop);
+	timers_fini(pc);
 	pc_cpus_fini(pc);
 	loop_unlock(pc->cfg.loop);
 	for (unsigned i = 0; i < pc->cfg.ndisks; i++)
@@ -257,5 +305,5 @@ void pc_nmi(struct pc *pc)
 
 void pc_power_button(struct pc *pc)
 {
-	pc->cfg.event(pc->cfg.opaque, PC_EVENT_POWEROFF, 0);
+	acpi_pm_power_button(&pc->pm);
 }

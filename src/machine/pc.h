@@ -88,9 +88,6 @@ struct gpa_map *pc_map(struct pc *pc);
 /* How the kernel is started, for a person ("Linux, 64-bit entry", "firmware"). */
 const char *pc_boot_name(const struct pc *pc);
 
-/* Virtual time goes on after a pause, vCPUs not running yet. Lock held. */
-void pc_resumed(struct pc *pc);
-
 /* The front panel. Lock held. */
 void pc_power_button(struct pc *pc);
 void pc_nmi(struct pc *pc); /* to every vCPU */

@@ -14,6 +14,15 @@ static struct acpi_config acpi_describe(const struct pc *pc)
 		.ncpus = pc->cfg.ncpus,
 		.lapic_base = LAPIC_BASE_DEFAULT,
 		.ioapic_base = IOAPIC_BASE,
+		.hpet_base = pc->irqchip ? 0 : HPET_BASE,
+		.hpet_id = HPET_BLOCK_ID,
+		.pm1_evt = ACPI_PM_PORT + ACPI_PM1_STATUS,
+		.pm1_cnt = ACPI_PM_PORT + ACPI_PM1_CONTROL,
+		.pm_timer = ACPI_PM_PORT + ACPI_PM_TIMER,
+		.gpe0 = ACPI_PM_PORT + ACPI_PM_GPE_STATUS,
+		.pm_timer_32 = true,
+		.sci = PC_SCI,
+		.s5_type = ACPI_PM_SLP_TYP_S5,
 		.reset_port = RESET_CF9_PORT,
 		.reset_value = RESET_CF9_SYS_RST | RESET_CF9_RST_CPU,
 		.ecam = {PC_ECAM, PCI_ECAM_SIZE},
@@ -21,6 +30,7 @@ static struct acpi_config acpi_describe(const struct pc *pc)
 		.mem64 = {pc->pci.cfg.mem64.base, pc->pci.cfg.mem64.size},
 		.npci_gsi = PC_PCI_GSIS,
 		.com1 = true,
+		.rtc = true,
 		.pvpanic_port = PVPANIC_PORT,
 	};
 

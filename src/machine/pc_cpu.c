@@ -78,34 +78,15 @@ static void cpu_pio_write(void *opaque, u16 port, unsigned size, u32 val)
 	unlock(c);
 }
 
-static struct pvclock_tsc tsc_now(struct pc_cpu *c)
-{
-	struct pvclock_tsc now;
-
-	now.tsc = c->pc->cfg.engine->vcpu_tsc(c->v, &now.khz);
-	return now;
-}
-
-static int pvclock_msr_write(struct pc_cpu *c, u32 msr, u64 val)
-{
-	struct pvclock_tsc now = tsc_now(c);
-
-	pvclock_write(&c->pvclock, msr, val, &now);
-	return 0;
-}
-
 static int cpu_msr_read(void *opaque, u32 msr, u64 *val)
 {
 	struct pc_cpu *c = opaque;
-	int err = 0;
+	int err;
 
 	if (c->pc->irqchip)
 		return -E_NOENT;
 	lock(c);
-	if (pvclock_is_msr(msr))
-		*val = pvclock_read(&c->pvclock, msr);
-	else
-		err = lapic_msr_read(&c->lapic, msr, val);
+	err = lapic_msr_read(&c->lapic, msr, val);
 	unlock(c);
 	return err;
 }
@@ -118,8 +99,7 @@ static int cpu_msr_write(void *opaque, u32 msr, u64 val)
 	if (c->pc->irqchip)
 		return -E_NOENT;
 	lock(c);
-	err = pvclock_is_msr(msr) ? pvclock_msr_write(c, msr, val)
-				  : lapic_msr_write(&c->lapic, msr, val);
+	err = lapic_msr_write(&c->lapic, msr, val);
 	unlock(c);
 	return err;
 }
@@ -230,7 +210,6 @@ static int cpu_init(struct pc *pc, unsigned index, struct err *e)
 
 	c->pc = pc;
 	c->index = index;
-	c->pvclock = (struct pvclock){.map = &pc->map, .clock = loop_clock(pc->cfg.loop)};
 	err = pc->cfg.engine->vcpu_create(pc->vm, index, &bus, &c->v);
 	if (err)
 		return err_set(e, -err, "engine %s: cannot create CPU %u of %u",
@@ -302,16 +281,6 @@ void pc_cpus_reset(struct pc *pc)
 	for (unsigned i = 0; i < pc->cfg.ncpus; i++) {
 		if (!pc->irqchip)
 			lapic_ops.reset(&pc->cpu[i].lapic);
-		pc->cpu[i].pvclock.system_msr = pc->cpu[i].pvclock.wall_msr = 0;
 		pc->cfg.engine->vcpu_reset(pc->cpu[i].v);
-	}
-}
-
-void pc_resumed(struct pc *pc)
-{
-	for (unsigned i = 0; i < pc->cfg.ncpus && !pc->irqchip; i++) {
-		struct pvclock_tsc now = tsc_now(&pc->cpu[i]);
-
-		pvclock_resumed(&pc->cpu[i].pvclock, &now);
 	}
 }

@@ -11,6 +11,10 @@
 #include "dev/irq/lapic.h"
 #include "dev/misc/misc.h"
 #include "dev/pci/pci.h"
+#include "dev/timer/acpi_pm.h"
+#include "dev/timer/hpet.h"
+#include "dev/timer/pit.h"
+#include "dev/timer/rtc.h"
 #include "dev/virtio/blk.h"
 #include "dev/virtio/console.h"
 #include "dev/virtio/pci.h"
@@ -18,7 +22,6 @@
 #include "machine/acpi.h"
 #include "machine/bus.h"
 #include "machine/pc.h"
-#include "machine/pvclock.h"
 #include "machine/smbios.h"
 
 /*
@@ -35,7 +38,6 @@
 #define PC_PCI_MEM32_END 0xfec00000ull
 #define PC_PCI_MEM64_MIN GIB(64)
 #define PC_PCI_MEM64_SIZE GIB(16)
-#define PC_HPET 0xfed00000u
 #define PC_BIOS_MAX MIB(16) /* below 4 GiB, above the local APICs */
 
 /* Ports and lines that are ours to choose. */
@@ -45,6 +47,8 @@ enum {
 	PC_PCI_GSI = 16,
 	PC_PCI_GSIS = 8,
 	PC_COM1 = 0x3f8,
+	PC_RTC_IRQ = 8,
+	PC_SCI = 9,
 	PC_E820_MAX = 8,
 };
 
@@ -53,7 +57,6 @@ struct pc_cpu {
 	unsigned index;
 	struct engine_vcpu *v;
 	struct lapic lapic;
-	struct pvclock pvclock;
 };
 
 /* A virtio device on PCI, whatever it is. */
@@ -87,6 +90,12 @@ struct pc {
 	struct pic pic;
 	struct gsi_wiring gsi;
 	u32 pci_intx; /* level of each slot's INTA */
+
+	/* Timers. HPET and PIT only without an irqchip in the engine. */
+	struct pit pit;
+	struct hpet hpet;
+	struct rtc rtc;
+	struct acpi_pm pm;
 
 	struct debugcon debugcon;
 	struct test_exit test_exit;

@@ -157,7 +157,6 @@ void vm_resume(struct vm *vm)
 	if (gdb_is_stopped(vm->gdb))
 		return;
 	loop_resume(vm->loop);
-	pc_resumed(vm->pc);
 	vm_go(vm);
 }
 
@@ -178,7 +177,6 @@ static void gdb_release(void *opaque)
 	if (vm->paused)
 		return;
 	loop_resume(vm->loop);
-	pc_resumed(vm->pc);
 	vm_go(vm);
 }
 
