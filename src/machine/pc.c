@@ -185,6 +185,7 @@ static int board_init(struct pc *pc, struct err *e)
 		{&pc->pio, PVPANIC_PORT, PVPANIC_WINDOW, &pvpanic_ops, &pc->pvpanic},
 		{&pc->pio, PORT92_PORT, PORT92_WINDOW, &port92_ops, &pc->port92},
 		{&pc->pio, POST_PORT, POST_WINDOW, &post_port_ops, &pc->post},
+		{&pc->pio, UART_COM1_PORT, UART_WINDOW, &uart_ops, &pc->com1},
 		{&pc->pio, RTC_PORT, RTC_WINDOW, &rtc_ops, &pc->rtc},
 		{&pc->pio, ACPI_PM_PORT, ACPI_PM_WINDOW, &acpi_pm_ops, &pc->pm},
 		{&pc->pio, PCI_PORT_ADDR, 8, &pci_port_ops, &pc->pci},
@@ -203,6 +204,8 @@ static int board_init(struct pc *pc, struct err *e)
 
 	pc_irq_init(pc);
 	timers_init(pc);
+	uart_init(&pc->com1, pc->cfg.serial, loop_clock(pc->cfg.loop),
+		  pc_irq_line(pc, UART_COM1_LINE));
 	debugcon_init(&pc->debugcon, pc->cfg.debugcon);
 	test_exit_init(&pc->test_exit, on_test_exit, pc);
 	pvpanic_init(&pc->pvpanic, on_panic, pc);

@@ -15,6 +15,7 @@
 #include "dev/timer/hpet.h"
 #include "dev/timer/pit.h"
 #include "dev/timer/rtc.h"
+#include "dev/char/uart.h"
 #include "dev/virtio/blk.h"
 #include "dev/virtio/console.h"
 #include "dev/virtio/pci.h"
@@ -95,6 +96,7 @@ struct pc {
 	struct pit pit;
 	struct hpet hpet;
 	struct rtc rtc;
+	struct uart com1;
 	struct acpi_pm pm;
 
 	struct debugcon debugcon;
