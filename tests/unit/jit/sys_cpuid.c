@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The guest's CPUID and MSRs (engine/jit/x86/cpuid.c, msr.c, pv.c) are consistent. */
+#include "tests/test.h"
+#include "tests/unit/jit/sys_cpu.h"
+
+enum { EAX, EBX, ECX, EDX };
+
+static void t_topology(void)
+{
+	static const unsigned sizes[] = {1, 2, 3, 4, 64};
+
+	for (unsigned i = 0; i < ARRAY_LEN(sizes); i++) {
+		struct sys_cpu *t = sys_cpu_create(sizes[i]);
+		u32 o[4];
+
+		t->c->index = sizes[i] - 1;
+		x86_cpuid(t->c, 1, 0, o);
+		CHECK_EQ(o[EBX] >> 24, sizes[i] - 1);
+		CHECK_EQ(o[EBX] >> 16 & 0xff, sizes[i]);
+		x86_cpuid(t->c, 0xb, 1, o);
+		CHECK_EQ(o[EBX], sizes[i]);
+		CHECK((1u << o[EAX]) >= sizes[i]);
+		CHECK_EQ(o[EDX], sizes[i] - 1);
+		x86_cpuid(t->c, 0xb, 2, o);
+		CHECK_EQ(o[EBX], 0);
+		CHECK_EQ(o[ECX], 2);
+		if (t->host.amd) {
+			x86_cpuid(t->c, 0x80000008, 0, o);
+			CHECK_EQ((o[ECX] & 0xff) + 1, sizes[i]);
+		}
+		sys_cpu_destroy(t);
+	}
+}
+
+static void t_offered(void)
+{
+	struct sys_cpu *t = sys_cpu_create(1);
+	struct x86_vcpu *c = t->c;
+
+	CHECK(x86_has(c, 1, 0, ECX, 31)); /* hypervisor */
+	CHECK(x86_has(c, 1, 0, ECX, 21)); /* x2APIC */
+	CHECK(x86_has(c, 1, 0, ECX, 24)); /* TSC deadline */
+	CHECK(x86_has(c, 1, 0, ECX, 17)); /* PCID */
+	CHECK(x86_has(c, 7, 0, EBX, 7));  /* SMEP */
+	CHECK(x86_has(c, 7, 0, EBX, 20)); /* SMAP */
+	CHECK(x86_has(c, 0x80000001, 0, EDX, 29));
+	CHECK(x86_has(c, 0x80000007, 0, EDX, 8));
+	CHECK(!x86_has(c, 1, 0, ECX, 3));   /* MONITOR */
+	CHECK(!x86_has(c, 7, 0, EBX, 11));  /* RTM */
+	CHECK(!x86_has(c, 7, 0, ECX, 3));   /* PKU */
+	CHECK(!x86_has(c, 7, 0, ECX, 7));   /* CET */
+	CHECK(!x86_has(c, 7, 0, ECX, 16));  /* LA57 */
+	CHECK(!x86_has(c, 7, 0, EDX, 24));  /* AMX */
+	CHECK(!x86_has(c, 0xd, 1, EAX, 3)); /* XSAVES */
+	sys_cpu_destroy(t);
+}
+
+static void t_dynamic_bits(void)
+{
+	struct sys_cpu *t = sys_cpu_create(1);
+	struct x86_vcpu *c = t->c;
+	u32 o[4];
+
+	CHECK(!x86_has(c, 1, 0, ECX, 27));
+	c->cr4 |= CR4_OSXSAVE;
+	CHECK(x86_has(c, 1, 0, ECX, 27));
+	CHECK(x86_has(c, 1, 0, EDX, 9));
+	c->apic_base &= ~BIT(11);
+	CHECK(!x86_has(c, 1, 0, EDX, 9));
+	x86_cpuid(c, 0xd, 0, o);
+	CHECK_EQ(o[EBX], 576);
+	c->xcr0 = t->vm.xcr0_host;
+	x86_cpuid(c, 0xd, 0, o);
+	CHECK_EQ(o[EBX], o[ECX]);
+	CHECK_EQ(o[ECX], t->vm.xsave_size);
+	CHECK(t->vm.xsave_size <= X86_XSAVE_MAX);
+	sys_cpu_destroy(t);
+}
+
+static void t_hypervisor_leaf(void)
+{
+	struct sys_cpu *t = sys_cpu_create(1);
+	u32 o[4];
+
+	x86_cpuid(t->c, 0x40000000, 0, o);
+	CHECK(!memcmp(&o[1], "KVMKVMKVM\0\0\0", 12));
+	x86_cpuid(t->c, 0x40000010, 0, o);
+	CHECK_EQ(o[EAX], 2000000);
+	sys_cpu_destroy(t);
+}
+
+static void t_kvmclock(void)
+{
+	struct sys_cpu *t = sys_cpu_create(1);
+	u64 tsc, ns, mul;
+	s8 shift;
+
+	t->vm.wall_ns = 1700000000123456789;
+	CHECK_EQ(x86_wrmsr(t->c, 0x4b564d01, 0x5001), 0);
+	CHECK_EQ(*sys_d(t, 0x5000) & 1, 0);
+	CHECK(*sys_d(t, 0x5000) != 0);
+	tsc = *sys_q(t, 0x5008);
+	ns = *sys_q(t, 0x5010);
+	mul = *sys_d(t, 0x5018);
+	shift = (s8)t->ram[0x501c];
+	CHECK_EQ(t->ram[0x501d], 1); /* stable */
+	/* 2 GHz: half a nanosecond a tick, within the scale's rounding. */
+	CHECK(ns <= tsc / 2 && tsc / 2 - ns < (tsc >> 28) + 2);
+	CHECK(shift < 0 ? (mul >> -shift) <= BIT(31) : true);
+	CHECK_EQ(x86_wrmsr(t->c, 0x4b564d00, 0x6000), 0);
+	CHECK_EQ(*sys_d(t, 0x6004), 1700000000);
+	CHECK_EQ(*sys_d(t, 0x6008), 123456789);
+	/* Pages that are not there are no one's harm. */
+	CHECK_EQ(x86_wrmsr(t->c, 0x4b564d01, 0x7ffffffff001), 0);
+	sys_cpu_destroy(t);
+}
+
+static void t_msr_checks(void)
+{
+	struct sys_cpu *t = sys_cpu_create(1);
+	struct x86_vcpu *c = t->c;
+	u64 v, a;
+
+	CHECK_EQ(x86_wrmsr(c, 0xc0000082, 0x800000000000), -1); /* LSTAR not canonical */
+	CHECK_EQ(c->exc.vector, X86_GP);
+	CHECK_EQ(x86_wrmsr(c, 0xc0000082, 0xffff800000000000), 0);
+	CHECK_EQ(x86_rdmsr(c, 0xc0000082, &v), 0);
+	CHECK_EQ(v, 0xffff800000000000);
+	CHECK_EQ(x86_wrmsr(c, 0x277, 0x0202020202020202), -1); /* PAT type 2 */
+	CHECK_EQ(x86_wrmsr(c, 0xc0000080, BIT(1)), -1);	       /* EFER reserved */
+	CHECK_EQ(x86_rdmsr(c, 0x12345678, &v), -1);
+	CHECK_EQ(x86_wrmsr(c, 0xfe, 0), -1); /* MTRRCAP is read only */
+	/* TSC and TSC_ADJUST move together. */
+	CHECK_EQ(x86_wrmsr(c, 0x3b, 1000000), 0);
+	CHECK_EQ(x86_wrmsr(c, 0x10, 0), 0);
+	CHECK_EQ(x86_rdmsr(c, 0x3b, &a), 0);
+	CHECK((s64)a < 0);
+	CHECK_EQ(x86_rdmsr(c, 0x10, &v), 0);
+	CHECK(v < 1000000000);
+	sys_cpu_destroy(t);
+}
+
+int main(void)
+{
+	RUN(t_topology);
+	RUN(t_offered);
+	RUN(t_dynamic_bits);
+	RUN(t_hypervisor_leaf);
+	RUN(t_kvmclock);
+	RUN(t_msr_checks);
+	return test_done();
+}
