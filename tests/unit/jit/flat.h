@@ -8,6 +8,7 @@
 #ifndef HULL_TESTS_UNIT_JIT_FLAT_H
 #define HULL_TESTS_UNIT_JIT_FLAT_H
 
+#include "base/endian.h"
 #include "engine/jit/x86/cpu.h"
 
 #define FLAT_RAM MIB(16)
