@@ -255,9 +255,16 @@ static const void *resume(struct jit *j, struct x86_vcpu *c, const struct jit_si
 	return jit_host(j, s->next);
 }
 
+/* One instruction by the interpreter; it ends the interrupt shadow of the one before. */
+static int step_one(struct x86_vcpu *c)
+{
+	c->sti_shadow = c->movss_shadow = false;
+	return x86_interp_step(c);
+}
+
 static const void *step(struct jit *j, struct x86_vcpu *c, const struct jit_site *s)
 {
-	if (x86_interp_step(c) < 0)
+	if (step_one(c) < 0)
 		return NULL;
 	return resume(j, c, s);
 }
@@ -400,7 +407,7 @@ static bool interpret(struct jit *j, struct x86_vcpu *c)
 	for (unsigned n = 0; n < 256; n++) {
 		u64 rip = c->rip, rsp = c->gpr[X86_RSP];
 
-		if (x86_interp_step(c) < 0 || atomic_load_explicit(&c->kick, memory_order_relaxed))
+		if (step_one(c) < 0 || atomic_load_explicit(&c->kick, memory_order_relaxed))
 			return false;
 		if (c->mode_key != key)
 			return true;
