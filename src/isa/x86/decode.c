@@ -187,13 +187,13 @@ static int parse_evex(struct dec *d)
 	return 0;
 }
 
-/* Outside 64-bit mode only the low eight registers exist. */
-static void drop_extensions(struct dec *d)
+/* Outside 64-bit mode only the low eight registers exist; V' must be 1 there. */
+static int drop_extensions(struct dec *d)
 {
 	if (d->in->mode == X86_MODE_64)
-		return;
+		return 0;
 	d->r = d->x = d->b = d->r16 = 0;
-	d->in->vvvv &= 7;
+	return d->v16 ? X86_DECODE_UD : 0;
 }
 
 /* C4, C5 and 62 are VEX and EVEX, or LES, LDS and BOUND with a memory operand. */
@@ -226,9 +226,8 @@ static int parse_opcode(struct dec *d)
 
 	if (is_vex_byte(d, b)) {
 		ret = b == 0x62 ? parse_evex(d) : parse_vex(d);
-		if (ret)
+		if (ret || (ret = drop_extensions(d)))
 			return ret;
-		drop_extensions(d);
 	} else {
 		legacy_fields(d);
 		if (b == 0x0f) {
@@ -634,6 +633,12 @@ static int implicit_mem(struct x86_opnd *o)
 	return 0;
 }
 
+/* Outside 64-bit mode vvvv's top bit is ignored where vvvv names a register. */
+static unsigned used_vvvv(const struct x86_insn *in)
+{
+	return in->mode == X86_MODE_64 ? in->vvvv : in->vvvv & 7;
+}
+
 static int set_operand(struct dec *d, struct x86_opnd *o, const struct x86_opdesc *desc)
 {
 	struct x86_insn *in = d->in;
@@ -656,7 +661,7 @@ static int set_operand(struct dec *d, struct x86_opnd *o, const struct x86_opdes
 	case X86_SRC_Z:
 		return gpr_operand(d, o, (in->opcode & 7) | d->b);
 	case X86_SRC_B:
-		return gpr_operand(d, o, in->vvvv);
+		return gpr_operand(d, o, used_vvvv(in));
 	case X86_SRC_FIXED:
 		o->implicit = true;
 		return reg_operand(o, X86_OPND_GPR, desc->reg);
@@ -690,7 +695,7 @@ static int set_operand(struct dec *d, struct x86_opnd *o, const struct x86_opdes
 			return mem_operand(d, o, desc);
 		return vec_operand(d, o, rm | d->b | (in->enc == X86_ENC_EVEX ? d->x << 1 : 0));
 	case X86_SRC_H:
-		return vec_operand(d, o, in->vvvv);
+		return vec_operand(d, o, used_vvvv(in));
 	case X86_SRC_L:
 		return vec_operand(d, o, in->imm >> 4 & (in->mode == X86_MODE_64 ? 15 : 7));
 	case X86_SRC_XMM0:
@@ -701,7 +706,7 @@ static int set_operand(struct dec *d, struct x86_opnd *o, const struct x86_opdes
 	case X86_SRC_KM:
 		return mem ? mem_operand(d, o, desc) : mask_operand(o, rm);
 	case X86_SRC_KV:
-		return mask_operand(o, in->vvvv);
+		return mask_operand(o, used_vvvv(in));
 	case X86_SRC_IMM:
 		return reg_operand(o, X86_OPND_IMM, 0);
 	case X86_SRC_IMM2:

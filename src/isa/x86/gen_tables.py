@@ -134,7 +134,7 @@ def parse_operand(tok, n):
            'K': 'STACK', 'C': 'CREG', 'D': 'DREG', 'P': 'P', 'Q': 'Q', 'N': 'N', 'V': 'V', 'W': 'W',
            'U': 'U', 'H': 'H', 'L': 'L', 'VM': 'VM'}[k]
     if msize is not None:
-        src = {'R': 'E', 'U': 'W'}[src]
+        src = {'R': 'E', 'U': 'W', 'N': 'Q'}[src]
     if k == 'R' and sz == 'n':
         return (src, 'X86_SZ_N', '0', 0, read, write)
     if k == 'G' and sz == 'n':
