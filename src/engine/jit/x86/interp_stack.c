@@ -102,7 +102,8 @@ static int exec_enter(struct x86_vcpu *c, const struct x86_insn *in)
 {
 	unsigned n = in->opsize, level = (unsigned)in->imm2 & 31;
 	u64 m = mask_bytes(stack_size(c));
-	u64 sp = (stack_get(c) - n) & m, frame = sp, bp = c->gpr[X86_RBP] & m, v;
+	u64 sp = (stack_get(c) - n) & m, frame = sp, bp = c->gpr[X86_RBP] & m, v, linear;
+	void *probe;
 
 	if (interp_write(c, X86_SS, sp, n, c->gpr[X86_RBP] & mask_bytes(n)) < 0)
 		return -1;
@@ -119,7 +120,8 @@ static int exec_enter(struct x86_vcpu *c, const struct x86_insn *in)
 	}
 	sp = (sp - (u16)in->imm) & m;
 	/* The processor probes the new top of stack for writing. */
-	if (interp_read(c, X86_SS, sp, n, &v) < 0)
+	if (interp_linear(c, X86_SS, sp, n, X86_WRITE, &linear) < 0 ||
+	    x86_rmw_ptr(c, linear, n, &probe) < 0)
 		return -1;
 	gpr_set(c, X86_RBP, n < stack_size(c) ? n : stack_size(c), false, frame);
 	stack_set(c, sp);
