@@ -61,29 +61,31 @@ static u8 new_modrm(const struct x86_insn *in)
 	return m;
 }
 
-/* In 32-bit code W does not widen a general register operand. */
-static bool w_ignored(const struct x86_insn *in)
+/* Memory in place of a general register whose size W gives; pp as VEX encodes it. */
+static bool gpr_sized_memory(const struct x86_insn *in, u8 pp)
 {
-	if (in->mode == X86_MODE_64)
+	if (!in->has_mem)
 		return false;
 	if (in->map == X86_MAP_0F3A)
 		return in->opcode == 0x16 || in->opcode == 0x22;
-	if (in->map == X86_MAP_0F38)
-		return in->opcode == 0x7c;
-	switch (in->opcode) {
-	case 0x2a:
-	case 0x2c:
-	case 0x2d:
-	case 0x6e:
-	case 0x78:
-	case 0x79:
-	case 0x7b:
-		return in->map == X86_MAP_0F || in->map == X86_MAP_5;
-	case 0x7e:
-		return in->map == X86_MAP_0F && native_gpr(in);
-	default:
+	if (in->map != X86_MAP_0F)
 		return false;
-	}
+	if (in->opcode == 0x2a || in->opcode == 0x7b) /* vcvtsi2s*, vcvtusi2s* */
+		return pp >= 2;
+	return (in->opcode == 0x6e || in->opcode == 0x7e) && pp == 1;
+}
+
+/* vpcmpestri, vpcmpestrm: W says how long the lengths in rAX and rDX are. */
+static bool is_cmpestr(const struct x86_insn *in)
+{
+	return in->map == X86_MAP_0F3A && (in->opcode == 0x60 || in->opcode == 0x61);
+}
+
+/* In 32-bit code W does not widen a general register operand. */
+static bool w_ignored(const struct x86_insn *in, u8 pp)
+{
+	return in->mode != X86_MODE_64 &&
+	       (native_gpr(in) || gpr_sized_memory(in, pp) || is_cmpestr(in));
 }
 
 static u8 *put_legacy_prefixes(const struct x86_insn *in, u8 *p)
@@ -147,7 +149,7 @@ static u8 patch_w_vvvv(const struct x86_insn *in, u8 b)
 {
 	if (in->mode != X86_MODE_64)
 		b |= 0x40;
-	return w_ignored(in) ? b & ~0x80 : b;
+	return w_ignored(in, b & 3) ? b & ~0x80 : b;
 }
 
 static u8 *put_vex(const struct x86_insn *in, u8 *p)
