@@ -59,6 +59,9 @@ static void mem_describe(const struct x86_insn *in, struct native_mem *m)
 		m->read = o->read;
 		m->write = o->write;
 	}
+	/* A store that an unmasked x87 exception cancels leaves memory as it was. */
+	if (in->row->flags & X86_R_FPU)
+		m->read = true;
 	m->x87_image = is_x87_image(in);
 	if (m->x87_image) {
 		m->n = x87_image_size(in);
@@ -133,7 +136,8 @@ static void open_masked(struct x86_vcpu *c, struct native_mem *m)
 	if (two)
 		part_probe(c, m, 1);
 	m->buffered = true;
-	m->ptr = c->native_guard + GUARD_BUF;
+	/* As misaligned as the guest's: the CPU decides whether that is a fault. */
+	m->ptr = c->native_guard + GUARD_BUF + (m->linear & 63);
 	if (m->bad[0])
 		m->ptr = c->native_guard +
 			 (two && !m->bad[1] ? GUARD_AFTER - m->first : GUARD_NONE + 2048);
@@ -166,7 +170,7 @@ int native_mem_open(struct x86_vcpu *c, const struct x86_insn *in, struct native
 	}
 	if (interp_linear(c, in->seg, off, m->n, m->write ? X86_WRITE : X86_READ, &m->linear) < 0)
 		return -1;
-	if ((in->row->flags & X86_R_MEM_ALIGN) && (m->linear & (m->n - 1)))
+	if (!m->masked && (in->row->flags & X86_R_MEM_ALIGN) && (m->linear & (m->n - 1)))
 		return x86_raise_err(c, X86_GP, 0);
 	if (!m->masked)
 		return open_plain(c, m);
