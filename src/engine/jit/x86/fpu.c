@@ -8,7 +8,7 @@
  * The x87 instruction and data pointers would be host addresses: they read as
  * zero. FOP is what the hardware keeps.
  */
-#include "engine/jit/x86/interp.h"
+#include "engine/jit/x86/native.h"
 
 enum { XS_X87 = 1, XS_SSE = 2, XS_AVX = 4 };
 enum {
@@ -113,6 +113,12 @@ static u64 image_at(const struct image *m, u64 off)
 	return m->wide ? m->linear + off : (u32)(m->linear + off);
 }
 
+static void image_clear(u8 *p, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		p[i] = 0;
+}
+
 /* c->xsave[from..from+n) to the image at `to`. */
 static int image_put(struct x86_vcpu *c, const struct image *m, u64 to, const u8 *from, unsigned n)
 {
@@ -207,6 +213,23 @@ static int put_components(struct x86_vcpu *c, const struct image *m, u64 rfbm, u
 	return 0;
 }
 
+/*
+ * vzeroupper, vzeroall outside 64-bit mode: registers 8 and up keep their value
+ * (SDM vol. 2, VZEROALL), which running them natively would not do.
+ */
+void x86_fpu_vzero(struct x86_vcpu *c, bool all)
+{
+	image_settle(c);
+	if (all)
+		image_clear(c->xsave + XS_OFF_XMM, xmm_bytes(false));
+	for (unsigned i = 2; i <= 6; i += 4) { /* upper halves of YMM, of ZMM */
+		struct component x = component(c, i, false);
+
+		if (c->vm->xcr0_host >> i & 1)
+			image_clear(c->xsave + x.off, x.used);
+	}
+}
+
 enum xsave_kind { XSAVE_PLAIN, XSAVE_OPT, XSAVE_COMPACT };
 
 static int image_save(struct x86_vcpu *c, const struct image *m, u64 rfbm, enum xsave_kind kind)
@@ -236,12 +259,6 @@ static bool header_valid(const u64 head[8], u64 xcr0, bool compact)
 	for (unsigned i = 2; i < 8; i++)
 		rest |= head[i];
 	return !(head[1] & ~(xcr0 | XS_COMPACT)) && !(head[0] & ~head[1]) && !rest;
-}
-
-static void image_clear(u8 *p, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++)
-		p[i] = 0;
 }
 
 /* Legacy part into x. `init`: components of rfbm that the image does not hold. */

@@ -255,6 +255,11 @@ int native_exec(struct x86_vcpu *c, const struct x86_insn *in)
 {
 	if (native_check(c, in) < 0)
 		return -1;
+	if (in->enc == X86_ENC_VEX && in->map == X86_MAP_0F && in->opcode == 0x77 &&
+	    in->mode != X86_MODE_64) {
+		x86_fpu_vzero(c, in->vl == 32);
+		return interp_next(c, in);
+	}
 	if (!c->native_rx)
 		return x86_raise(c, X86_UD);
 	return in->row->flags & X86_R_VSIB ? native_vsib(c, in) : native_run(c, in);

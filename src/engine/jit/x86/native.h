@@ -63,4 +63,7 @@ unsigned native_encode(const struct x86_insn *in, u8 *out);
 /* The explicit general register operand, or NULL. */
 const struct x86_opnd *native_gpr(const struct x86_insn *in);
 
+/* fpu.c: vzeroupper, or vzeroall, as 16- and 32-bit code knows it. */
+void x86_fpu_vzero(struct x86_vcpu *c, bool all);
+
 #endif
