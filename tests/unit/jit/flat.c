@@ -82,8 +82,8 @@ static int access_part(struct x86_vcpu *c, u64 linear, u8 *buf, unsigned n, bool
 
 	if (kind < 0)
 		return -1;
+	x86_fpu_park(c); /* libc below */
 	if (kind == FLAT_MMIO) {
-		x86_fpu_park(c);
 		memcpy(write ? (u8 *)&f->mmio_val : buf, write ? buf : (u8 *)&f->mmio_val,
 		       n < 8 ? n : 8);
 		*(write ? &f->mmio_writes : &f->mmio_reads) += 1;

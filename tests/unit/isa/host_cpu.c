@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/unit/isa/host_cpu.h"
+
+#include <cpuid.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+
+#define AREA ((struct host_area *)(uintptr_t)HOST_AREA)
+#define WAY_OUT (HOST_CODE + 0xf00) /* jmp *exit: what code jumps to after the instruction */
+
+static_assert(offsetof(struct host_area, rflags) == HA_RFLAGS, "host_cpu.S");
+static_assert(offsetof(struct host_area, entry) == HA_ENTRY, "host_cpu.S");
+static_assert(offsetof(struct host_area, host_rsp) == HA_RSP, "host_cpu.S");
+static_assert(offsetof(struct host_area, far_off) == HA_FAR, "host_cpu.S");
+static_assert(offsetof(struct host_area, exit) == HA_EXIT, "host_cpu.S");
+static_assert(offsetof(struct host_area, xsave) == HA_XSAVE, "host_cpu.S");
+
+void host_enter64(void);
+void host_enter32(void);
+void host_exit(void);
+void host_fault_exit(void);
+
+static struct host_fault fault;
+static volatile bool running;
+static u8 alt_stack[64 * 1024];
+static struct sigaction before[32]; /* handlers that were there first, by signal */
+
+struct host_area *host_cpu_area(void)
+{
+	return AREA;
+}
+
+/* Registers of an interrupted instruction to the area; then back to the caller. */
+static void on_signal(int sig, siginfo_t *si, void *ctx)
+{
+	static const u8 order[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP,
+				     REG_RSI, REG_RDI, REG_R8,	REG_R9,	 REG_R10, REG_R11,
+				     REG_R12, REG_R13, REG_R14, REG_R15};
+	ucontext_t *uc = ctx;
+	greg_t *g = uc->uc_mcontext.gregs;
+	u64 rip = g[REG_RIP];
+
+	if (!running) { /* not ours */
+		if (before[sig].sa_flags & SA_SIGINFO)
+			before[sig].sa_sigaction(sig, si, ctx);
+		else
+			signal(sig, SIG_DFL);
+		return;
+	}
+	running = false;
+	for (unsigned i = 0; i < 16; i++)
+		AREA->gpr[i] = g[order[i]];
+	AREA->rflags = g[REG_EFL];
+	fault = (struct host_fault){.vector = g[REG_TRAPNO],
+				    .error = g[REG_ERR],
+				    .addr = g[REG_CR2],
+				    .rip = rip - AREA->entry};
+	memcpy(AREA->xsave, uc->uc_mcontext.fpregs, host_cpu_xsave_size());
+	memset(AREA->xsave + 464, 0, 48); /* the kernel's notes in the unused part */
+	g[REG_RIP] = (greg_t)(uintptr_t)host_fault_exit;
+	g[REG_RSP] = AREA->host_rsp;
+	g[REG_EFL] = 0x202;
+	g[REG_CSGSFS] = (g[REG_CSGSFS] & 0x0000ffffffff0000) | 0x33 | 0x2bULL << 48;
+}
+
+static bool take_signals(void)
+{
+	static const int sigs[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP};
+	stack_t ss = {.ss_sp = alt_stack, .ss_size = sizeof(alt_stack)};
+	struct sigaction sa = {.sa_sigaction = on_signal,
+			       .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
+
+	if (sigaltstack(&ss, NULL))
+		return false;
+	for (unsigned i = 0; i < ARRAY_LEN(sigs); i++)
+		if (sigaction(sigs[i], &sa, &before[sigs[i]]))
+			return false;
+	return true;
+}
+
+static bool map_at(u64 addr, size_t size)
+{
+	void *p = (void *)(uintptr_t)addr;
+
+	return mmap(p, size, PROT_READ | PROT_WRITE | PROT_EXEC,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == p;
+}
+
+bool host_cpu_init(void)
+{
+	static const u8 jump[3] = {0xff, 0x24, 0x25}; /* jmp *disp32 */
+	u32 slot = HOST_AREA + HA_EXIT;
+	u8 *out = (u8 *)(uintptr_t)WAY_OUT;
+
+	if (!map_at(HOST_AREA, sizeof(struct host_area)) || !map_at(HOST_CODE, 4096) ||
+	    !map_at(HOST_DATA, HOST_DATA_SIZE) || !take_signals()) {
+		printf("# cannot map fixed executable memory here\n");
+		return false;
+	}
+	memcpy(out, jump, 3);
+	memcpy(out + 3, &slot, 4);
+	AREA->exit = (uintptr_t)host_exit;
+	/* 32-bit code needs usable data segments; 64-bit code does not look at them. */
+	__asm__ volatile("mov %0, %%ds; mov %0, %%es" ::"r"(0x2b));
+	return true;
+}
+
+struct host_fault host_cpu_run(enum x86_mode mode, const u8 *code, unsigned n)
+{
+	u8 *at = (u8 *)(uintptr_t)HOST_CODE + 64;
+	u32 rel = WAY_OUT - (HOST_CODE + 64 + n + 5), abs = WAY_OUT;
+
+	memcpy(at, code, n);
+	at[n] = mode == X86_MODE_64 ? 0xe9 : 0xea; /* jmp rel32, ljmp ptr16:32 */
+	memcpy(at + n + 1, mode == X86_MODE_64 ? &rel : &abs, 4);
+	at[n + 5] = 0x33;
+	at[n + 6] = 0;
+	AREA->entry = (uintptr_t)at;
+	AREA->far_off = (u32)(uintptr_t)at;
+	AREA->far_sel = 0x23;
+	fault = (struct host_fault){.vector = -1};
+	running = true;
+	if (mode == X86_MODE_64)
+		host_enter64();
+	else
+		host_enter32();
+	running = false;
+	return fault;
+}
+
+bool host_cpu_has(unsigned feature)
+{
+	struct x86_cpuid_bit b = x86_feature_cpuid(feature);
+	u32 r[4];
+
+	if (!feature)
+		return true;
+	if (!__get_cpuid_count(b.leaf, b.sub, &r[0], &r[1], &r[2], &r[3]))
+		return false;
+	return r[b.reg] >> b.bit & 1;
+}
+
+u64 host_cpu_xcr0(void)
+{
+	u32 lo, hi;
+
+	__asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
+	return lo | (u64)hi << 32;
+}
+
+u32 host_cpu_xsave_size(void)
+{
+	static u32 b; /* CPUID is slow in a virtual machine: asked once */
+	u32 a, c, d;
+
+	if (!b)
+		__get_cpuid_count(13, 0, &a, &b, &c, &d);
+	return b < HOST_XSAVE_SIZE ? b : HOST_XSAVE_SIZE;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The host CPU as a witness: run one instruction natively in ring 3, in 64-bit
+ * or 32-bit mode, from a complete register state, and get the state after it
+ * or the exception it raised. One thread only: it owns fixed low addresses and
+ * the synchronous signals.
+ */
+#ifndef HULL_TESTS_HOST_CPU_H
+#define HULL_TESTS_HOST_CPU_H
+
+/* Fixed addresses below 2 GiB, so that 32-bit code and disp32 reach them. */
+#define HOST_AREA 0x20000000
+#define HOST_CODE 0x00a00000 /* one page: the instruction and the way out */
+#define HOST_DATA 0x00900000 /* scratch memory, HOST_DATA_SIZE bytes, a hole on both sides */
+#define HOST_DATA_SIZE 0x2000
+#define HOST_XSAVE_SIZE 4096
+
+/* Offsets into struct host_area, for host_cpu.S. */
+#define HA_RFLAGS 0x80
+#define HA_ENTRY 0x88
+#define HA_RSP 0x90
+#define HA_FAR 0x98
+#define HA_EXIT 0xa0
+#define HA_XSAVE 0x1000
+
+#ifndef __ASSEMBLER__
+#include "isa/x86/insn.h"
+
+struct host_area {
+	u64 gpr[16]; /* in and out */
+	u64 rflags;
+	u64 entry;
+	u64 host_rsp;
+	u32 far_off;
+	u16 far_sel;
+	u64 exit;
+	u8 pad[HA_XSAVE - 0xa8];
+	u8 xsave[HOST_XSAVE_SIZE] __attribute__((aligned(64))); /* standard format */
+};
+
+struct host_fault {
+	int vector; /* -1: none */
+	u32 error;
+	u64 addr; /* of a page fault */
+	u64 rip;  /* relative to the instruction */
+};
+
+/*
+ * Map the areas and take the signals; handlers installed before keep getting
+ * what is not ours. False (and says why on stdout) if this host cannot.
+ */
+bool host_cpu_init(void);
+struct host_area *host_cpu_area(void);
+/* Run the n bytes of one instruction; state in and out is host_cpu_area(). */
+struct host_fault host_cpu_run(enum x86_mode mode, const u8 *code, unsigned n);
+bool host_cpu_has(unsigned feature); /* enum x86_feature */
+u64 host_cpu_xcr0(void);
+u32 host_cpu_xsave_size(void); /* of the standard area for XCR0 */
+#endif
+#endif
