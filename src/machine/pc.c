@@ -87,60 +87,6 @@ static void pci_init(struct pc *pc)
 	pc->next_slot = 1;
 }
 
-/* The next free slot gets a virtio device. */
-static int virtio_attach(struct pc *pc, struct virtio_pci *p, struct virtio_dev *dev,
-			 u32 class_code, struct err *e)
-{
-	unsigned slot = pc->next_slot++;
-	struct irq_line intx = pc_intx_line(pc, slot);
-	int err = virtio_pci_init(p, dev, class_code);
-
-	if (!err)
-		err = pci_attach(&pc->pci, slot, &p->func, &intx,
-				 (u8)(PC_PCI_GSI + slot % PC_PCI_GSIS));
-	if (err)
-		return err_set(e, -err, "board: cannot attach %s in PCI slot %u", dev->ops->name,
-			       slot);
-	return 0;
-}
-
-/* PCI class codes, PCI Code and ID Assignment Specification 1.11 section 1. */
-enum {
-	CLASS_STORAGE = 0x018000,
-	CLASS_ETHERNET = 0x020000,
-	CLASS_COMMUNICATION = 0x078000,
-	CLASS_OTHER = 0xff0000,
-};
-
-static int console_init(struct pc *pc, struct err *e)
-{
-	const struct virtio_console_port_config port = {.chr = pc->cfg.console, .is_console = true};
-
-	if (!pc->cfg.console)
-		return 0;
-	pc->console = calloc(1, sizeof(*pc->console));
-	if (!pc->console)
-		return err_set(e, E_NOMEM, "no memory for the console");
-	virtio_console_init(pc->console, &pc->map, &port, 1);
-	return virtio_attach(pc, &pc->console_pci, &pc->console->dev, CLASS_COMMUNICATION, e);
-}
-
-static int disks_init(struct pc *pc, struct err *e)
-{
-	int err = 0;
-
-	for (unsigned i = 0; !err && i < pc->cfg.ndisks; i++) {
-		struct pc_disk *d = calloc(1, sizeof(*d));
-
-		pc->disk[i] = d;
-		if (!d)
-			return err_set(e, E_NOMEM, "no memory for disk %u", i);
-		virtio_blk_init(&d->blk, &pc->map, pc->cfg.disk[i], pc->cfg.ncpus);
-		err = virtio_attach(pc, &d->pci, &d->blk.dev, CLASS_STORAGE, e);
-	}
-	return err;
-}
-
 /* Timers; the PIT's and RTC's lines pass through the HPET, which may cut them. */
 static void timers_init(struct pc *pc)
 {
@@ -216,9 +162,7 @@ static int board_init(struct pc *pc, struct err *e)
 	err = parts_add(isa, ARRAY_LEN(isa), e);
 	if (!err && !pc->irqchip)
 		err = parts_add(irqchip, ARRAY_LEN(irqchip), e);
-	if (!err)
-		err = console_init(pc, e);
-	return err ? err : disks_init(pc, e);
+	return err ? err : pc_virtio_init(pc, e);
 }
 
 static int pc_init(struct pc *pc, struct err *e)
@@ -262,9 +206,7 @@ void pc_destroy(struct pc *pc)
 	timers_fini(pc);
 	pc_cpus_fini(pc);
 	loop_unlock(pc->cfg.loop);
-	for (unsigned i = 0; i < pc->cfg.ndisks; i++)
-		free(pc->disk[i]);
-	free(pc->console);
+	pc_virtio_fini(pc);
 	free(pc->smbios);
 	free(pc->acpi);
 	pc_memory_fini(pc);

@@ -15,11 +15,13 @@
 #include "io/block.h"
 #include "io/char.h"
 #include "io/net.h"
+#include "io/vsock.h"
 #include "machine/boot/boot.h"
 
 #define PC_MAX_CPUS 64u
 #define PC_MAX_DISKS 16u
 #define PC_MAX_NETS 8u
+#define PC_VSOCK_CID 3u
 #define PC_MEMORY_MIN MIB(4)
 #define PC_MEMORY_MAX GIB(64)
 
@@ -56,6 +58,7 @@ struct pc_config {
 	unsigned ndisks;
 	struct io_net *net[PC_MAX_NETS];
 	unsigned nnets;
+	struct io_vsock *vsock; /* host end of vsock; the guest is PC_VSOCK_CID */
 
 	/*
 	 * Something the owner must act on. Called with the machine lock held on

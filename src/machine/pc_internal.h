@@ -16,9 +16,13 @@
 #include "dev/timer/pit.h"
 #include "dev/timer/rtc.h"
 #include "dev/char/uart.h"
+#include "dev/virtio/balloon.h"
 #include "dev/virtio/blk.h"
 #include "dev/virtio/console.h"
+#include "dev/virtio/net.h"
 #include "dev/virtio/pci.h"
+#include "dev/virtio/rng.h"
+#include "dev/virtio/vsock.h"
 #include "host/mem.h"
 #include "machine/acpi.h"
 #include "machine/bus.h"
@@ -66,6 +70,11 @@ struct pc_disk {
 	struct virtio_pci pci;
 };
 
+struct pc_net {
+	struct virtio_net net;
+	struct virtio_pci pci;
+};
+
 struct pc {
 	struct pc_config cfg;
 	bool irqchip; /* interrupt controllers live in the engine */
@@ -110,6 +119,11 @@ struct pc {
 	struct virtio_console *console;
 	struct virtio_pci console_pci;
 	struct pc_disk *disk[PC_MAX_DISKS];
+	struct pc_net *net[PC_MAX_NETS];
+	struct virtio_rng rng;
+	struct virtio_balloon balloon;
+	struct virtio_vsock *vsock;
+	struct virtio_pci rng_pci, balloon_pci, vsock_pci;
 	unsigned next_slot;
 };
 
@@ -127,6 +141,10 @@ void pc_irq_init(struct pc *pc);
 struct irq_line pc_irq_line(struct pc *pc, unsigned n);
 struct irq_line pc_intx_line(struct pc *pc, unsigned slot);
 struct msi_sink pc_msi_sink(struct pc *pc);
+
+/* pc_virtio.c */
+int pc_virtio_init(struct pc *pc, struct err *e);
+void pc_virtio_fini(struct pc *pc);
 
 /* pc_boot.c: firmware tables and what is started. */
 int pc_boot_init(struct pc *pc, struct err *e);
