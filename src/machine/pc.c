@@ -35,18 +35,6 @@ static void on_power_off(void *opaque)
 	pc->cfg.event(pc->cfg.opaque, PC_EVENT_POWEROFF, 0);
 }
 
-static void on_bar_map(void *opaque, struct pci_func *f, unsigned bar, bool map)
-{
-	struct pc *pc = opaque;
-	struct pci_bar *b = &f->bar[bar];
-	struct bus *bus = b->kind == PCI_BAR_IO ? &pc->pio : &pc->mmio;
-
-	if (map)
-		bus_add(bus, b->addr, b->size, b->ops, b->opaque);
-	else
-		bus_remove(bus, b->addr, b->opaque);
-}
-
 /* ---- parts ---------------------------------------------------------------------- */
 
 struct part {
@@ -67,24 +55,6 @@ static int parts_add(const struct part *part, unsigned n, struct err *e)
 				       p->ops->name, (unsigned long long)p->base);
 	}
 	return 0;
-}
-
-static void pci_init(struct pc *pc)
-{
-	u64 mem64 = max_u64(PC_PCI_MEM64_MIN, align_up(GIB(4) + pc->ram_high, GIB(1)));
-	const struct pci_host_config cfg = {
-		.io = {PC_PCI_IO, PC_PCI_IO_SIZE},
-		.mem32 = {PC_PCI_MEM32, PC_PCI_MEM32_END - PC_PCI_MEM32},
-		.mem64 = {mem64, PC_PCI_MEM64_SIZE},
-		.ecam = {PC_ECAM, PCI_ECAM_SIZE},
-		.bar_map = on_bar_map,
-		.opaque = pc,
-		.msi = pc_msi_sink(pc),
-		.cf9 = {&reset_cf9_ops, &pc->cf9},
-	};
-
-	pci_host_init(&pc->pci, &cfg);
-	pc->next_slot = 1;
 }
 
 /* Timers; the PIT's and RTC's lines pass through the HPET, which may cut them. */
@@ -119,6 +89,7 @@ static void timers_fini(struct pc *pc)
 	io_timer_cancel(clock, &pc->rtc.second);
 	io_timer_cancel(clock, &pc->rtc.periodic);
 	io_timer_cancel(clock, &pc->pm.timer);
+	io_timer_cancel(clock, &pc->com1.flush);
 }
 
 /* The parts list. */
@@ -132,6 +103,8 @@ static int board_init(struct pc *pc, struct err *e)
 		{&pc->pio, PORT92_PORT, PORT92_WINDOW, &port92_ops, &pc->port92},
 		{&pc->pio, POST_PORT, POST_WINDOW, &post_port_ops, &pc->post},
 		{&pc->pio, UART_COM1_PORT, UART_WINDOW, &uart_ops, &pc->com1},
+		{&pc->pio, I8042_DATA_PORT, I8042_WINDOW, &i8042_data_ops, &pc->i8042},
+		{&pc->pio, I8042_COMMAND_PORT, I8042_WINDOW, &i8042_command_ops, &pc->i8042},
 		{&pc->pio, RTC_PORT, RTC_WINDOW, &rtc_ops, &pc->rtc},
 		{&pc->pio, ACPI_PM_PORT, ACPI_PM_WINDOW, &acpi_pm_ops, &pc->pm},
 		{&pc->pio, PCI_PORT_ADDR, 8, &pci_port_ops, &pc->pci},
@@ -146,6 +119,12 @@ static int board_init(struct pc *pc, struct err *e)
 		{&pc->mmio, HPET_BASE, HPET_WINDOW, &hpet_ops, &pc->hpet},
 		{&pc->mmio, IOAPIC_BASE, IOAPIC_WINDOW, &ioapic_ops, &pc->ioapic},
 	};
+	const struct i8042_wires kbd = {
+		.keyboard = pc_irq_line(pc, I8042_KEYBOARD_LINE),
+		.mouse = pc_irq_line(pc, I8042_MOUSE_LINE),
+		.reset = on_reset,
+		.opaque = pc,
+	};
 	int err;
 
 	pc_irq_init(pc);
@@ -158,10 +137,13 @@ static int board_init(struct pc *pc, struct err *e)
 	reset_cf9_init(&pc->cf9, on_reset, pc);
 	port92_init(&pc->port92, on_reset, NULL, pc);
 	post_port_init(&pc->post);
-	pci_init(pc);
+	i8042_init(&pc->i8042, &kbd);
+	pc_pci_init(pc);
 	err = parts_add(isa, ARRAY_LEN(isa), e);
 	if (!err && !pc->irqchip)
 		err = parts_add(irqchip, ARRAY_LEN(irqchip), e);
+	if (!err && pc->cfg.firmware.data)
+		err = pc_firmware_init(pc, e);
 	return err ? err : pc_virtio_init(pc, e);
 }
 
@@ -207,6 +189,7 @@ void pc_destroy(struct pc *pc)
 	pc_cpus_fini(pc);
 	loop_unlock(pc->cfg.loop);
 	pc_virtio_fini(pc);
+	pc_firmware_fini(pc);
 	free(pc->smbios);
 	free(pc->acpi);
 	pc_memory_fini(pc);

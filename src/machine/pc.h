@@ -43,12 +43,11 @@ struct pc_config {
 	unsigned ncpus;
 	u64 memory; /* bytes, a multiple of 1 MiB */
 
-	/* What to start: a firmware image, a kernel, or both (kernel->data NULL: none). */
+	/* What to start: a firmware image or a kernel (data NULL: none). */
 	struct boot_blob kernel, firmware;
 	const struct boot_blob *initrd;
 	unsigned ninitrd;
 	const char *cmdline; /* "" if none */
-	u8 seed[32];	     /* for the kernel's random pool; change it between resets */
 
 	/* Back ends; NULL: the device is there but goes nowhere (serial) or is not there. */
 	struct io_char *serial;	  /* COM1 */
@@ -58,7 +57,8 @@ struct pc_config {
 	unsigned ndisks;
 	struct io_net *net[PC_MAX_NETS];
 	unsigned nnets;
-	struct io_vsock *vsock; /* host end of vsock; the guest is PC_VSOCK_CID */
+	struct io_vsock *vsock;
+	u32 vsock_cid; /* 3 and up */
 
 	/*
 	 * Something the owner must act on. Called with the machine lock held on

@@ -5,6 +5,7 @@
 #include "base/bits.h"
 
 #include <stdlib.h>
+#include <sys/random.h>
 
 enum { PC_RSDP = PC_TABLES + ACPI_TABLES_MAX, PC_SMBIOS_TABLES = PC_SMBIOS + 0x100 };
 
@@ -31,6 +32,7 @@ static struct acpi_config acpi_describe(const struct pc *pc)
 		.npci_gsi = PC_PCI_GSIS,
 		.com1 = true,
 		.rtc = true,
+		.i8042 = true,
 		.pvpanic_port = PVPANIC_PORT,
 	};
 
@@ -50,7 +52,7 @@ static int smbios_init(struct pc *pc, struct err *e)
 	pc->smbios = malloc(sizeof(*pc->smbios));
 	if (!pc->smbios)
 		return err_set(e, E_NOMEM, "no memory for the SMBIOS tables");
-	if (smbios_build(&cfg, PC_SMBIOS_TABLES, pc->smbios))
+	if (smbios_build(&cfg, pc->cfg.firmware.data ? 0 : PC_SMBIOS_TABLES, pc->smbios))
 		return err_set(e, E_NOSPC, "the SMBIOS tables do not fit");
 	return 0;
 }
@@ -58,17 +60,20 @@ static int smbios_init(struct pc *pc, struct err *e)
 int pc_boot_init(struct pc *pc, struct err *e)
 {
 	const struct acpi_config cfg = acpi_describe(pc);
+	int err;
 
 	pc->acpi = malloc(sizeof(*pc->acpi));
 	if (!pc->acpi)
 		return err_set(e, E_NOMEM, "no memory for the ACPI tables");
 	if (acpi_build(&cfg, pc->cfg.firmware.data ? 0 : PC_TABLES, pc->acpi))
 		return err_set(e, E_NOSPC, "the ACPI tables do not fit");
-	return smbios_init(pc, e);
+	err = smbios_init(pc, e);
+	return err || !pc->firmware ? err : pc_firmware_tables(pc, e);
 }
 
 static int start_kernel(struct pc *pc, struct x86_state *st, struct err *e)
 {
+	u8 seed[32];
 	const struct boot_request rq = {
 		.map = &pc->map,
 		.kernel = pc->cfg.kernel,
@@ -78,7 +83,7 @@ static int start_kernel(struct pc *pc, struct x86_state *st, struct err *e)
 		.e820 = pc->e820,
 		.ne820 = pc->ne820,
 		.rsdp = PC_RSDP,
-		.seed = pc->cfg.seed,
+		.seed = getrandom(seed, sizeof(seed), 0) == sizeof(seed) ? seed : NULL,
 	};
 	enum boot_format format;
 	int err;
@@ -97,10 +102,15 @@ int pc_boot_start(struct pc *pc, struct err *e)
 {
 	struct engine_vcpu *v = pc->cpu[0].v;
 	struct x86_state st;
-	int err = pc->cfg.engine->vcpu_get_state(v, &st);
+	int err;
 
-	if (!err && !pc->cfg.kernel.data)
+	if (!pc->firmware && !pc->cfg.kernel.data)
 		return err_set(e, E_INVAL, "nothing to start: no kernel, no firmware");
+	if (pc->firmware) {
+		pc_firmware_start(pc);
+		return 0;
+	}
+	err = pc->cfg.engine->vcpu_get_state(v, &st);
 	if (err)
 		return err_set(e, -err, "engine %s: cannot read the boot CPU's state",
 			       pc->cfg.engine->name);

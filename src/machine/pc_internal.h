@@ -7,6 +7,8 @@
 #define HULL_MACHINE_PC_INTERNAL_H
 
 #include "dev/char/debugcon.h"
+#include "dev/fw/fw_cfg.h"
+#include "dev/input/i8042.h"
 #include "dev/irq/gsi.h"
 #include "dev/irq/lapic.h"
 #include "dev/misc/misc.h"
@@ -64,10 +66,20 @@ struct pc_cpu {
 	struct lapic lapic;
 };
 
-/* A virtio device on PCI, whatever it is. */
-struct pc_disk {
-	struct virtio_blk blk;
+/*
+ * Everything that hangs on PCI, each a virtio model with its transport; an
+ * allocation apiece, NULL where the board has none.
+ */
+struct pc_virtio {
 	struct virtio_pci pci;
+	union {
+		struct virtio_blk blk;
+		struct virtio_net net;
+		struct virtio_console console;
+		struct virtio_rng rng;
+		struct virtio_balloon balloon;
+		struct virtio_vsock vsock;
+	};
 };
 
 struct pc_net {
@@ -108,6 +120,7 @@ struct pc {
 	struct uart com1;
 	struct acpi_pm pm;
 
+	struct i8042 i8042;
 	struct debugcon debugcon;
 	struct test_exit test_exit;
 	struct pvpanic pvpanic;
@@ -116,15 +129,11 @@ struct pc {
 	struct post_port post;
 
 	struct pci_host pci;
-	struct virtio_console *console;
-	struct virtio_pci console_pci;
-	struct pc_disk *disk[PC_MAX_DISKS];
-	struct pc_net *net[PC_MAX_NETS];
-	struct virtio_rng rng;
-	struct virtio_balloon balloon;
-	struct virtio_vsock *vsock;
-	struct virtio_pci rng_pci, balloon_pci, vsock_pci;
-	unsigned next_slot;
+	struct pc_virtio *virtio[PCI_SLOTS]; /* by slot; 0 is the host bridge */
+	unsigned nvirtio;
+
+	struct io_reclaim reclaim;
+	struct pc_firmware *firmware; /* NULL: started without */
 };
 
 /* pc_memory.c: RAM, ROM and the memory map the guest is told. */
@@ -142,9 +151,16 @@ struct irq_line pc_irq_line(struct pc *pc, unsigned n);
 struct irq_line pc_intx_line(struct pc *pc, unsigned slot);
 struct msi_sink pc_msi_sink(struct pc *pc);
 
-/* pc_virtio.c */
+/* pc_virtio.c: PCI and what is on it. */
+void pc_pci_init(struct pc *pc);
 int pc_virtio_init(struct pc *pc, struct err *e);
 void pc_virtio_fini(struct pc *pc);
+
+/* pc_firmware.c: fw_cfg and the files firmware finds there. */
+int pc_firmware_init(struct pc *pc, struct err *e);
+void pc_firmware_fini(struct pc *pc);
+int pc_firmware_tables(struct pc *pc, struct err *e); /* once acpi and smbios are built */
+void pc_firmware_start(struct pc *pc);		      /* at every reset */
 
 /* pc_boot.c: firmware tables and what is started. */
 int pc_boot_init(struct pc *pc, struct err *e);

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * The board's virtio devices: one PCI slot each, in a fixed order, so that a
- * guest finds the same device in the same slot as long as the configuration is
- * the same.
- */
+/* PCI and the virtio devices on it, one a slot in this order: console, disks, nets, the rest. */
 #include "machine/pc_internal.h"
 
-#include <errno.h>
+#include "base/bits.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -19,12 +16,60 @@ enum {
 	CLASS_OTHER = 0xff0000,
 };
 
-/* The next free slot gets a virtio device. */
-static int virtio_attach(struct pc *pc, struct virtio_pci *p, struct virtio_dev *dev,
-			 u32 class_code, struct err *e)
+static void on_bar_map(void *opaque, struct pci_func *f, unsigned bar, bool map)
 {
-	unsigned slot = pc->next_slot++;
+	struct pc *pc = opaque;
+	struct pci_bar *b = &f->bar[bar];
+	struct bus *bus = b->kind == PCI_BAR_IO ? &pc->pio : &pc->mmio;
+
+	/* Where a guest lays one BAR over another the first one answers. */
+	if (map)
+		bus_add(bus, b->addr, b->size, b->ops, b->opaque);
+	else
+		bus_remove(bus, b->addr, b->opaque);
+}
+
+void pc_pci_init(struct pc *pc)
+{
+	u64 mem64 = max_u64(PC_PCI_MEM64_MIN, align_up(GIB(4) + pc->ram_high, GIB(1)));
+	const struct pci_host_config cfg = {
+		.io = {PC_PCI_IO, PC_PCI_IO_SIZE},
+		.mem32 = {PC_PCI_MEM32, PC_PCI_MEM32_END - PC_PCI_MEM32},
+		.mem64 = {mem64, PC_PCI_MEM64_SIZE},
+		.ecam = {PC_ECAM, PCI_ECAM_SIZE},
+		.bar_map = on_bar_map,
+		.opaque = pc,
+		.msi = pc_msi_sink(pc),
+		.cf9 = {&reset_cf9_ops, &pc->cf9},
+	};
+
+	pci_host_init(&pc->pci, &cfg);
+}
+
+/* Room for a device in the next slot, or NULL. */
+static struct pc_virtio *virtio_new(struct pc *pc, struct err *e)
+{
+	struct pc_virtio *v;
+
+	if (pc->nvirtio + 1 == PCI_SLOTS) {
+		err_set(e, E_NOSPC, "board: more devices than the %u PCI slots", PCI_SLOTS - 1);
+		return NULL;
+	}
+	v = calloc(1, sizeof(*v));
+	if (!v) {
+		err_set(e, E_NOMEM, "board: no memory for a device");
+		return NULL;
+	}
+	pc->virtio[++pc->nvirtio] = v;
+	return v;
+}
+
+/* Puts the device that virtio_new gave last into its slot. */
+static int virtio_attach(struct pc *pc, struct virtio_dev *dev, u32 class_code, struct err *e)
+{
+	unsigned slot = pc->nvirtio;
 	struct irq_line intx = pc_intx_line(pc, slot);
+	struct virtio_pci *p = &pc->virtio[slot]->pci;
 	int err = virtio_pci_init(p, dev, class_code);
 
 	if (!err)
@@ -39,110 +84,107 @@ static int virtio_attach(struct pc *pc, struct virtio_pci *p, struct virtio_dev 
 static int console_init(struct pc *pc, struct err *e)
 {
 	const struct virtio_console_port_config port = {.chr = pc->cfg.console, .is_console = true};
+	struct pc_virtio *v = virtio_new(pc, e);
 
-	if (!pc->cfg.console)
-		return 0;
-	pc->console = calloc(1, sizeof(*pc->console));
-	if (!pc->console)
-		return err_set(e, E_NOMEM, "no memory for the console");
-	virtio_console_init(pc->console, &pc->map, &port, 1);
-	return virtio_attach(pc, &pc->console_pci, &pc->console->dev, CLASS_COMMUNICATION, e);
+	if (!v)
+		return -E_NOMEM;
+	virtio_console_init(&v->console, &pc->map, &port, 1);
+	return virtio_attach(pc, &v->console.dev, CLASS_COMMUNICATION, e);
 }
 
-static int disks_init(struct pc *pc, struct err *e)
+static int disk_init(struct pc *pc, struct io_block *back, struct err *e)
 {
-	int err = 0;
+	struct pc_virtio *v = virtio_new(pc, e);
 
-	for (unsigned i = 0; !err && i < pc->cfg.ndisks; i++) {
-		struct pc_disk *d = calloc(1, sizeof(*d));
-
-		pc->disk[i] = d;
-		if (!d)
-			return err_set(e, E_NOMEM, "no memory for disk %u", i);
-		virtio_blk_init(&d->blk, &pc->map, pc->cfg.disk[i], pc->cfg.ncpus);
-		err = virtio_attach(pc, &d->pci, &d->blk.dev, CLASS_STORAGE, e);
-	}
-	return err;
+	if (!v)
+		return -E_NOMEM;
+	virtio_blk_init(&v->blk, &pc->map, back, pc->cfg.ncpus);
+	return virtio_attach(pc, &v->blk.dev, CLASS_STORAGE, e);
 }
 
-static int nets_init(struct pc *pc, struct err *e)
+static int net_init(struct pc *pc, struct io_net *back, struct err *e)
 {
-	int err = 0;
+	struct pc_virtio *v = virtio_new(pc, e);
 
-	for (unsigned i = 0; !err && i < pc->cfg.nnets; i++) {
-		struct pc_net *n = calloc(1, sizeof(*n));
-
-		pc->net[i] = n;
-		if (!n)
-			return err_set(e, E_NOMEM, "no memory for network card %u", i);
-		virtio_net_init(&n->net, &pc->map, pc->cfg.net[i]);
-		err = virtio_attach(pc, &n->pci, &n->net.dev, CLASS_ETHERNET, e);
-	}
-	return err;
+	if (!v)
+		return -E_NOMEM;
+	virtio_net_init(&v->net, &pc->map, back);
+	return virtio_attach(pc, &v->net.dev, CLASS_ETHERNET, e);
 }
 
-static void entropy(void *opaque, void *buf, size_t len)
+static int vsock_init(struct pc *pc, struct err *e)
+{
+	struct pc_virtio *v = virtio_new(pc, e);
+
+	if (!v)
+		return -E_NOMEM;
+	virtio_vsock_init(&v->vsock, &pc->map, pc->cfg.vsock, pc->cfg.vsock_cid);
+	return virtio_attach(pc, &v->vsock.dev, CLASS_OTHER, e);
+}
+
+static void random_fill(void *opaque, void *buf, size_t len)
 {
 	u8 *p = buf;
 
 	while (len) {
-		ssize_t n = getrandom(p, len, 0);
+		ssize_t n = getrandom(p, min_u64(len, 256), 0); /* up to 256 never fails */
 
-		if (n < 0 && errno != EINTR) {
-			memset(p, 0, len); /* cannot happen on a kernel that has the call */
-			return;
-		}
-		p += n > 0 ? n : 0;
-		len -= n > 0 ? (size_t)n : 0;
+		if (n <= 0)
+			continue;
+		p += n;
+		len -= (size_t)n;
 	}
 }
 
-/* A page of a RAM slot goes back to the host; it reads as zeroes afterwards. */
-static void release(void *opaque, u64 gpa, u64 len)
+static int rng_init(struct pc *pc, struct err *e)
 {
-	struct pc *pc = opaque;
-	const struct gpa_slot *s = gpa_slot_find(&pc->map, gpa);
+	static const struct io_entropy source = {.fill = random_fill};
+	struct pc_virtio *v = virtio_new(pc, e);
 
-	if (s && s->fd == mem_fd(pc->ram))
-		mem_discard(pc->ram, s->fd_offset + (gpa - s->gpa), len);
+	if (!v)
+		return -E_NOMEM;
+	virtio_rng_init(&v->rng, &pc->map, &source);
+	return virtio_attach(pc, &v->rng.dev, CLASS_OTHER, e);
 }
 
-static int others_init(struct pc *pc, struct err *e)
+/* Free pages of the guest go back to the host. */
+static void ram_release(void *opaque, u64 gpa, u64 len)
 {
-	int err;
+	struct pc *pc = opaque;
+	const u8 *host = gpa_ptr(&pc->map, gpa, len, true);
 
-	virtio_rng_init(&pc->rng, &pc->map, &(struct io_entropy){entropy, NULL});
-	err = virtio_attach(pc, &pc->rng_pci, &pc->rng.dev, CLASS_OTHER, e);
-	if (err)
-		return err;
-	virtio_balloon_init(&pc->balloon, &pc->map, &(struct io_reclaim){release, pc});
-	err = virtio_attach(pc, &pc->balloon_pci, &pc->balloon.dev, CLASS_OTHER, e);
-	if (err || !pc->cfg.vsock)
-		return err;
-	pc->vsock = calloc(1, sizeof(*pc->vsock));
-	if (!pc->vsock)
-		return err_set(e, E_NOMEM, "no memory for vsock");
-	virtio_vsock_init(pc->vsock, &pc->map, pc->cfg.vsock, PC_VSOCK_CID);
-	return virtio_attach(pc, &pc->vsock_pci, &pc->vsock->dev, CLASS_OTHER, e);
+	if (host)
+		mem_discard(pc->ram, (u64)(host - mem_host(pc->ram)), len);
+}
+
+static int balloon_init(struct pc *pc, struct err *e)
+{
+	struct pc_virtio *v = virtio_new(pc, e);
+
+	if (!v)
+		return -E_NOMEM;
+	pc->reclaim = (struct io_reclaim){.release = ram_release, .opaque = pc};
+	virtio_balloon_init(&v->balloon, &pc->map, &pc->reclaim);
+	return virtio_attach(pc, &v->balloon.dev, CLASS_OTHER, e);
 }
 
 int pc_virtio_init(struct pc *pc, struct err *e)
 {
-	int err = console_init(pc, e);
+	int err = pc->cfg.console ? console_init(pc, e) : 0;
 
+	for (unsigned i = 0; !err && i < pc->cfg.ndisks; i++)
+		err = disk_init(pc, pc->cfg.disk[i], e);
+	for (unsigned i = 0; !err && i < pc->cfg.nnets; i++)
+		err = net_init(pc, pc->cfg.net[i], e);
+	if (!err && pc->cfg.vsock)
+		err = vsock_init(pc, e);
 	if (!err)
-		err = disks_init(pc, e);
-	if (!err)
-		err = nets_init(pc, e);
-	return err ? err : others_init(pc, e);
+		err = rng_init(pc, e);
+	return err ? err : balloon_init(pc, e);
 }
 
 void pc_virtio_fini(struct pc *pc)
 {
-	for (unsigned i = 0; i < pc->cfg.ndisks; i++)
-		free(pc->disk[i]);
-	for (unsigned i = 0; i < pc->cfg.nnets; i++)
-		free(pc->net[i]);
-	free(pc->console);
-	free(pc->vsock);
+	for (unsigned i = 0; i < PCI_SLOTS; i++)
+		free(pc->virtio[i]);
 }

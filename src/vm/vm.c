@@ -20,7 +20,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 /* ---- events of the machine ---- */
@@ -317,8 +316,6 @@ static int open_board(struct vm *vm, struct err *e)
 		return ret;
 	vm->ops->probe(&info, NULL);
 	pc.engine_caps = info.caps;
-	if (getrandom(pc.seed, sizeof(pc.seed), 0) != sizeof(pc.seed))
-		return err_errno(e, "no random numbers");
 	ret = backends_open(vm, &pc, e);
 	return file_error(ret ? ret : pc_create(&pc, &vm->pc, e), e);
 }
