@@ -57,8 +57,7 @@ struct pc_config {
 	unsigned ndisks;
 	struct io_net *net[PC_MAX_NETS];
 	unsigned nnets;
-	struct io_vsock *vsock;
-	u32 vsock_cid; /* 3 and up */
+	struct io_vsock *vsock; /* host end of vsock; the guest is PC_VSOCK_CID */
 
 	/*
 	 * Something the owner must act on. Called with the machine lock held on

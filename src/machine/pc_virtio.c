@@ -118,7 +118,7 @@ static int vsock_init(struct pc *pc, struct err *e)
 
 	if (!v)
 		return -E_NOMEM;
-	virtio_vsock_init(&v->vsock, &pc->map, pc->cfg.vsock, pc->cfg.vsock_cid);
+	virtio_vsock_init(&v->vsock, &pc->map, pc->cfg.vsock, PC_VSOCK_CID);
 	return virtio_attach(pc, &v->vsock.dev, CLASS_OTHER, e);
 }
 
