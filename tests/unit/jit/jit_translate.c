@@ -170,12 +170,15 @@ __asm__(".text\n"
 	"mov %r9,%rbx; ret\n"
 	"f_carry: cmp %rsi,%rdi; call 1f; setc %al; movzbl %al,%eax; ret\n"
 	"1: push %rbx; push %r11; mov $3,%ebx; pop %r11; pop %rbx; ret\n"
+	"f_lea: lea 5(%rdi),%r11; lea 1(%r11,%rsi,2),%r11; lea (%rdi),%r10; lea 3(%r10),%r10d\n"
+	"lea (%r10,%r11),%r10; lea -1(%r11,%r10,4),%r11; lea (%r11),%rax; lea 7(%rip),%r10\n"
+	"lea 1f(%rip),%rcx; 1: sub %rcx,%r10; add %r10,%rax; lea 0x1234,%r10w; xor %r10,%rax; ret\n"
 	"f_enter: enter $32,$0; mov %rdi,-8(%rbp); push -8(%rbp); push $-7; pop %rax; pop %r10\n"
 	"add %r10,%rax; leave; ret\n"
 	".data\nadc_data: .fill 200,1,0xa5\n.text\n");
 uint64_t f_adc(uint64_t, uint64_t, uint64_t), f_loop(uint64_t, uint64_t, uint64_t),
 	f_high(uint64_t, uint64_t, uint64_t), f_carry(uint64_t, uint64_t, uint64_t),
-	f_enter(uint64_t, uint64_t, uint64_t);
+	f_enter(uint64_t, uint64_t, uint64_t), f_lea(uint64_t, uint64_t, uint64_t);
 
 static void t_flags_over_memory(void)
 {
@@ -198,6 +201,11 @@ static void t_flags_returned(void)
 	both(f_carry, 2, 1, 0);
 }
 
+static void t_lea(void)
+{
+	both(f_lea, 0x1111111122222222, 0x33, 0);
+}
+
 static void t_stack(void)
 {
 	both(f_enter, 1000, 0, 0);
@@ -213,6 +221,7 @@ int main(void)
 	RUN(t_loop);
 	RUN(t_high_bytes);
 	RUN(t_flags_returned);
+	RUN(t_lea);
 	RUN(t_stack);
 	RUN(t_float);
 	RUN(t_libc);

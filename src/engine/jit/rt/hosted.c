@@ -6,6 +6,8 @@
  * HULL_JIT (environment, for people who work on the translator): a list of
  *	trace=FILE  guest and host bytes of every unit
  *	perf        /tmp/perf-PID.map, so that `perf report` names units
+ *	kinds=MASK  enum xl_kind bits left to the interpreter
+ *	ops=LO-HI   (map << 8 | opcode) left to the interpreter
  *	hot=N       visits before code is translated
  */
 #include "engine/jit/rt/fault.h"
@@ -79,6 +81,14 @@ static void options_read(struct jit *j)
 
 	j->trace = s && strstr(s, "trace=");
 	j->perf = s && strstr(s, "perf");
+	if (s && strstr(s, "kinds="))
+		j->exec_kinds = (u32)strtoul(strstr(s, "kinds=") + 6, NULL, 16);
+	if (s && strstr(s, "ops=")) {
+		char *end;
+
+		j->exec_lo = (u32)strtoul(strstr(s, "ops=") + 4, &end, 16);
+		j->exec_hi = (u32)strtoul(end + 1, NULL, 16);
+	}
 	if (hot)
 		j->hot_visits = (u32)strtoul(hot + 4, NULL, 10) & 0xff;
 }

@@ -153,7 +153,9 @@ struct jit {
 	_Atomic u32 flush_wanted;
 	bool strict_ret; /* some caller looks at the flags its callee leaves */
 	bool have_bmi2;
-	u32 hot_visits; /* visits before a translation */
+	u32 exec_kinds;	      /* bit n: enum xl_kind n is left to the interpreter (bug hunting) */
+	u32 exec_lo, exec_hi; /* opcodes (map << 8 | opcode) the same */
+	u32 hot_visits;	      /* visits before a translation */
 	bool trace, perf;
 	struct xl_insn *xl; /* the translator's work area */
 };

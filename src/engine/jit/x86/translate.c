@@ -120,7 +120,7 @@ static bool mem_odd(const struct x86_insn *in)
 static enum xl_kind mem_kind(const struct xl *x, const struct x86_insn *in)
 {
 	const struct x86_opnd *m = mem_opnd(in);
-	u32 v = xl_victims(in, false);
+	u32 v = xl_victims(in);
 
 	if (!m || !m->size || m->size > 64 || mem_odd(in) || (in->row->flags & X86_R_VSIB))
 		return XL_EXEC;
@@ -154,6 +154,13 @@ static enum xl_kind ordinary_kind(const struct xl *x, const struct x86_insn *in)
 	return XL_COPY;
 }
 
+static bool exec_opcode(const struct jit *j, const struct x86_insn *in)
+{
+	u32 op = (u32)in->map << 8 | in->opcode;
+
+	return j->exec_hi && op >= j->exec_lo && op <= j->exec_hi;
+}
+
 static void classify(struct xl *x, struct xl_insn *t)
 {
 	const struct x86_insn *in = &t->in;
@@ -183,6 +190,10 @@ static void classify(struct xl *x, struct xl_insn *t)
 		t->kind = XL_EXEC;
 		t->ends = true;
 	}
+	if (x->j->exec_kinds >> t->kind & 1 || exec_opcode(x->j, in)) {
+		t->kind = XL_EXEC;
+		t->ends |= in->row->cls == X86_C_BRANCH;
+	}
 	if (t->kind == XL_JMP || t->kind == XL_JCC || t->kind == XL_CALL || t->kind == XL_LOOP) {
 		t->to = t->rip + in->len + (u64)in->imm;
 		if (!x->m64)
@@ -190,19 +201,24 @@ static void classify(struct xl *x, struct xl_insn *t)
 	}
 }
 
-u32 xl_victims(const struct x86_insn *in, bool mem)
+u32 xl_victims(const struct x86_insn *in)
 {
 	u32 v = 0;
 
 	for (unsigned i = 0; i < in->nopnds; i++)
 		if (in->opnd[i].kind == X86_OPND_GPR)
 			v |= 1u << in->opnd[i].reg;
-	if (mem && in->has_mem) {
-		if (in->mem_base < 16)
-			v |= 1u << in->mem_base;
-		if (in->mem_index < 16)
-			v |= 1u << in->mem_index;
-	}
+	return v & (BIT(S1) | BIT(S2));
+}
+
+u32 xl_victims_of_address(const struct x86_insn *in)
+{
+	u32 v = 0;
+
+	if (in->mem_base < 16)
+		v |= 1u << in->mem_base;
+	if (in->mem_index < 16)
+		v |= 1u << in->mem_index;
 	return v & (BIT(S1) | BIT(S2));
 }
 

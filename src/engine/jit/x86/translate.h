@@ -86,8 +86,9 @@ static inline bool xl_victim(unsigned reg)
 }
 
 /* translate.c */
-/* Victims among the explicit register operands, bit n = gpr n; mem: those of the address too. */
-u32 xl_victims(const struct x86_insn *in, bool mem);
+/* Victims among the explicit register operands, and in the address; bit n = gpr n. */
+u32 xl_victims(const struct x86_insn *in);
+u32 xl_victims_of_address(const struct x86_insn *in);
 bool xl_has_high(const struct x86_insn *in);
 u32 xl_flags_killed(const struct x86_insn *in);
 

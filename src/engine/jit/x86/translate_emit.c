@@ -49,13 +49,13 @@ static bool is_full_move(const struct x86_insn *in)
 
 static u32 victims_to_load(const struct x86_insn *in, bool mem)
 {
-	u32 v = xl_victims(in, false), dest = is_full_move(in) ? victims_written(in) : 0;
+	u32 v = xl_victims(in), dest = is_full_move(in) ? victims_written(in) : 0;
 
 	for (unsigned i = 0; dest && i < in->nopnds; i++)
 		if (in->opnd[i].kind == X86_OPND_GPR && in->opnd[i].read)
 			dest &= ~(1u << in->opnd[i].reg);
 	v &= ~dest;
-	return mem ? v | (xl_victims(in, true) & ~xl_victims(in, false)) : v;
+	return mem ? v | xl_victims_of_address(in) : v;
 }
 
 static void emit_copy(struct xl *x, const struct xl_insn *t)
@@ -155,7 +155,7 @@ static void emit_mem(struct xl *x, unsigned i)
 	const struct x86_insn *in = &x->insn[i].in;
 	const struct x86_opnd *m = mem_operand(in);
 	struct xl_ea ea = xl_ea_of(in);
-	unsigned dst = xl_victims(in, false) & BIT(S1) ? S2 : S1;
+	unsigned dst = xl_victims(in) & BIT(S1) ? S2 : S1;
 
 	if (ea.base == X86_REG_RIP)
 		ea.disp += (s64)(x->insn[i].rip + in->len);
