@@ -14,6 +14,7 @@
 /* Setup header: offsets are the same in the file and in the zero page. */
 enum {
 	LX_SETUP_SECTS = 0x1f1,
+	LX_SYSSIZE = 0x1f4,
 	LX_BOOT_FLAG = 0x1fe, /* 0xaa55 */
 	LX_JUMP = 0x200,      /* byte 0x201 is the header's end relative to 0x202 */
 	LX_HEADER = 0x202,    /* "HdrS" */

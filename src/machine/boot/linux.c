@@ -47,6 +47,12 @@ static int image_parse(struct boot_job *j, struct linux_image *im)
 	if (s->bad || im->setup_len >= s->len)
 		return boot_bad(j, "truncated: %llu bytes, its setup alone has %llu",
 				(unsigned long long)s->len, (unsigned long long)im->setup_len);
+	/* syssize counts 16-byte paragraphs, the last one possibly partial. */
+	if (s->len + 16 < im->setup_len + 16ULL * span_le32(s, LX_SYSSIZE))
+		return boot_bad(
+			j, "truncated: %llu bytes, its header promises %llu",
+			(unsigned long long)s->len,
+			(unsigned long long)(im->setup_len + 16ULL * span_le32(s, LX_SYSSIZE)));
 	if (im->header_end < LX_CMD_LINE_PTR + 8 || im->header_end > LX_HEADER_MAX_END)
 		return boot_bad(j, "bad setup header size (ends at 0x%llx)",
 				(unsigned long long)im->header_end);
