@@ -13,7 +13,7 @@
 #include <string.h>
 
 #define BIOS_LOW_END MIB(1)
-#define BIOS_LOW_MAX KIB(128) /* what a PC's chip set shows of it below 1 MiB */
+#define BIOS_LOW_MAX KIB(256) /* all that PAM registers cover: they say "shadowed" from the start */
 
 struct pc_firmware {
 	struct fw_cfg cfg;
