@@ -317,6 +317,8 @@ static void set_sizes(struct dec *d)
 
 	in->adsize = adsize[in->mode][in->p67];
 	in->vl = d->form->flags & X86_FORM_LIG ? 16 : 16 << d->lsel;
+	if (d->form->flags & X86_FORM_WGPR && in->mode != X86_MODE_64)
+		in->w = false;
 	if (osz == X86_OSZ_BYTE)
 		in->opsize = 1;
 	else if (in->mode == X86_MODE_16)

@@ -274,6 +274,8 @@ def parse_row(line, n, features):
             form.add('MAND66')
         if any(d[0] in ('H', 'B', 'KV') for d in descs):
             form.add('VVVV')
+        if 'wm' in con or 'wgpr' in attrs or any('X86_SZ_Y' in d[1:3] for d in descs):
+            form.add('WGPR')
         if 'k' in attrs or 'kz' in attrs:
             form.add('K')
         if 'kz' in attrs:
@@ -288,7 +290,7 @@ def parse_row(line, n, features):
         r.fr, r.fw, r.fu = (fl.get(k, 0) for k in 'rwu')
         r.ir, r.iw = implicit_regs(attrs, toks, descs)
         known = {'d64', 'f64', 'br', 'sys', 'priv', 'str', 'ud', 'push', 'pop', 'push2', 'pop2', 'irsp', 'imem', 'far',
-                 'nobyte', 'unal', 'align', 'repok', 'k', 'kz', 'kpair', 'xd', 'gpr', 'vi=x'}
+                 'nobyte', 'unal', 'align', 'repok', 'k', 'kz', 'kpair', 'xd', 'gpr', 'vi=x', 'wgpr'}
         feats = [a for a in attrs if a in features]
         for a in attrs:
             if a not in known and a not in FORM_ATTRS and a not in ROW_ATTRS and a not in STACK and \

@@ -120,7 +120,8 @@ struct x86_insn {
 	s64 imm, imm2;
 	/* VEX/EVEX fields, un-inverted */
 	u8 vvvv, vl;            /* vl: 16, 32, 64 bytes */
-	bool w : 1, evex_b : 1, evex_z : 1;
+	bool w : 1; /* as it takes effect: 0 outside 64-bit mode where W sizes general registers */
+	bool evex_b : 1, evex_z : 1;
 	u8 evex_aaa;
 	u8 nopnds;
 	struct x86_opnd opnd[5]; /* explicit operands in Intel order, then implicit memory if any */

@@ -92,6 +92,7 @@ enum x86_form_flags {
 	X86_FORM_ERIG = 1 << 9,     /* EVEX.b with registers: ignored */
 	X86_FORM_LIG = 1 << 10,
 	X86_FORM_VIHALF = 1 << 11,  /* VSIB index vector is half as long */
+	X86_FORM_WGPR = 1 << 12,    /* W sizes general registers: no effect outside 64-bit mode */
 };
 
 struct x86_form {
