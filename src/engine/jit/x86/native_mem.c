@@ -139,8 +139,9 @@ static void open_masked(struct x86_vcpu *c, struct native_mem *m)
 	/* As misaligned as the guest's: the CPU decides whether that is a fault. */
 	m->ptr = c->native_guard + GUARD_BUF + (m->linear & 63);
 	if (m->bad[0])
-		m->ptr = c->native_guard +
-			 (two && !m->bad[1] ? GUARD_AFTER - m->first : GUARD_NONE + 2048);
+		m->ptr = c->native_guard + (two && !m->bad[1]
+						    ? GUARD_AFTER - m->first
+						    : GUARD_NONE + 2048 + (m->linear & 63));
 	else if (m->bad[1])
 		m->ptr = c->native_guard + GUARD_NONE - m->first;
 	for (unsigned i = 0; i < m->n; i++)
