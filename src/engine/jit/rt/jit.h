@@ -95,7 +95,9 @@ struct jit_site {
 	u8 size;   /* MEM: bytes */
 	u8 access; /* MEM: enum x86_access */
 	struct jit_recipe recipe; /* MEM: on the way to an indirect jump, JMP: of the jump itself */
-	bool masked;		  /* MEM: bytes of it may be disabled (AVX-512) */
+	/* MEM: a page fault is for the interpreter to judge, as bytes of the operand may be
+	 * disabled by a mask, or #GP for misalignment comes first. */
+	bool masked;
 };
 
 /* Per-vCPU part, in x86_vcpu.rt. */

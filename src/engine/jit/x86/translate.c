@@ -161,6 +161,25 @@ static bool exec_opcode(const struct jit *j, const struct x86_insn *in)
 	return j->exec_hi && op >= j->exec_lo && op <= j->exec_hi;
 }
 
+/*
+ * 32-bit code whose bytes mean something else in 64-bit code: W that sizes a
+ * general register, vzeroupper and vzeroall, which leave registers 8 and up alone,
+ * a register number in an immediate (vblendv*), whose top bit is ignored.
+ */
+static bool differs_in_64(const struct xl *x, const struct x86_insn *in)
+{
+	const u8 *p = in->bytes + in->pfx_len;
+
+	if (x->m64 || in->enc == X86_ENC_LEGACY)
+		return false;
+	if (in->enc == X86_ENC_VEX && in->map == X86_MAP_0F && in->opcode == 0x77)
+		return true;
+	if (in->enc == X86_ENC_VEX && in->map == X86_MAP_0F3A && in->opcode >= 0x4a &&
+	    in->opcode <= 0x4c)
+		return in->imm & 0x80;
+	return p[0] != 0xc5 && (p[2] >> 7) != in->w;
+}
+
 static void classify(struct xl *x, struct xl_insn *t)
 {
 	const struct x86_insn *in = &t->in;
@@ -171,7 +190,7 @@ static void classify(struct xl *x, struct xl_insn *t)
 		t->ends = t->kind != XL_JCC && t->kind != XL_LOOP;
 		break;
 	case X86_C_ORDINARY:
-		t->kind = ordinary_kind(x, in);
+		t->kind = differs_in_64(x, in) ? XL_EXEC : ordinary_kind(x, in);
 		if (in->row->flags & FPU_ROW) {
 			if (!fpu_usable(x->map->key, in->row->flags))
 				t->kind = XL_EXEC;

@@ -75,7 +75,9 @@ static void emit_incdec(struct xl *x, const struct xl_insn *t)
 
 static void emit_legacy_head(struct emit *e, const struct x86_insn *in, unsigned base)
 {
-	u8 rex = (u8)((in->rex & 0xcc) | (base & 8 ? 0x41 : 0));
+	/* Without ModRM in the guest's form (mov moffs), REX.R meant nothing. */
+	u8 kept = in->has_modrm ? 0xcc : 0xc8;
+	u8 rex = (u8)((in->rex & kept) | (base & 8 ? 0x41 : 0));
 
 	if (in->lock)
 		emit_u8(e, 0xf0);
@@ -121,6 +123,11 @@ static void emit_moffs(struct emit *e, const struct x86_insn *in, unsigned base)
 	emit_modrm_mem(e, RAX, &m);
 }
 
+static bool is_moffs(const struct x86_insn *in)
+{
+	return in->enc == X86_ENC_LEGACY && in->map == X86_MAP_1B && (in->opcode & 0xfc) == 0xa0;
+}
+
 /* The instruction with its memory operand replaced by [base]. */
 static void emit_on_pointer(struct xl *x, const struct x86_insn *in, unsigned base)
 {
@@ -133,7 +140,7 @@ static void emit_on_pointer(struct xl *x, const struct x86_insn *in, unsigned ba
 		emit_evex_head(e, in, base);
 	else
 		emit_legacy_head(e, in, base);
-	if (in->enc == X86_ENC_LEGACY && in->map == X86_MAP_1B && (in->opcode & 0xfc) == 0xa0) {
+	if (is_moffs(in)) {
 		emit_moffs(e, in, base);
 		return;
 	}
