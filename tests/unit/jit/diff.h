@@ -39,6 +39,12 @@ void diff_gen_destroy(struct diff_gen *g);
  * in this mode.
  */
 bool diff_gen_make(struct diff_gen *g, unsigned row, struct x86_insn *in, struct diff_state *st);
+/*
+ * An instruction to stand behind `first` in the same state: without memory
+ * operand, or with one on the same base register. False if none came up.
+ */
+bool diff_gen_next(struct diff_gen *g, unsigned row, const struct x86_insn *first,
+		   const struct diff_state *st, struct x86_insn *in);
 struct diff_rng *diff_gen_rng(struct diff_gen *g);
 
 /* Offset of a component in the host's standard XSAVE area, and its size (CPUID leaf 13). */

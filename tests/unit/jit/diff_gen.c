@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "isa/x86/ops.h"
 #include "tests/unit/isa/host_cpu.h"
 
 #define PER_ROW 8
@@ -550,6 +551,47 @@ bool diff_gen_make(struct diff_gen *g, unsigned row, struct x86_insn *in, struct
 			continue;
 		random_state(g, st);
 		if (aim(g, in, st))
+			return true;
+	}
+	return false;
+}
+
+/* Set the displacement of an operand on `base` so that it hits the scratch memory. */
+static bool aim_shared_base(struct diff_gen *g, struct x86_insn *in, const struct diff_state *st,
+			    unsigned base)
+{
+	u8 b[X86_INSN_MAX + 1] = {0};
+	u32 disp;
+	u64 to;
+
+	if (in->mem_base != base || in->mem_index != X86_REG_NONE || in->disp_size != 4 ||
+	    in->row->flags & X86_R_VSIB)
+		return false;
+	to = target(g, 16);
+	disp = (u32)(to - st->gpr[base & 15]);
+	if (in->adsize == 8 && st->gpr[base & 15] + (u64)(s64)(s32)disp != to)
+		return false;
+	memcpy(b, in->bytes, in->len);
+	memcpy(b + in->disp_off, &disp, 4);
+	return x86_decode(in, g->mode, b, in->len) == 0;
+}
+
+bool diff_gen_next(struct diff_gen *g, unsigned row, const struct x86_insn *first,
+		   const struct diff_state *st, struct x86_insn *in)
+{
+	unsigned have = g->seen[row] < PER_ROW ? g->seen[row] : PER_ROW;
+
+	for (unsigned try = 0; have && try < TRIES; try++) {
+		if (!draw_encoding(g, &g->t[row][rnd(g) % have], try, row, in))
+			continue;
+		if (in->row->cls == X86_C_STRING || in->row->flags & X86_R_IMPLICIT_MEM ||
+		    (in->seg_override && in->seg >= 4) || (in->disp_size && !in->has_modrm))
+			continue;
+		if (!in->has_mem || in->row->op == X86_OP_LEA)
+			return true;
+		if (first->has_mem && first->mem_base < 16 &&
+		    !(in->row->flags & X86_R_BIT_STRING) &&
+		    aim_shared_base(g, in, st, first->mem_base))
 			return true;
 	}
 	return false;

@@ -146,6 +146,15 @@ int x86_tlb_fill(struct x86_vcpu *c, u64 linear, enum x86_access a, void **host)
 	return 0;
 }
 
+void x86_tlb_protect(struct x86_vm *vm, u64 gpa)
+{
+	for (unsigned n = 0; n < vm->ncpus; n++)
+		for (unsigned m = 0; m < X86_MMU_COUNT; m++)
+			for (unsigned i = 0; i < X86_TLB_MIN; i++)
+				if (vm->vcpu[n]->tlb[m].wr[i].page == gpa)
+					vm->vcpu[n]->tlb[m].wr[i].page = x86_tlb_empty(i);
+}
+
 int x86_fetch_page(struct x86_vcpu *c, u64 linear, u64 *gpa, const u8 **host)
 {
 	int kind = page_at(c, linear, false);
@@ -161,6 +170,7 @@ int x86_exec_system(struct x86_vcpu *c, const struct x86_insn *in)
 {
 	if (in->map == X86_MAP_1B && in->opcode == 0xf4) {
 		flat_of(c)->stop = true;
+		c->kick |= X86_KICK_EXIT; /* jit_run looks at that */
 		c->rip += in->len;
 		return 0;
 	}
@@ -288,6 +298,7 @@ void flat_load(struct flat *f, const void *code, size_t size)
 int flat_run(struct flat *f, u64 max)
 {
 	f->stop = false;
+	f->c->kick &= ~(u32)X86_KICK_EXIT;
 	f->c->exc.pending = false;
 	for (u64 i = 0; i < max; i++) {
 		if (x86_interp_step(f->c) < 0)
