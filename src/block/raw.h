@@ -23,7 +23,7 @@ struct raw_config {
 	bool threads;	    /* do not use io_uring */
 };
 
-/* l outlives the image. Errors name the path. Starts all threads it will need. */
+/* l outlives the image. Errors name the path. Threads start with the first request. */
 int raw_open(struct loop *l, const struct raw_config *cfg, struct io_block **out, struct err *e);
 
 /* Waits until nothing is in flight; done() of what was runs before this returns. Lock held. */

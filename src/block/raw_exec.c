@@ -116,10 +116,22 @@ static struct raw_slot *todo_take(struct raw *r)
 	return s;
 }
 
+/* Hands the result to the event thread. r->mutex is held. */
+static void step_finished(struct raw *r, struct raw_slot *s, int res)
+{
+	s->result = res;
+	s->next = r->finished;
+	r->finished = s;
+	pthread_cond_signal(&r->finished_some);
+	if (eventfd_write(r->wake, 1))
+		log_debug("disk %s: wake-up failed", r->path);
+}
+
 static void *thread_main(void *opaque)
 {
 	struct raw *r = opaque;
 	struct raw_slot *s;
+	int res;
 
 	pthread_mutex_lock(&r->mutex);
 	while (!r->stop) {
@@ -129,21 +141,35 @@ static void *thread_main(void *opaque)
 			continue;
 		}
 		pthread_mutex_unlock(&r->mutex);
-		s->result = step_run(r->fd, &s->step);
+		res = step_run(r->fd, &s->step);
 		pthread_mutex_lock(&r->mutex);
-		s->next = r->finished;
-		r->finished = s;
-		pthread_cond_signal(&r->finished_some);
-		if (eventfd_write(r->wake, 1))
-			log_debug("disk %s: wake-up failed", r->path);
+		step_finished(r, s, res);
 	}
 	pthread_mutex_unlock(&r->mutex);
 	return NULL;
 }
 
+/*
+ * Threads start with the first request, not when the image is opened: the
+ * sandbox is entered in between, and every thread has to be born inside it.
+ */
+static void threads_start(struct raw *r)
+{
+	while (r->nthreads < RAW_THREADS &&
+	       !pthread_create(&r->thread[r->nthreads], NULL, thread_main, r))
+		r->nthreads++;
+}
+
 static void thread_step(struct raw *r, struct raw_slot *s)
 {
+	if (!r->nthreads)
+		threads_start(r);
 	pthread_mutex_lock(&r->mutex);
+	if (!r->nthreads) { /* no thread to be had: slow, but it works */
+		step_finished(r, s, step_run(r->fd, &s->step));
+		pthread_mutex_unlock(&r->mutex);
+		return;
+	}
 	s->next = NULL;
 	*r->todo_end = s;
 	r->todo_end = &s->next;
@@ -213,17 +239,6 @@ static int threads_init(struct raw *r, struct err *e)
 	if (err) {
 		threads_stop(r);
 		return err;
-	}
-	for (; r->nthreads < RAW_THREADS; r->nthreads++) {
-		err = pthread_create(&r->thread[r->nthreads], NULL, thread_main, r);
-
-		if (err && !r->nthreads) {
-			threads_stop(r);
-			return err_set(e, err, "disk %s: cannot start threads: %s", r->path,
-				       strerror(err));
-		}
-		if (err)
-			break;
 	}
 	return 0;
 }

@@ -40,8 +40,9 @@ enum boot_option {
 	BOOT_TRACE,
 	BOOT_NO_SANDBOX,
 	BOOT_INTERPRET,
+	BOOT_VSOCK,
 };
-static_assert(BOOT_INTERPRET + 1 == BOOT_OPTIONS, "one row each");
+static_assert(BOOT_VSOCK + 1 == BOOT_OPTIONS, "one row each");
 
 /* clang-format off */
 const struct cli_option boot_options[BOOT_OPTIONS] = {
@@ -64,6 +65,8 @@ const struct cli_option boot_options[BOOT_OPTIONS] = {
 	{"trace", 0, "SPEC", "trace to the log: exits, pio, mmio, irq (comma-separated)", NULL, BOOT_TRACE},
 	{"no-sandbox", 0, NULL, "do not confine the process (debugging)", NULL, BOOT_NO_SANDBOX},
 	{"interpret", 0, NULL, "jit: interpret, never translate (slow; a reference)", NULL, BOOT_INTERPRET},
+	{"vsock", 0, "PATH", "guest's vsock (CID 3) behind unix sockets PATH and PATH_PORT", "@file",
+	 BOOT_VSOCK},
 };
 /* clang-format on */
 
@@ -169,6 +172,11 @@ static int boot_set(struct vm_config *cfg, enum boot_option id, const char *v, s
 		return 0;
 	case BOOT_INTERPRET:
 		cfg->interpret = true;
+		return 0;
+	case BOOT_VSOCK:
+		if (v[0] != '/') /* it is used from inside the sandbox, which has another root */
+			return err_set(e, EINVAL, "--vsock %.80s: give an absolute path", v);
+		cfg->vsock = v;
 		return 0;
 	}
 	return err_set(e, EINVAL, "unknown option");
@@ -304,5 +312,6 @@ int cmd_boot(const struct cli_command *self, int argc, char **argv)
 	ret = supervise(child, &set);
 	tty_restore(&tty);
 	control_unlink(cfg.name);
+	vm_cleanup(&cfg);
 	return status_of(self, ret);
 }

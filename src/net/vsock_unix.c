@@ -453,3 +453,18 @@ void vsock_unix_close(struct io_vsock *io)
 		unlink(v->path);
 	free(v);
 }
+
+void vsock_unix_unlink(const char *path)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return;
+	if (strlen(path) < sizeof(a.sun_path)) {
+		strcpy(a.sun_path, path);
+		if (connect(fd, (struct sockaddr *)&a, sizeof(a)) && errno == ECONNREFUSED)
+			unlink(path);
+	}
+	close(fd);
+}

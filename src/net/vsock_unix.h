@@ -21,7 +21,9 @@
 
 /* Listens on path, which must not exist. Errors name it. No lock needed. */
 int vsock_unix_open(struct loop *l, const char *path, struct io_vsock **out, struct err *e);
-/* Closes everything and removes path. NULL ok. Lock held. */
+/* Closes everything and removes path, if the sandbox lets it. NULL ok. Lock held. */
 void vsock_unix_close(struct io_vsock *v);
+/* Removes path if it is a socket at which nobody listens; for who is outside the sandbox. */
+void vsock_unix_unlink(const char *path);
 
 #endif

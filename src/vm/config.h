@@ -57,6 +57,7 @@ struct vm_config {
 	struct vm_net net[VM_NETS_MAX];
 	unsigned nnets;
 	bool no_net;
+	const char *vsock; /* path of the host end's unix socket, NULL: no vsock */
 
 	enum vm_console_kind console;
 	const char *console_file;

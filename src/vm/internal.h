@@ -31,6 +31,7 @@ struct vm {
 	struct gdb *gdb; /* NULL: no --gdb */
 	struct io_block *disk[VM_DISKS_MAX];
 	struct io_net *net[VM_NETS_MAX];
+	struct io_vsock *vsock;
 
 	struct file_map kernel, firmware, initrd[VM_INITRDS_MAX];
 	struct boot_blob initrd_blob[VM_INITRDS_MAX];

@@ -15,6 +15,7 @@
 #include "vm/internal.h"
 
 #include <errno.h>
+#include <libgen.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -371,13 +372,19 @@ int vm_create(const struct vm_config *cfg, struct vm **out, struct err *e)
 
 static int confine(struct vm *vm, struct err *e)
 {
-	const struct sandbox_config cfg = {0};
+	struct sandbox_config cfg = {0};
 	struct sandbox_report report;
+	char dir[PATHS_MAX];
 	int ret;
 
 	if (!vm->cfg->sandbox) {
 		fprintf(stderr, "hull: --no-sandbox: this process is not confined\n");
 		return 0;
+	}
+	if (vm->cfg->vsock) { /* the guest's connections lead to sockets beside it */
+		snprintf(dir, sizeof(dir), "%s", vm->cfg->vsock);
+		cfg.dirs[cfg.ndirs++] = dirname(dir);
+		cfg.sockets = true;
 	}
 	ret = sandbox_enter(&cfg, &report, e);
 	if (!ret && report.missing[0])

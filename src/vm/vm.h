@@ -42,4 +42,7 @@ int vm_run(struct vm *vm, struct vm_result *result, struct err *e);
 
 void vm_destroy(struct vm *vm); /* NULL ok */
 
+/* Removes what the machine's process could not from inside its sandbox; it has ended. */
+void vm_cleanup(const struct vm_config *cfg);
+
 #endif

@@ -6,6 +6,7 @@
 #include "base/endian.h"
 #include "block/raw.h"
 #include "net/passt.h"
+#include "net/vsock_unix.h"
 #include "net/tap.h"
 #include "vm/internal.h"
 
@@ -263,6 +264,10 @@ int backends_open(struct vm *vm, struct pc_config *pc, struct err *e)
 		ret = open_disk(vm, i, pc, e);
 	for (unsigned i = 0; !ret && i < vm->cfg->nnets; i++)
 		ret = open_net(vm, i, pc, e);
+	if (!ret && vm->cfg->vsock) {
+		ret = vsock_unix_open(vm->loop, vm->cfg->vsock, &vm->vsock, e);
+		pc->vsock = vm->vsock;
+	}
 	return ret;
 }
 
@@ -292,5 +297,12 @@ void backends_close(struct vm *vm)
 		else
 			passt_stop(vm->net[i]);
 	}
+	vsock_unix_close(vm->vsock);
 	loop_unlock(vm->loop);
+}
+
+void vm_cleanup(const struct vm_config *cfg)
+{
+	if (cfg->vsock)
+		vsock_unix_unlink(cfg->vsock);
 }
