@@ -52,6 +52,8 @@ void x86_debug_update(struct x86_vcpu *c)
 	if (n || c->sys->nwatch)
 		x86_tlb_flush(c, true);
 	c->sys->nwatch = n;
+	/* While nothing is armed RF may be left over from a return: instructions since ended it. */
+	c->rflags &= ~(u64)RF_RF;
 	x86_mode_update(c);
 	x86_look(c);
 }

@@ -313,6 +313,7 @@ void x86_deliver_exception(struct x86_vcpu *c)
 		u8 first = e.vector, second;
 
 		c->exc.pending = false;
+		c->halted = false; /* a debug trap after HLT */
 		c->count.interrupts++;
 		if (!x86_event(c, e.vector, e.soft ? EVENT_SOFT : EVENT_HW, e.has_error, e.error,
 			       c->rip))

@@ -129,6 +129,10 @@ bool x86_insn_shown(struct x86_vcpu *c, const struct x86_insn *in)
 
 	if (!in->row->feature)
 		return true;
+	/* VMCALL and VMMCALL are hypercalls here, whichever CPU it is and without VMX or SVM. */
+	if (in->map == X86_MAP_0F && in->opcode == 0x01 && in->enc == X86_ENC_LEGACY &&
+	    (in->modrm == 0xc1 || in->modrm == 0xd9))
+		return true;
 	b = x86_feature_cpuid(in->row->feature);
 	x86_cpuid(c, b.leaf, b.sub, out);
 	return out[b.reg & 3] >> (b.bit & 31) & 1;

@@ -47,6 +47,7 @@ enum {
 #define MSR_GS_BASE 0xc0000101u
 #define MSR_KERNEL_GS 0xc0000102u
 #define MSR_TSC_AUX 0xc0000103u
+#define MSR_AMD_PERF 0xc0010000u
 #define MSR_AMD_SYSCFG 0xc0010010u
 #define MSR_AMD_HWCR 0xc0010015u
 #define MSR_AMD_NB_CFG 0xc001001fu
@@ -74,7 +75,7 @@ static const struct plain {
 	{MSR_SYSENTER_CS, CPU(sysenter_cs), 0, 0xffffffff},
 	{MSR_SYSENTER_ESP, CPU(sysenter_esp), R_CANON, ~0ULL},
 	{MSR_SYSENTER_EIP, CPU(sysenter_eip), R_CANON, ~0ULL},
-	{MSR_MISC_ENABLE, CPU(misc_enable), R_INTEL, ~0ULL},
+	{MSR_MISC_ENABLE, CPU(misc_enable), 0, ~0ULL},
 	{MSR_STAR, CPU(star), 0, ~0ULL},
 	{MSR_LSTAR, CPU(lstar), R_CANON, ~0ULL},
 	{MSR_CSTAR, CPU(cstar), R_CANON, ~0ULL},
@@ -159,17 +160,21 @@ static bool mtrr_valid(u32 msr, u64 v)
 
 #define MC_BANKS 2u
 
-static u64 *mc_ptr(struct x86_vcpu *c, u32 msr, bool *fixed)
+enum { MC_CTL, MC_STATUS };
+
+static u64 *mc_ptr(struct x86_vcpu *c, u32 msr)
 {
 	u32 n = msr - MSR_MC0;
 
-	*fixed = false;
-	if (n >= 4 * MC_BANKS)
-		return NULL;
-	if (n % 4 == 0)
-		return &c->sys->mc_ctl[n / 4];
-	*fixed = true;
-	return &c->sys->mc_status[n / 4];
+	return n < 4 * MC_BANKS ? &c->sys->mc[n / 4][n % 4] : NULL;
+}
+
+/* CTL takes all or nothing, STATUS can only be cleared. */
+static bool mc_valid(u32 msr, u64 v)
+{
+	unsigned reg = (msr - MSR_MC0) % 4;
+
+	return !v || (reg == MC_CTL ? v == ~0ULL : reg != MC_STATUS);
 }
 
 /* ---- the rest ---- */
@@ -183,6 +188,12 @@ static u64 *mc_ptr(struct x86_vcpu *c, u32 msr, bool *fixed)
 static bool is_amd(const struct x86_vcpu *c)
 {
 	return c->vm->host && c->vm->host->amd;
+}
+
+/* PERF_CTL0-3 and PERF_CTR0-3: there, as on every AMD CPU, and never counting. */
+static bool amd_perf(const struct x86_vcpu *c, u32 msr)
+{
+	return is_amd(c) && msr >= MSR_AMD_PERF && msr < MSR_AMD_PERF + 8;
 }
 
 static bool read_fixed(struct x86_vcpu *c, u32 msr, u64 *v)
@@ -228,7 +239,6 @@ static bool read_fixed(struct x86_vcpu *c, u32 msr, u64 *v)
 int x86_rdmsr(struct x86_vcpu *c, u32 msr, u64 *val)
 {
 	const struct plain *p = plain_find(c, msr);
-	bool fixed;
 	u64 *m;
 
 	if (p) {
@@ -237,9 +247,13 @@ int x86_rdmsr(struct x86_vcpu *c, u32 msr, u64 *val)
 	}
 	m = mtrr_ptr(c, msr);
 	if (!m)
-		m = mc_ptr(c, msr, &fixed);
+		m = mc_ptr(c, msr);
 	if (m) {
 		*val = *m;
+		return 0;
+	}
+	if (amd_perf(c, msr)) {
+		*val = 0;
 		return 0;
 	}
 	if (read_fixed(c, msr, val) || !x86_pv_rdmsr(c, msr, val))
@@ -318,7 +332,6 @@ static int write_special(struct x86_vcpu *c, u32 msr, u64 v)
 int x86_wrmsr(struct x86_vcpu *c, u32 msr, u64 val)
 {
 	const struct plain *p = plain_find(c, msr);
-	bool fixed;
 	u64 *m;
 	int r;
 
@@ -331,13 +344,15 @@ int x86_wrmsr(struct x86_vcpu *c, u32 msr, u64 val)
 		*m = val;
 		return 0;
 	}
-	m = mc_ptr(c, msr, &fixed);
+	m = mc_ptr(c, msr);
 	if (m) {
-		if (fixed && val)
+		if (!mc_valid(msr, val))
 			return gp0(c);
 		*m = val;
 		return 0;
 	}
+	if (amd_perf(c, msr))
+		return 0;
 	r = write_special(c, msr, val);
 	if (r == 1)
 		r = x86_pv_wrmsr(c, msr, val);

@@ -135,7 +135,12 @@ static int sys_into(struct x86_vcpu *c, const struct x86_insn *in)
 
 static int sys_icebp(struct x86_vcpu *c, const struct x86_insn *in)
 {
-	return x86_event(c, X86_DB, EVENT_ICEBP, false, 0, sys_next(c, in));
+	if (x86_event(c, X86_DB, EVENT_ICEBP, false, 0, sys_next(c, in)))
+		return -1;
+	/* One #DB reports what MOV SS held back, too. */
+	c->dr6 = (c->dr6 & ~0xfULL) | c->sys->db_bits;
+	c->sys->db_bits = 0;
+	return 0;
 }
 
 static int sys_bound(struct x86_vcpu *c, const struct x86_insn *in)

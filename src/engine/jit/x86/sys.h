@@ -128,7 +128,7 @@ struct x86_sys {
 	u64 kvm_clock, kvm_wall; /* MSRs as written */
 	u64 bios_sign, mtrr_cap_pad, mcg_status, mcg_ctl, debugctl;
 	u64 amd_hwcr, amd_de_cfg, amd_nb_cfg, amd_syscfg;
-	u64 mc_ctl[8], mc_status[8];
+	u64 mc[2][4]; /* banks: CTL, STATUS, ADDR, MISC */
 	u32 ext;	    /* EXT bit of error codes while an event is delivered */
 	u32 db_bits;	    /* DR6 bits of data, I/O and task breakpoints of this instruction */
 	bool task_switched; /* a fault belongs to the new task: registers did change */

@@ -15,6 +15,19 @@ static int gp0(struct x86_vcpu *c)
 	return x86_raise_err(c, X86_GP, 0);
 }
 
+/*
+ * SYSCALL and SYSRET trap by the TF they load, not by the one they found (SDM
+ * vol. 3B section 18.3.1.4 lists the exceptions to the rule).
+ */
+static void trap_by_new_tf(struct x86_vcpu *c)
+{
+	c->sys->event = true;
+	if (!(c->rflags & RF_TF))
+		return;
+	c->sys->db_bits |= DR6_BS;
+	x86_look(c);
+}
+
 static int syscall_long(struct x86_vcpu *c, const struct x86_insn *in)
 {
 	u16 cs = c->star >> 32 & 0xfffc;
@@ -25,6 +38,7 @@ static int syscall_long(struct x86_vcpu *c, const struct x86_insn *in)
 	c->rflags = (c->rflags & ~c->fmask & ~(u64)RF_RF) | RF_FIXED;
 	x86_set_flat_cs_ss(c, cs, (u16)(cs + 8), 0, true);
 	c->rip = target;
+	trap_by_new_tf(c);
 	return 0;
 }
 
@@ -77,6 +91,7 @@ int sys_sysret(struct x86_vcpu *c, const struct x86_insn *in)
 		c->rip = (u32)c->gpr[X86_RCX];
 	}
 	sysret_segs(c, to64 ? base + 16 : base, base + 8, to64);
+	trap_by_new_tf(c);
 	return 0;
 }
 

@@ -94,6 +94,12 @@ static enum look look(struct x86_vcpu *c, enum x86_run *why)
 		*why = X86_RUN_YIELD;
 		return LOOK_LEAVE;
 	}
+	if (c->sys->db_bits && !c->movss_shadow) {
+		/* Traps of an instruction that ran outside step(). */
+		x86_raise_db(c, c->sys->db_bits);
+		c->sys->db_bits = 0;
+		x86_deliver_exception(c);
+	}
 	take_nmi(c, kick);
 	if (kick & X86_KICK_IRQ)
 		take_irq(c);

@@ -202,7 +202,7 @@ static int sys_vmcall(struct x86_vcpu *c, const struct x86_insn *in)
 
 static int sys_stac_clac(struct x86_vcpu *c, const struct x86_insn *in, bool set)
 {
-	if (c->cpl || !(c->cr4 & CR4_SMAP))
+	if (c->cpl)
 		return x86_raise(c, X86_UD);
 	c->rflags = set ? c->rflags | RF_AC : c->rflags & ~(u64)RF_AC;
 	x86_mode_update(c);
