@@ -59,6 +59,7 @@ struct jit_unit {
 	u32 pcs;	     /* first of its ninsns entries in jit.pcs */
 	u16 ninsns;
 	bool fpu;	/* needs the guest's vector state in the host's registers */
+	bool plain;	/* without grouped memory checks, see x86/translate_group.c */
 	bool forwarded; /* e1 jumps to the unit that replaced it */
 };
 
@@ -94,9 +95,10 @@ struct jit_site {
 	u8 len;	   /* MEM, EXEC: length of the guest instruction */
 	u8 size;   /* MEM: bytes */
 	u8 access; /* MEM: enum x86_access */
-	struct jit_recipe recipe; /* MEM: on the way to an indirect jump, JMP: of the jump itself */
+	struct jit_recipe recipe; /* on the way to an indirect jump, or of the jump itself */
 	/* MEM: a page fault is for the interpreter to judge, as bytes of the operand may be
 	 * disabled by a mask, or #GP for misalignment comes first. */
+	bool plain; /* LINK: to the plain unit */
 	bool masked;
 };
 
@@ -104,6 +106,7 @@ struct jit_site {
 struct jit_cpu {
 	u32 xtlb[JIT_XTLB];
 	struct jit_map *xmap[JIT_XTLB]; /* valid where xtlb[i] == xmap[i]->id */
+	u64 ptr[16];			/* host pointers of grouped accesses */
 	u64 temp[8];			/* scratch of generated code */
 	u16 flags;			/* see JIT_RECIPE_SAVED */
 	u32 recipe;	    /* site whose recipe gives the flags at an e0, 0 = as they are */
@@ -184,7 +187,7 @@ bool jit_translatable(u32 key);
 void jit_lock(struct jit *j);
 void jit_unlock(struct jit *j);
 struct jit_map *jit_map_get(struct jit *j, u64 lin, u64 gpa, const u8 *host, u32 key);
-struct jit_unit *jit_unit_find(struct jit *j, const struct jit_map *m, u64 rip);
+struct jit_unit *jit_unit_find(struct jit *j, const struct jit_map *m, u64 rip, bool plain);
 void jit_unit_add(struct jit *j, struct jit_unit *u);
 void jit_reset(struct jit *j); /* forget everything; no vCPU is inside */
 bool jit_full(const struct jit *j);
@@ -208,7 +211,8 @@ const void *jit_on_fpu(struct x86_vcpu *c, u64 unused, u32 site);
 void jit_strict(struct jit *j);
 
 /* x86/translate.c: a new unit for rip in map m, or NULL (leave it to the interpreter). */
-struct jit_unit *jit_translate(struct jit *j, struct x86_vcpu *c, struct jit_map *m, u64 rip);
+struct jit_unit *jit_translate(struct jit *j, struct x86_vcpu *c, struct jit_map *m, u64 rip,
+			       bool plain);
 /*
  * Does code at rip, entered with all flags meaningful, look at some before it
  * sets them? Returns the flags it may read; `unknown` is returned where the

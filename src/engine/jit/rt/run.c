@@ -64,7 +64,7 @@ static struct jit_map *map_at(struct jit *j, struct x86_vcpu *c, u64 rip)
 }
 
 /* The unit for c->rip, made when it has earned it; NULL: interpret (or a fault, or a flush). */
-static struct jit_unit *unit_at(struct jit *j, struct x86_vcpu *c)
+static struct jit_unit *unit_at(struct jit *j, struct x86_vcpu *c, bool plain)
 {
 	struct jit_unit *u;
 	struct jit_map *m;
@@ -74,12 +74,12 @@ static struct jit_unit *unit_at(struct jit *j, struct x86_vcpu *c)
 	m = map_at(j, c, c->rip);
 	if (!m)
 		return NULL;
-	u = jit_unit_find(j, m, c->rip);
-	if (!u && heat_is_hot(j, c->rip)) {
+	u = jit_unit_find(j, m, c->rip, plain);
+	if (!u && (plain || heat_is_hot(j, c->rip))) {
 		if (jit_full(j))
 			atomic_store(&j->flush_wanted, 1);
 		else
-			u = jit_translate(j, c, m, c->rip);
+			u = jit_translate(j, c, m, c->rip, plain);
 		if (u) {
 			c->count.blocks_translated++;
 			c->count.code_bytes = j->hot.pos + (j->cold.pos - j->cold_start);
@@ -102,7 +102,7 @@ static const void *go_on(struct jit *j, struct x86_vcpu *c)
 
 	if (must_leave(j, c))
 		return NULL;
-	u = unit_at(j, c);
+	u = unit_at(j, c, false);
 	return u ? jit_host(j, u->e2) : NULL;
 }
 
@@ -175,7 +175,7 @@ const void *jit_on_miss(struct x86_vcpu *c, u64 rip, u32 unused)
 	recipe_of_jump(j, c);
 	if (must_leave(j, c))
 		return NULL;
-	u = unit_at(j, c);
+	u = unit_at(j, c, false);
 	if (!u)
 		return NULL;
 	jit_cpu(c)->jc[rip & (JIT_JC - 1)] = (u64)(uintptr_t)jit_host(j, u->e0);
@@ -202,7 +202,7 @@ const void *jit_on_stale(struct x86_vcpu *c, u64 rip, u32 index)
 	c->rip = rip;
 	if (must_leave(j, c))
 		return NULL;
-	u = unit_at(j, c);
+	u = unit_at(j, c, false);
 	if (!u)
 		return NULL;
 	jit_lock(j);
@@ -227,13 +227,14 @@ const void *jit_on_link(struct x86_vcpu *c, u64 unused, u32 site)
 	struct jit_unit *from = &j->unit[s->unit], *u;
 
 	c->rip = site_rip(j, s);
+	recipe_apply(c, &s->recipe);
 	if (must_leave(j, c))
 		return NULL;
-	u = unit_at(j, c);
+	u = unit_at(j, c, s->plain);
 	if (!u)
 		return NULL;
 	jit_lock(j);
-	if (!from->map->dead && !u->map->dead && u->map->key == from->map->key)
+	if (!s->recipe.size && !from->map->dead && !u->map->dead && u->map->key == from->map->key)
 		emit_patch(j->rw, s->retry, u->map == from->map ? u->e2 : u->e1);
 	jit_unlock(j);
 	return jit_host(j, u->e2);
@@ -275,6 +276,7 @@ const void *jit_on_exec(struct x86_vcpu *c, u64 unused, u32 site)
 	const struct jit_site *s = &j->site[site];
 
 	c->rip = site_rip(j, s);
+	recipe_apply(c, &s->recipe);
 	return step(j, c, s);
 }
 
@@ -451,7 +453,7 @@ void jit_run(struct x86_vcpu *c)
 	while (!atomic_load_explicit(&c->kick, memory_order_relaxed) && !c->exc.pending) {
 		if (unlikely(atomic_load(&j->flush_wanted)))
 			go_inside(j, c);
-		u = unit_at(j, c);
+		u = unit_at(j, c, false);
 		if (u)
 			enter(j, c, u);
 		else if (c->exc.pending || (!atomic_load(&j->flush_wanted) && !interpret(j, c)))

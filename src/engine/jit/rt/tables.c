@@ -92,11 +92,11 @@ struct jit_map *jit_map_get(struct jit *j, u64 lin, u64 gpa, const u8 *host, u32
 	return m;
 }
 
-struct jit_unit *jit_unit_find(struct jit *j, const struct jit_map *m, u64 rip)
+struct jit_unit *jit_unit_find(struct jit *j, const struct jit_map *m, u64 rip, bool plain)
 {
 	struct jit_unit *u = j->unit_hash[unit_hash(m->id, rip)];
 
-	while (u && !(u->rip == rip && u->map == m))
+	while (u && !(u->rip == rip && u->map == m && u->plain == plain))
 		u = u->hash_next;
 	return u;
 }

@@ -324,6 +324,7 @@ static void scan(struct xl *x, u64 rip)
 		t->target = -1;
 		t->ends = t->label = t->save_flags = false;
 		t->recipe.size = 0;
+		t->ref[0].group = t->ref[1].group = 0;
 		t->live_in = t->live_out = 0;
 		if (!read_insn(x, t))
 			break; /* the interpreter's */
@@ -391,7 +392,8 @@ static void trace(const struct xl *x)
 	jit_host_trace(x->j, x->u, x->map->host + off, (unsigned)min_u64(len, GPA_PAGE_SIZE - off));
 }
 
-struct jit_unit *jit_translate(struct jit *j, struct x86_vcpu *c, struct jit_map *m, u64 rip)
+struct jit_unit *jit_translate(struct jit *j, struct x86_vcpu *c, struct jit_map *m, u64 rip,
+			       bool plain)
 {
 	struct xl *x = (struct xl *)j->xl;
 	struct jit_unit *u = &j->unit[j->nunits];
@@ -399,11 +401,12 @@ struct jit_unit *jit_translate(struct jit *j, struct x86_vcpu *c, struct jit_map
 	if (!gpa_slot_find(j->vm->map, m->gpa))
 		return NULL;
 	watch_page(j, m);
-	*u = (struct jit_unit){.rip = rip, .map = m};
+	*u = (struct jit_unit){.rip = rip, .map = m, .plain = plain};
 	x->j = j;
 	x->c = c;
 	x->map = m;
 	x->next = NULL;
+	x->plain = plain;
 	x->u = u;
 	x->e = &j->hot;
 	x->cold = &j->cold;
@@ -417,6 +420,7 @@ struct jit_unit *jit_translate(struct jit *j, struct x86_vcpu *c, struct jit_map
 		return NULL; /* all that was translated before is dropped first */
 	resolve_targets(x);
 	xl_liveness(x);
+	xl_groups(x);
 	xl_emit_unit(x);
 	if (x->e->full || x->cold->full)
 		return NULL;

@@ -39,10 +39,24 @@ enum xl_kind {
 	XL_CALL_IND,
 };
 
+/* See translate_group.c. Offsets are from the base register's value at the leader. */
+struct xl_group {
+	s32 min, max;
+	u8 base;
+	bool write;
+	u16 count, leader;
+};
+
+struct xl_ref {
+	u8 group; /* 0 = none */
+	s32 offset;
+};
+
 struct xl_insn {
 	struct x86_insn in;
 	u64 rip, to;	       /* to: target of a direct branch */
 	u32 live_in, live_out; /* status flags */
+	struct xl_ref ref[2];  /* groups of the operand and of the stack access */
 	u32 off;	       /* where its code starts */
 	s16 target;	       /* index of the instruction at `to`, or -1 */
 	u8 kind;
@@ -72,7 +86,10 @@ struct xl {
 	struct emit *e, *cold;
 	bool m64;
 	u8 mmu;
-	unsigned n, nfix, first_site;
+	bool plain;
+	u8 s1_group; /* group whose pointer is in S1 now */
+	unsigned n, nfix, ngroups;
+	struct xl_group group[64];
 	struct xl_insn insn[JIT_MAX_INSN];
 	struct xl_fix fix[2 * JIT_MAX_INSN];
 };
@@ -95,6 +112,8 @@ u32 xl_flags_killed(const struct x86_insn *in);
 /* translate_flags.c */
 /* Fill in live_in and live_out, and the recipes of indirect jumps. */
 void xl_liveness(struct xl *x);
+/* General registers written, the implicit ones too. */
+u32 xl_gpr_written(const struct x86_insn *in);
 /* The map of another page, if this vCPU has run code there lately. */
 struct jit_map *xl_map_of(const struct xl *x, u64 rip);
 
@@ -112,8 +131,21 @@ struct xl_ea xl_ea_of(const struct x86_insn *in);
  */
 void xl_access(struct xl *x, unsigned i, const struct xl_ea *ea, unsigned n, enum x86_access a,
 	       unsigned dst);
+/*
+ * The same for access `which` (0 operand, 1 stack) of instruction i when it is in
+ * a group: dst holds the pointer of the group, and the displacement is returned.
+ */
+s32 xl_group_access(struct xl *x, unsigned i, unsigned which, unsigned dst);
+bool xl_grouped(const struct xl *x, unsigned i, unsigned which);
+
+/* translate_group.c */
+/* Find groups of accesses that need one check. After liveness. */
+void xl_groups(struct xl *x);
 
 /* translate_emit.c */
+enum { CC_JMP = 16 };
+/* A branch to code outside the unit: cc, or CC_JMP for always. Linked when first taken. */
+void xl_link(struct xl *x, unsigned cc, u64 to, bool plain);
 void xl_emit_unit(struct xl *x);
 
 #endif

@@ -114,13 +114,12 @@ static void emit_evex_head(struct emit *e, const struct x86_insn *in, unsigned b
 }
 
 /* mov between rAX and an absolute address has no ModRM. */
-static void emit_moffs(struct emit *e, const struct x86_insn *in, unsigned base)
+static void emit_moffs(struct emit *e, const struct x86_insn *in, const struct emit_mem *m)
 {
 	static const u8 op[4] = {0x8a, 0x8b, 0x88, 0x89};
-	struct emit_mem m = emit_at(base, 0);
 
 	emit_u8(e, op[in->opcode & 3]);
-	emit_modrm_mem(e, RAX, &m);
+	emit_modrm_mem(e, RAX, m);
 }
 
 static bool is_moffs(const struct x86_insn *in)
@@ -128,11 +127,11 @@ static bool is_moffs(const struct x86_insn *in)
 	return in->enc == X86_ENC_LEGACY && in->map == X86_MAP_1B && (in->opcode & 0xfc) == 0xa0;
 }
 
-/* The instruction with its memory operand replaced by [base]. */
-static void emit_on_pointer(struct xl *x, const struct x86_insn *in, unsigned base)
+/* The instruction with its memory operand replaced by [base + disp]. */
+static void emit_on_pointer(struct xl *x, const struct x86_insn *in, unsigned base, s32 disp)
 {
 	struct emit *e = x->e;
-	struct emit_mem m = emit_at(base, 0);
+	struct emit_mem m = emit_at(base, disp);
 
 	if (in->enc == X86_ENC_VEX)
 		emit_vex_head(e, in, base, x->m64);
@@ -141,11 +140,14 @@ static void emit_on_pointer(struct xl *x, const struct x86_insn *in, unsigned ba
 	else
 		emit_legacy_head(e, in, base);
 	if (is_moffs(in)) {
-		emit_moffs(e, in, base);
+		emit_moffs(e, in, &m);
 		return;
 	}
 	emit_u8(e, in->opcode);
-	emit_modrm_mem(e, in->modrm >> 3 & 7, &m);
+	if (in->enc == X86_ENC_EVEX && disp) /* an 8-bit displacement would be scaled */
+		emit_modrm_disp32(e, in->modrm >> 3 & 7, &m);
+	else
+		emit_modrm_mem(e, in->modrm >> 3 & 7, &m);
 	emit_bytes(e, in->bytes + in->imm_off, in->imm_size);
 }
 
@@ -163,18 +165,22 @@ static void emit_mem(struct xl *x, unsigned i)
 	const struct x86_opnd *m = mem_operand(in);
 	struct xl_ea ea = xl_ea_of(in);
 	unsigned dst = xl_victims(in) & BIT(S1) ? S2 : S1;
+	s32 disp = 0;
 
 	if (ea.base == X86_REG_RIP)
 		ea.disp += (s64)(x->insn[i].rip + in->len);
-	xl_access(x, i, &ea, m->size, m->write ? X86_WRITE : X86_READ, dst);
+	if (xl_grouped(x, i, 0))
+		disp = xl_group_access(x, i, 0, dst);
+	else
+		xl_access(x, i, &ea, m->size, m->write ? X86_WRITE : X86_READ, dst);
 	load_victims(x, victims_to_load(in, false));
 	if (xl_has_high(in)) { /* ah..bh cannot be had together with r10 or r11 */
 		emit_gs(x->e, OP_MOV_MR, true, RSI, GS_RT(temp[2]));
 		emit_mov_rr(x->e, RSI, dst);
-		emit_on_pointer(x, in, RSI);
+		emit_on_pointer(x, in, RSI, disp);
 		emit_gs(x->e, OP_MOV_RM, true, RSI, GS_RT(temp[2]));
 	} else {
-		emit_on_pointer(x, in, dst);
+		emit_on_pointer(x, in, dst, disp);
 	}
 	store_victims(x, victims_written(in));
 }
@@ -244,45 +250,55 @@ static void move_rsp(struct xl *x, unsigned from, s32 by)
 	emit_lea(x->e, x->m64, RSP, &m);
 }
 
-/* Host pointer of the slot below rsp into S1. */
-static void push_access(struct xl *x, unsigned i)
+/* Where the slot below rsp is: S1 and a displacement. */
+static struct emit_mem push_access(struct xl *x, unsigned i)
 {
 	struct xl_ea ea = ea_stack(x, RSP, -(s64)width(x));
 
+	if (xl_grouped(x, i, 1))
+		return emit_at(S1, xl_group_access(x, i, 1, S1));
 	xl_access(x, i, &ea, width(x), X86_WRITE, S1);
+	return emit_at(S1, 0);
 }
 
-static void push_reg(struct xl *x, unsigned reg)
+/* The same for the slot at rsp. */
+static struct emit_mem pop_access(struct xl *x, unsigned i)
 {
-	struct emit_mem m = emit_at(S1, 0);
+	struct xl_ea ea = ea_stack(x, RSP, 0);
 
-	emit_rm(x->e, OP_MOV_MR, x->m64, reg, &m);
+	if (xl_grouped(x, i, 1))
+		return emit_at(S1, xl_group_access(x, i, 1, S1));
+	xl_access(x, i, &ea, width(x), X86_READ, S1);
+	return emit_at(S1, 0);
+}
+
+static void push_reg(struct xl *x, const struct emit_mem *m, unsigned reg)
+{
+	emit_rm(x->e, OP_MOV_MR, x->m64, reg, m);
 	move_rsp(x, RSP, -(s32)width(x));
 }
 
-static void push_imm(struct xl *x, u64 v)
+static void push_imm(struct xl *x, const struct emit_mem *m, u64 v)
 {
-	struct emit_mem m = emit_at(S1, 0);
-
 	if ((s64)v == (s32)v || !x->m64) {
-		emit_mov_mi(x->e, x->m64, &m, (s32)v);
+		emit_mov_mi(x->e, x->m64, m, (s32)v);
 		move_rsp(x, RSP, -(s32)width(x));
 	} else {
 		emit_mov_ri(x->e, S2, v);
-		push_reg(x, S2);
+		push_reg(x, m, S2);
 	}
 }
 
 static void emit_push_reg(struct xl *x, unsigned i)
 {
 	unsigned reg = x->insn[i].in.opnd[0].reg;
+	struct emit_mem m = push_access(x, i);
 
-	push_access(x, i);
 	if (xl_victim(reg)) {
 		emit_gs(x->e, OP_MOV_RM, true, S2, GS_GPR(reg));
 		reg = S2;
 	}
-	push_reg(x, reg);
+	push_reg(x, &m, reg);
 }
 
 /* The memory operand's value into register dst. */
@@ -300,18 +316,18 @@ static void load_operand(struct xl *x, unsigned i)
 
 static void emit_push_mem(struct xl *x, unsigned i)
 {
+	struct emit_mem m;
+
 	load_operand(x, i);
 	emit_gs(x->e, OP_MOV_MR, true, S1, GS_RT(temp[2]));
-	push_access(x, i);
+	m = push_access(x, i);
 	emit_gs(x->e, OP_MOV_RM, true, S2, GS_RT(temp[2]));
-	push_reg(x, S2);
+	push_reg(x, &m, S2);
 }
 
-static void pop_to(struct xl *x, unsigned reg)
+static void pop_to(struct xl *x, const struct emit_mem *m, unsigned reg)
 {
-	struct emit_mem m = emit_at(S1, 0);
-
-	emit_rm(x->e, OP_MOV_RM, x->m64, xl_victim(reg) ? (unsigned)S2 : reg, &m);
+	emit_rm(x->e, OP_MOV_RM, x->m64, xl_victim(reg) ? (unsigned)S2 : reg, m);
 	if (xl_victim(reg))
 		emit_gs(x->e, OP_MOV_MR, true, S2, GS_GPR(reg));
 }
@@ -319,10 +335,9 @@ static void pop_to(struct xl *x, unsigned reg)
 static void emit_pop(struct xl *x, unsigned i)
 {
 	unsigned reg = x->insn[i].in.opnd[0].reg;
-	struct xl_ea ea = ea_stack(x, RSP, 0);
+	struct emit_mem m = pop_access(x, i);
 
-	xl_access(x, i, &ea, width(x), X86_READ, S1);
-	pop_to(x, reg);
+	pop_to(x, &m, reg);
 	if (reg != RSP)
 		move_rsp(x, RSP, (s32)width(x));
 }
@@ -330,10 +345,11 @@ static void emit_pop(struct xl *x, unsigned i)
 static void emit_leave(struct xl *x, unsigned i)
 {
 	struct xl_ea ea = ea_stack(x, RBP, 0);
+	struct emit_mem m = emit_at(S1, 0);
 
 	xl_access(x, i, &ea, width(x), X86_READ, S1);
 	move_rsp(x, RBP, (s32)width(x));
-	pop_to(x, RBP);
+	pop_to(x, &m, RBP);
 }
 
 /* ---- control flow ---- */
@@ -343,14 +359,12 @@ static void fix_to(struct xl *x, u32 at, s16 insn)
 	x->fix[x->nfix++] = (struct xl_fix){at, insn};
 }
 
-/* A branch to code outside the unit: cc, or CC_JMP for always. Linked when first taken. */
-enum { CC_JMP = 16 };
-
-static void emit_link(struct xl *x, unsigned cc, u64 to)
+void xl_link(struct xl *x, unsigned cc, u64 to, bool plain)
 {
 	u32 site = jit_site_new(x->j, x->u, to);
 	struct emit *e = x->e;
 
+	x->j->site[site].plain = plain;
 	x->j->site[site].retry = cc == CC_JMP
 					 ? emit_jmp_patchable(e, x->cold->pos)
 					 : emit_jcc_patchable(e, (enum emit_cc)cc, x->cold->pos);
@@ -396,7 +410,7 @@ static void emit_goto(struct xl *x, const struct xl_insn *t)
 	if (backward(t))
 		emit_poll(x, t->to, live != 0);
 	if (t->target < 0)
-		emit_link(x, CC_JMP, t->to);
+		xl_link(x, CC_JMP, t->to, false);
 	else if (backward(t))
 		emit_jmp(x->e, x->insn[t->target].off);
 	else
@@ -410,7 +424,7 @@ static void emit_jcc_insn(struct xl *x, const struct xl_insn *t)
 
 	if (!backward(t)) {
 		if (t->target < 0)
-			emit_link(x, cc, t->to);
+			xl_link(x, cc, t->to, false);
 		else
 			fix_to(x, emit_jcc(x->e, (enum emit_cc)cc, 0), t->target);
 		return;
@@ -463,12 +477,10 @@ static void emit_indirect(struct xl *x)
 
 static void emit_ret(struct xl *x, unsigned i)
 {
-	struct xl_ea ea = ea_stack(x, RSP, 0);
-	struct emit_mem m = emit_at(S1, 0);
+	struct emit_mem m = pop_access(x, i);
 	struct emit_mem slot = {EMIT_NONE, EMIT_NONE, 1, true, (s32)GS_RT(recipe)};
 	s32 extra = x->insn[i].in.opcode == 0xc2 ? (s32)(x->insn[i].in.imm & 0xffff) : 0;
 
-	xl_access(x, i, &ea, width(x), X86_READ, S1);
 	emit_rm(x->e, OP_MOV_RM, x->m64, S1, &m);
 	move_rsp(x, RSP, (s32)width(x) + extra);
 	if (x->j->strict_ret)
@@ -503,13 +515,14 @@ static void emit_jmp_ind(struct xl *x, unsigned i)
 static void emit_call_ind(struct xl *x, unsigned i)
 {
 	const struct xl_insn *t = &x->insn[i];
+	struct emit_mem m;
 
 	if (t->in.has_mem) {
 		load_operand(x, i);
 		emit_gs(x->e, OP_MOV_MR, true, S1, GS_RT(temp[2]));
 	}
-	push_access(x, i);
-	push_imm(x, t->rip + t->in.len);
+	m = push_access(x, i);
+	push_imm(x, &m, t->rip + t->in.len);
 	if (t->in.has_mem)
 		emit_gs(x->e, OP_MOV_RM, true, S1, GS_RT(temp[2]));
 	else
@@ -520,6 +533,7 @@ static void emit_call_ind(struct xl *x, unsigned i)
 static void emit_insn(struct xl *x, unsigned i)
 {
 	const struct xl_insn *t = &x->insn[i];
+	struct emit_mem m;
 
 	switch ((enum xl_kind)t->kind) {
 	case XL_COPY:
@@ -537,8 +551,8 @@ static void emit_insn(struct xl *x, unsigned i)
 	case XL_PUSH_REG:
 		return emit_push_reg(x, i);
 	case XL_PUSH_IMM:
-		push_access(x, i);
-		return push_imm(x, (u64)t->in.imm);
+		m = push_access(x, i);
+		return push_imm(x, &m, (u64)t->in.imm);
 	case XL_PUSH_MEM:
 		return emit_push_mem(x, i);
 	case XL_POP:
@@ -552,8 +566,8 @@ static void emit_insn(struct xl *x, unsigned i)
 	case XL_LOOP:
 		return emit_loop_insn(x, t);
 	case XL_CALL:
-		push_access(x, i);
-		push_imm(x, t->rip + t->in.len);
+		m = push_access(x, i);
+		push_imm(x, &m, t->rip + t->in.len);
 		return emit_goto(x, t);
 	case XL_RET:
 		return emit_ret(x, i);
@@ -664,6 +678,7 @@ static void emit_next_check(struct xl *x, const struct xl_insn *t)
 
 	x->j->site[site].len = t->in.len;
 	x->j->site[site].next = t->ends ? 0 : ~0u;
+	x->j->site[site].recipe = t->recipe;
 	if (t->live_in)
 		xl_flags_save(x->e);
 	emit_grp1_gsi(x->e, 7, false, GS_RT(xtlb) + 4u * jit_xtlb_index(x->next->lin),
@@ -685,6 +700,27 @@ static void sites_next(struct xl *x, u32 from)
 			x->j->site[s].next = x->e->pos;
 }
 
+/* Does the code of this instruction leave S1 as it was, or as xl_group_access notes? */
+static bool keeps_s1(const struct xl_insn *t)
+{
+	u32 used = xl_victims(&t->in) | xl_victims_of_address(&t->in);
+
+	switch (t->kind) {
+	case XL_COPY:
+	case XL_MEM:
+	case XL_LEA:
+		return !(used & BIT(S1));
+	case XL_SKIP:
+	case XL_PUSH_REG:
+	case XL_PUSH_IMM:
+	case XL_POP:
+		return true;
+	case XL_JCC:
+		return !backward(t);
+	}
+	return false;
+}
+
 static void emit_body(struct xl *x)
 {
 	struct jit *j = x->j;
@@ -694,17 +730,23 @@ static void emit_body(struct xl *x)
 		u32 sites = j->nsites;
 		bool last = i + 1 == x->n || x->insn[i + 1].rip != t->rip + t->in.len;
 
+		if (t->label)
+			x->s1_group = 0;
 		t->off = x->e->pos;
 		j->pc[j->npcs++] =
 			(struct jit_pc){(u16)(t->rip - x->u->rip), (u16)(t->off - x->u->e2)};
 		if ((t->rip & (GPA_PAGE_SIZE - 1)) + t->in.len > GPA_PAGE_SIZE)
 			emit_next_check(x, t);
-		if (t->save_flags)
+		if (t->save_flags) {
 			xl_flags_put_aside(x->e);
+			x->s1_group = 0;
+		}
 		emit_insn(x, i);
+		if (!keeps_s1(t))
+			x->s1_group = 0;
 		sites_next(x, sites);
 		if (last && !t->ends)
-			emit_link(x, CC_JMP, t->rip + t->in.len);
+			xl_link(x, CC_JMP, t->rip + t->in.len, false);
 	}
 }
 
@@ -712,6 +754,7 @@ void xl_emit_unit(struct xl *x)
 {
 	struct jit_unit *u = x->u;
 
+	x->s1_group = 0;
 	emit_entry(x);
 	u->e2 = x->e->pos;
 	u->pcs = x->j->npcs;

@@ -130,7 +130,7 @@ static u32 live_at(const struct xl *x, u64 rip)
 
 /* ---- recipes: flags that can be found again from registers ---- */
 
-static u32 gpr_written(const struct x86_insn *in)
+u32 xl_gpr_written(const struct x86_insn *in)
 {
 	u32 w = in->row->gpr_write;
 
@@ -211,7 +211,7 @@ static void find_recipe(struct xl *x, unsigned i)
 				r = found;
 			break;
 		}
-		changed |= gpr_written(in);
+		changed |= xl_gpr_written(in);
 		k--;
 	}
 	x->insn[k].save_flags = r.op == JIT_RECIPE_SAVED;

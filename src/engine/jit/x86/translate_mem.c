@@ -129,6 +129,7 @@ void xl_access(struct xl *x, unsigned i, const struct xl_ea *ea, unsigned n, enu
 	u32 past = t->live_out | (t->in.row->f_read & X86_F_STATUS);
 	bool live = t->save_flags ? past != 0 : t->live_in != 0;
 
+	x->s1_group = 0;
 	host.disp += 8;
 	s->len = t->in.len;
 	s->size = (u8)n;
@@ -148,4 +149,49 @@ void xl_access(struct xl *x, unsigned i, const struct xl_ea *ea, unsigned n, enu
 	if (live)
 		xl_flags_restore(x->e);
 	slow_emit(x, ea, site, ja, live);
+}
+
+bool xl_grouped(const struct xl *x, unsigned i, unsigned which)
+{
+	u8 g = x->insn[i].ref[which].group;
+
+	return g && x->group[g].count > 1;
+}
+
+/* One check for the whole span; where it fails the plain unit goes on. */
+static void group_lead(struct xl *x, unsigned i, const struct xl_group *g, unsigned dst)
+{
+	unsigned tmp = dst == S1 ? S2 : S1;
+	enum x86_access a = g->write ? X86_WRITE : X86_READ;
+	struct emit_mem page = {(u8)tmp, EMIT_NONE, 1, true, (s32)tlb_offset(x, a)};
+	struct emit_mem host = page;
+	struct xl_ea ea = {.base = g->base,
+			   .index = X86_REG_NONE,
+			   .scale = 1,
+			   .adsize = 8,
+			   .seg = X86_DS,
+			   .disp = g->min};
+
+	host.disp += 8;
+	ea_emit(x->e, &ea, dst, tmp);
+	index_emit(x, dst, tmp);
+	emit_rm(x->e, OP_XOR_RM, true, dst, &page);
+	emit_grp1_ri(x->e, 7, true, dst, (s32)GPA_PAGE_SIZE - (g->max - g->min));
+	xl_link(x, CC_A, x->insn[i].rip, true);
+	x->j->site[x->j->nsites - 1].recipe = x->insn[i].recipe;
+	emit_rm(x->e, OP_ADD_RM, true, dst, &host);
+	emit_gs(x->e, OP_MOV_MR, true, dst, GS_RT(ptr) + 8u * g->base);
+}
+
+s32 xl_group_access(struct xl *x, unsigned i, unsigned which, unsigned dst)
+{
+	const struct xl_ref *r = &x->insn[i].ref[which];
+	const struct xl_group *g = &x->group[r->group];
+
+	if (g->leader == i)
+		group_lead(x, i, g, dst);
+	else if (dst != S1 || x->s1_group != r->group)
+		emit_gs(x->e, OP_MOV_RM, true, dst, GS_RT(ptr) + 8u * g->base);
+	x->s1_group = dst == S1 ? r->group : 0;
+	return r->offset - g->min;
 }

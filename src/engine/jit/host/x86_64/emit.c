@@ -94,6 +94,12 @@ void emit_modrm_mem(struct emit *e, unsigned reg, const struct emit_mem *m)
 	emit_disp(e, mod, m->disp);
 }
 
+void emit_modrm_disp32(struct emit *e, unsigned reg, const struct emit_mem *m)
+{
+	emit_u8(e, (u8)(0x80 | (reg & 7) << 3 | (m->base & 7u)));
+	emit_u32(e, (u32)m->disp);
+}
+
 static void emit_rex(struct emit *e, bool w, unsigned reg, unsigned index, unsigned base)
 {
 	u8 rex = 0x40;
