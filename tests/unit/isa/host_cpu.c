@@ -110,8 +110,8 @@ bool host_cpu_init(void)
 
 struct host_fault host_cpu_run(enum x86_mode mode, const u8 *code, unsigned n)
 {
-	u8 *at = (u8 *)(uintptr_t)HOST_CODE + 64;
-	u32 rel = WAY_OUT - (HOST_CODE + 64 + n + 5), abs = WAY_OUT;
+	u8 *at = (u8 *)(uintptr_t)HOST_CODE_AT;
+	u32 rel = WAY_OUT - (HOST_CODE_AT + n + 5), abs = WAY_OUT;
 
 	memcpy(at, code, n);
 	at[n] = mode == X86_MODE_64 ? 0xe9 : 0xea; /* jmp rel32, ljmp ptr16:32 */

@@ -11,6 +11,7 @@
 /* Fixed addresses below 2 GiB, so that 32-bit code and disp32 reach them. */
 #define HOST_AREA 0x20000000
 #define HOST_CODE 0x00a00000 /* one page: the instruction and the way out */
+#define HOST_CODE_AT (HOST_CODE + 0x400) /* where host_cpu_run puts it */
 #define HOST_DATA 0x00900000 /* scratch memory, HOST_DATA_SIZE bytes, a hole on both sides */
 #define HOST_DATA_SIZE 0x2000
 #define HOST_XSAVE_SIZE 4096

@@ -14,7 +14,6 @@
 #include "flat.h"
 #include "isa/x86/ops.h"
 
-#define CODE_AT (HOST_CODE + 64)
 #define JIT_CACHE MIB(16)
 
 static struct flat *flat;
@@ -31,14 +30,14 @@ static void load_case(const struct diff_case *dc)
 
 	memcpy(c->gpr, dc->start.gpr, sizeof(c->gpr));
 	c->rflags = dc->start.rflags;
-	c->rip = CODE_AT;
+	c->rip = HOST_CODE_AT;
 	c->fpu_live = false;
 	c->exc.pending = false;
 	c->kick = 0;
 	memcpy(c->xsave, dc->start.xsave, sizeof(c->xsave));
 	memcpy(flat->ram + HOST_DATA, dc->data, sizeof(dc->data));
-	memset(flat->ram + CODE_AT, 0xf4, DIFF_SEQUENCE * X86_INSN_MAX + 16);
-	diff_case_code(dc, flat->ram + CODE_AT);
+	memset(flat->ram + HOST_CODE_AT, 0xf4, DIFF_SEQUENCE * X86_INSN_MAX + 16);
+	diff_case_code(dc, flat->ram + HOST_CODE_AT);
 	flat->stop = false;
 }
 
@@ -67,7 +66,7 @@ static void run_soft(const struct diff_case *dc, struct diff_outcome *out)
 	out->vector = ret ? c->exc.vector : -1;
 	out->error = c->exc.error;
 	out->cr2 = c->cr2;
-	out->rip = c->rip - CODE_AT - flat->stop; /* hlt stands behind */
+	out->rip = c->rip - HOST_CODE_AT - flat->stop; /* hlt stands behind */
 }
 
 static void report(const struct diff_case *dc, const char *why, int vector)
@@ -81,7 +80,7 @@ static void report(const struct diff_case *dc, const char *why, int vector)
 	for (unsigned i = 0; i < dc->n; i++) {
 		const struct x86_insn *in = &dc->insn[i];
 
-		x86_disasm(in, CODE_AT, text, sizeof(text));
+		x86_disasm(in, HOST_CODE_AT, text, sizeof(text));
 		printf("#   mode %u ", in->mode);
 		for (unsigned k = 0; k < in->len; k++)
 			printf("%02x", in->bytes[k]);

@@ -451,7 +451,7 @@ static bool aim_disp(struct diff_gen *g, struct x86_insn *in, u64 to)
 	u64 v = to;
 
 	if (in->mem_base == X86_REG_RIP)
-		v = to - (HOST_CODE + 64 + in->len);
+		v = to - (HOST_CODE_AT + in->len);
 	if (in->disp_size < 4)
 		return false;
 	memcpy(b, in->bytes, in->len);
@@ -576,6 +576,16 @@ static bool aim_shared_base(struct diff_gen *g, struct x86_insn *in, const struc
 	return x86_decode(in, g->mode, b, in->len) == 0;
 }
 
+/*
+ * EVEX.X has no meaning for a general register in ModRM.rm, but with it set and
+ * that register RSP, an AMD host uses RSP as it was before a push or pop that
+ * has just been executed.
+ */
+static bool host_gets_rsp_wrong(const struct x86_insn *in)
+{
+	return in->enc == X86_ENC_EVEX && !in->has_mem && (in->modrm & 7) == 4;
+}
+
 bool diff_gen_next(struct diff_gen *g, unsigned row, const struct x86_insn *first,
 		   const struct diff_state *st, struct x86_insn *in)
 {
@@ -585,7 +595,8 @@ bool diff_gen_next(struct diff_gen *g, unsigned row, const struct x86_insn *firs
 		if (!draw_encoding(g, &g->t[row][rnd(g) % have], try, row, in))
 			continue;
 		if (in->row->cls == X86_C_STRING || in->row->flags & X86_R_IMPLICIT_MEM ||
-		    (in->seg_override && in->seg >= 4) || (in->disp_size && !in->has_modrm))
+		    (in->seg_override && in->seg >= 4) || (in->disp_size && !in->has_modrm) ||
+		    host_gets_rsp_wrong(in))
 			continue;
 		if (!in->has_mem || in->row->op == X86_OP_LEA)
 			return true;
