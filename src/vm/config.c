@@ -192,9 +192,8 @@ int vm_config_check(const struct vm_config *cfg, struct err *e)
 	if (strlen(cfg->append) >= VM_CMDLINE_MAX)
 		return err_set(e, EINVAL, "--append: longer than the %u bytes Linux takes",
 			       VM_CMDLINE_MAX - 1);
-	if (cfg->gdb_port || cfg->trace)
-		return err_set(e, ENOSYS, "%s: not built yet (docs/roadmap.md)",
-			       cfg->gdb_port ? "--gdb" : "--trace");
+	if (cfg->trace)
+		return err_set(e, ENOSYS, "--trace: not built yet (docs/roadmap.md)");
 	if (cfg->no_net && cfg->nnets)
 		return err_set(e, EINVAL, "--net none and another --net");
 	return 0;
