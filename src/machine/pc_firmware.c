@@ -13,7 +13,9 @@
 #include <string.h>
 
 #define BIOS_LOW_END MIB(1)
-#define BIOS_LOW_MAX KIB(256) /* all that PAM registers cover: they say "shadowed" from the start */
+#define BIOS_LOW_MAX                                                                               \
+	KIB(256) /* all that PAM registers cover: they say "shadowed" from the start               \
+		  */
 
 struct pc_firmware {
 	struct fw_cfg cfg;

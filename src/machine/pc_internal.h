@@ -37,8 +37,10 @@
  */
 #define PC_VGA_HOLE 0xa0000u  /* no video memory: nobody answers up to ... */
 #define PC_UPPER_RAM 0xc0000u /* ... here; ROM area of real PCs, RAM here */
+#define PC_EBDA 0x9fc00u      /* extended BIOS data area, 1 KiB */
 #define PC_TABLES 0xe0000u    /* ACPI tables of guests started without firmware */
 #define PC_SMBIOS 0xf0000u
+#define PC_BIOS_STUB 0xf8000u /* what interrupt vectors point at without firmware */
 #define PC_LOW_RAM_END 0xb0000000ull
 #define PC_ECAM 0xb0000000ull
 #define PC_PCI_MEM32 0xc0000000ull

@@ -14,8 +14,8 @@ static void e820_add(struct pc *pc, u64 addr, u64 size, u32 type)
 /* The last KiB below 640 KiB is left to firmware data, as on every PC. */
 static void e820_init(struct pc *pc, u64 low)
 {
-	e820_add(pc, 0, 0x9fc00, E820_RAM);
-	e820_add(pc, 0x9fc00, 0x400, E820_RESERVED);
+	e820_add(pc, 0, PC_EBDA, E820_RAM);
+	e820_add(pc, PC_EBDA, PC_VGA_HOLE - PC_EBDA, E820_RESERVED);
 	e820_add(pc, PC_TABLES, MIB(1) - PC_TABLES, E820_RESERVED);
 	e820_add(pc, MIB(1), low - MIB(1), E820_RAM);
 	e820_add(pc, PC_ECAM, PCI_ECAM_SIZE, E820_RESERVED);
