@@ -108,6 +108,21 @@ bool host_cpu_init(void)
 	return true;
 }
 
+static struct host_fault enter(enum x86_mode mode)
+{
+	AREA->entry = HOST_CODE_AT;
+	AREA->far_off = HOST_CODE_AT;
+	AREA->far_sel = 0x23;
+	fault = (struct host_fault){.vector = -1};
+	running = true;
+	if (mode == X86_MODE_64)
+		host_enter64();
+	else
+		host_enter32();
+	running = false;
+	return fault;
+}
+
 struct host_fault host_cpu_run(enum x86_mode mode, const u8 *code, unsigned n)
 {
 	u8 *at = (u8 *)(uintptr_t)HOST_CODE_AT;
@@ -118,17 +133,14 @@ struct host_fault host_cpu_run(enum x86_mode mode, const u8 *code, unsigned n)
 	memcpy(at + n + 1, mode == X86_MODE_64 ? &rel : &abs, 4);
 	at[n + 5] = 0x33;
 	at[n + 6] = 0;
-	AREA->entry = (uintptr_t)at;
-	AREA->far_off = (u32)(uintptr_t)at;
-	AREA->far_sel = 0x23;
-	fault = (struct host_fault){.vector = -1};
-	running = true;
-	if (mode == X86_MODE_64)
-		host_enter64();
-	else
-		host_enter32();
-	running = false;
-	return fault;
+	return enter(mode);
+}
+
+struct host_fault host_cpu_branch(enum x86_mode mode, const u8 *code, unsigned n)
+{
+	memset((void *)HOST_CODE, 0xf4, WAY_OUT - HOST_CODE);
+	memcpy((void *)HOST_CODE_AT, code, n);
+	return enter(mode);
 }
 
 bool host_cpu_has(unsigned feature)

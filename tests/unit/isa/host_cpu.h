@@ -10,7 +10,7 @@
 
 /* Fixed addresses below 2 GiB, so that 32-bit code and disp32 reach them. */
 #define HOST_AREA 0x20000000
-#define HOST_CODE 0x00a00000 /* one page: the instruction and the way out */
+#define HOST_CODE 0x00a00000		 /* one page: the instruction and the way out */
 #define HOST_CODE_AT (HOST_CODE + 0x400) /* where host_cpu_run puts it */
 #define HOST_DATA 0x00900000 /* scratch memory, HOST_DATA_SIZE bytes, a hole on both sides */
 #define HOST_DATA_SIZE 0x2000
@@ -54,6 +54,11 @@ bool host_cpu_init(void);
 struct host_area *host_cpu_area(void);
 /* Run the n bytes of one instruction; state in and out is host_cpu_area(). */
 struct host_fault host_cpu_run(enum x86_mode mode, const u8 *code, unsigned n);
+/*
+ * The same for a branch: everything around it in the page is HLT, which in ring
+ * 3 is #GP where control arrived (fault.rip); a #GP at rip 0 is the branch's own.
+ */
+struct host_fault host_cpu_branch(enum x86_mode mode, const u8 *code, unsigned n);
 bool host_cpu_has(unsigned feature); /* enum x86_feature */
 u64 host_cpu_xcr0(void);
 u32 host_cpu_xsave_size(void); /* of the standard area for XCR0 */

@@ -45,6 +45,8 @@ bool diff_gen_make(struct diff_gen *g, unsigned row, struct x86_insn *in, struct
  */
 bool diff_gen_next(struct diff_gen *g, unsigned row, const struct x86_insn *first,
 		   const struct diff_state *st, struct x86_insn *in);
+/* Where the ModRM (or moffs) operand lies, the instruction standing at HOST_CODE_AT. */
+u64 diff_address(const struct x86_insn *in, const struct diff_state *st);
 struct diff_rng *diff_gen_rng(struct diff_gen *g);
 
 /* Offset of a component in the host's standard XSAVE area, and its size (CPUID leaf 13). */

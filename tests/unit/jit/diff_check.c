@@ -36,7 +36,7 @@ void diff_run_host(const struct diff_case *dc, struct diff_outcome *out)
 	a->rflags = dc->start.rflags;
 	memcpy(a->xsave, dc->start.xsave, sizeof(a->xsave));
 	memcpy((void *)HOST_DATA, dc->data, sizeof(dc->data));
-	f = host_cpu_run(dc->insn[0].mode, code, dc->bytes);
+	f = (dc->branch ? host_cpu_branch : host_cpu_run)(dc->insn[0].mode, code, dc->bytes);
 	memcpy(out->st.gpr, a->gpr, sizeof(a->gpr));
 	out->st.rflags = a->rflags;
 	memcpy(out->st.xsave, a->xsave, sizeof(a->xsave));
@@ -45,6 +45,8 @@ void diff_run_host(const struct diff_case *dc, struct diff_outcome *out)
 	out->error = f.error;
 	out->cr2 = f.addr;
 	out->rip = f.vector < 0 ? dc->bytes : f.rip;
+	if (dc->branch && f.vector == X86_GP && f.rip)
+		out->vector = -1; /* arrived at a HLT */
 }
 
 /* The result of a 16-bit double shift by more than 16 is undefined (SDM vol. 2, SHLD). */
@@ -164,6 +166,8 @@ static unsigned completed(const struct diff_case *dc, const struct diff_outcome 
 
 	if (host->vector < 0)
 		return dc->n;
+	if (dc->branch)
+		return host->rip != 0;
 	while (i < dc->n && at < host->rip)
 		at += dc->insn[i++].len;
 	return i;
@@ -205,6 +209,9 @@ static u64 defined_flags(const struct diff_case *dc, const struct diff_outcome *
 		undef = (undef & ~(u64)dc->insn[i].row->f_written) | dc->insn[i].row->f_undef;
 	if (dc->translated)
 		undef |= dead_flags(dc, n);
+	/* Over an indirect jump flags are carried only to code that looks at them. */
+	if (dc->translated && dc->branch && dc->insn[0].opnd[0].kind != X86_OPND_REL)
+		return X86_F_DF;
 	return (X86_F_STATUS | X86_F_DF) & ~undef;
 }
 

@@ -15,6 +15,7 @@
 struct diff_case {
 	struct x86_insn insn[DIFF_SEQUENCE];
 	unsigned n, bytes;
+	bool branch;	 /* one near branch; the outcome's rip says where it led */
 	bool translated; /* flags that nothing reads any more need not be right at a fault */
 	struct diff_state start;
 	u8 data[HOST_DATA_SIZE];

@@ -444,6 +444,19 @@ static void aim_vsib(struct diff_gen *g, struct x86_insn *in, struct diff_state 
 	}
 }
 
+u64 diff_address(const struct x86_insn *in, const struct diff_state *st)
+{
+	u64 a = (u64)in->disp;
+
+	if (in->mem_base == X86_REG_RIP)
+		a += HOST_CODE_AT + in->len;
+	else if (in->mem_base != X86_REG_NONE)
+		a += st->gpr[in->mem_base];
+	if (in->mem_index != X86_REG_NONE)
+		a += st->gpr[in->mem_index] * in->mem_scale;
+	return in->adsize == 4 ? (u32)a : a;
+}
+
 /* Rewrite a displacement so that an operand without base hits the scratch memory. */
 static bool aim_disp(struct diff_gen *g, struct x86_insn *in, u64 to)
 {

@@ -61,19 +61,6 @@ static u32 gprs(const struct x86_insn *in, bool write)
 	return mask;
 }
 
-static u64 address(const struct x86_insn *in)
-{
-	u64 a = (u64)in->disp;
-
-	if (in->mem_base == X86_REG_RIP)
-		a += HOST_CODE_AT + in->len;
-	else if (in->mem_base != X86_REG_NONE)
-		a += dc.start.gpr[in->mem_base];
-	if (in->mem_index != X86_REG_NONE)
-		a += dc.start.gpr[in->mem_index] * in->mem_scale;
-	return in->adsize == 4 ? (u32)a : a;
-}
-
 /* Bytes of memory that may change: of one explicit operand; others are not looked at. */
 static void check_memory(const struct x86_insn *in)
 {
@@ -83,7 +70,7 @@ static void check_memory(const struct x86_insn *in)
 		return;
 	for (unsigned i = 0; i < in->nopnds; i++)
 		if (in->opnd[i].kind == X86_OPND_MEM && in->opnd[i].write) {
-			from = address(in) - HOST_DATA;
+			from = diff_address(in, &dc.start) - HOST_DATA;
 			size = in->opnd[i].size;
 		}
 	for (u64 i = 0; i < HOST_DATA_SIZE; i++)
