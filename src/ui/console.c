@@ -108,16 +108,6 @@ static void sink_flush(struct sink *s)
 	s->out_events = want;
 }
 
-static void console_flush(void *opaque)
-{
-	struct console *c = opaque;
-
-	io_timer_cancel(loop_clock(c->l), &c->timer);
-	c->flushed = c->total;
-	list_for_each_safe (it, tmp, &c->sinks)
-		sink_flush(list_entry(it, struct sink, link));
-}
-
 static void on_sink_writable(void *opaque, u32 events)
 {
 	struct sink *s = opaque;
@@ -260,17 +250,19 @@ static void on_sink_readable(void *opaque, u32 events)
 	input_offer(c);
 }
 
-/* Posted work: what the vCPU printed, and input that cannot be polled. */
-static void console_work(void *opaque)
+/* Timer and posted work: output to all sinks, and input that cannot be polled. */
+static void console_flush(void *opaque)
 {
 	struct console *c = opaque;
 
-	console_flush(c);
+	io_timer_cancel(loop_clock(c->l), &c->timer);
+	c->flushed = c->total;
 	list_for_each_safe (it, tmp, &c->sinks) {
 		struct sink *s = list_entry(it, struct sink, link);
 
-		if (s->plain_in && c->input_len < INPUT_MAX)
+		if (s->plain_in && !s->cfg.own && c->input_len < INPUT_MAX)
 			on_sink_readable(s, EPOLLIN);
+		sink_flush(s);
 	}
 }
 
@@ -346,7 +338,7 @@ int console_create(struct loop *l, struct console **out, struct err *e)
 	c->l = l;
 	list_init(&c->sinks);
 	c->timer = (struct io_timer){.fn = console_flush, .opaque = c};
-	c->work = (struct loop_work){.fn = console_work, .opaque = c};
+	c->work = (struct loop_work){.fn = console_flush, .opaque = c};
 	for (unsigned i = 0; i < CONSOLE_PORTS; i++) {
 		c->port[i].chr.ops = &port_ops;
 		c->port[i].console = c;

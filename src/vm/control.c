@@ -281,11 +281,13 @@ static int read_line(int fd, char **out, struct err *e)
 
 		if (n <= 0 || line[len] == '\n') {
 			line[len] = 0;
-			*out = line;
-			if (n > 0)
+			if (n > 0) {
+				*out = line;
 				return 0;
+			}
 			free(line);
-			return err_set(e, EPIPE, "the machine closed the connection");
+			err_set(e, EPIPE, "the machine closed the connection");
+			return -EPIPE;
 		}
 		if (++len < size)
 			continue;

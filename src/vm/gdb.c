@@ -712,7 +712,7 @@ static size_t take(struct gdb *g)
 	len = (size_t)(hash - (char *)g->in);
 	for (size_t i = 1; i < len; i++)
 		sum = (u8)(sum + g->in[i]);
-	if (hex_value(hash[1]) << 4 != (sum & 0xf0) || hex_value(hash[2]) != (sum & 15)) {
+	if (hex_value(hash[1]) * 16 != (sum & 0xf0) || hex_value(hash[2]) != (sum & 15)) {
 		send_all(g, "-", 1);
 		return len + 3;
 	}
