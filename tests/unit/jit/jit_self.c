@@ -216,3 +216,8 @@ uint64_t self_call(struct x86_vcpu *c, uint64_t (*fn)(uint64_t, uint64_t, uint64
 	}
 	return c->gpr[X86_RAX];
 }
+
+int x86_exec(struct x86_vcpu *c, const struct x86_insn *in)
+{
+	return x86_interp_step(c);
+}

@@ -64,15 +64,17 @@ static int tables_create(struct jit *j)
 	j->max_units = j->size / 128;
 	j->max_sites = j->size / 16;
 	j->max_pcs = j->size / 8;
+	j->max_insns = j->size / 512;
 	j->max_maps = j->size / 256;
 	j->max_pages = j->size / 256;
 	j->unit = table_map(j->max_units * sizeof(*j->unit));
 	j->site = table_map(j->max_sites * sizeof(*j->site));
 	j->pc = table_map(j->max_pcs * sizeof(*j->pc));
+	j->insn = table_map(j->max_insns * sizeof(*j->insn));
 	j->map = table_map(j->max_maps * sizeof(*j->map));
 	j->page = table_map(j->max_pages * sizeof(*j->page));
 	j->xl = table_map(sizeof(struct xl));
-	return j->unit && j->site && j->pc && j->map && j->page && j->xl ? 0 : -ENOMEM;
+	return j->unit && j->site && j->pc && j->insn && j->map && j->page && j->xl ? 0 : -ENOMEM;
 }
 
 static void options_read(struct jit *j)
@@ -135,6 +137,7 @@ void jit_host_destroy(struct jit *j)
 	unmap(j->unit, j->max_units * sizeof(*j->unit));
 	unmap(j->site, j->max_sites * sizeof(*j->site));
 	unmap(j->pc, j->max_pcs * sizeof(*j->pc));
+	unmap(j->insn, j->max_insns * sizeof(*j->insn));
 	unmap(j->map, j->max_maps * sizeof(*j->map));
 	unmap(j->page, j->max_pages * sizeof(*j->page));
 	unmap(j->xl, sizeof(struct xl));

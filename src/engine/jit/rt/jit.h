@@ -95,6 +95,7 @@ struct jit_site {
 	u8 len;	   /* MEM, EXEC: length of the guest instruction */
 	u8 size;   /* MEM: bytes */
 	u8 access; /* MEM: enum x86_access */
+	u32 insn;  /* EXEC: its decoded form in jit.insn, 0 = decode it again */
 	struct jit_recipe recipe; /* on the way to an indirect jump, or of the jump itself */
 	/* MEM: a page fault is for the interpreter to judge, as bytes of the operand may be
 	 * disabled by a mask, or #GP for misalignment comes first. */
@@ -123,6 +124,7 @@ static_assert(sizeof(struct jit_cpu) <= sizeof(((struct x86_vcpu *)0)->rt), "rt 
 struct jit_thunks {
 	u32 miss, stale, flags, link, mem, exec, poll, fpu; /* code offsets, entered by jumps */
 	u32 leave;					    /* to the caller of enter */
+	u32 dispatch;					    /* on at x86_vcpu.rip */
 	u32 enter;					    /* void enter(vcpu, host address) */
 };
 
@@ -143,6 +145,8 @@ struct jit {
 	u32 nunits, max_units;
 	struct jit_site *site;
 	u32 nsites, max_sites;
+	struct x86_insn *insn; /* [0] is unused */
+	u32 ninsns, max_insns;
 	struct jit_pc *pc;
 	u32 npcs, max_pcs;
 	struct jit_map *map;

@@ -96,14 +96,11 @@ static bool must_leave(struct jit *j, struct x86_vcpu *c)
 	       atomic_load_explicit(&j->flush_wanted, memory_order_relaxed);
 }
 
+/* To c->rip through the jump table, as an indirect jump would; it makes the unit if there is none.
+ */
 static const void *go_on(struct jit *j, struct x86_vcpu *c)
 {
-	struct jit_unit *u;
-
-	if (must_leave(j, c))
-		return NULL;
-	u = unit_at(j, c, false);
-	return u ? jit_host(j, u->e2) : NULL;
+	return must_leave(j, c) ? NULL : jit_host(j, j->thunk.dispatch);
 }
 
 static u64 recipe_flags(u8 op, u64 a, u64 b, unsigned size)
@@ -256,7 +253,8 @@ static const void *resume(struct jit *j, struct x86_vcpu *c, const struct jit_si
 	return jit_host(j, s->next);
 }
 
-/* One instruction by the interpreter; it ends the interrupt shadow of the one before. */
+/* One instruction by the interpreter, fetched anew; it ends the interrupt shadow of the one before.
+ */
 static int step_one(struct x86_vcpu *c)
 {
 	c->sti_shadow = c->movss_shadow = false;
@@ -277,7 +275,13 @@ const void *jit_on_exec(struct x86_vcpu *c, u64 unused, u32 site)
 
 	c->rip = site_rip(j, s);
 	recipe_apply(c, &s->recipe);
-	return step(j, c, s);
+	if (!s->insn)
+		return step(j, c, s);
+	c->sti_shadow = c->movss_shadow = false;
+	c->insn_count++;
+	if (x86_exec(c, &j->insn[s->insn]) < 0)
+		return NULL;
+	return resume(j, c, s);
 }
 
 static bool canonical(u64 v)

@@ -190,7 +190,7 @@ void jit_reset(struct jit *j)
 		j->page_hash[i] = NULL;
 	}
 	j->nunits = j->nsites = j->npcs = j->nmaps = j->npages = 0;
-	j->nsites = 1; /* site 0 means none */
+	j->nsites = j->ninsns = 1; /* site 0 and insn 0 mean none */
 	j->hot.pos = j->code_begin;
 	j->hot.full = j->cold.full = false;
 	j->cold.pos = j->cold_start;

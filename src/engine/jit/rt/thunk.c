@@ -93,6 +93,18 @@ static void thunk_save(struct emit *e)
 	emit_patch(e->base, no_df, e->pos);
 }
 
+/* Go on at x86_vcpu.rip with the flags as they are: an indirect jump to it. */
+static void thunk_dispatch(struct jit *j, struct emit *e)
+{
+	struct emit_mem recipe = {EMIT_NONE, EMIT_NONE, 1, true, (s32)GS_RT(recipe)};
+
+	j->thunk.dispatch = e->pos;
+	emit_mov_mi(e, false, &recipe, 0);
+	emit_gs(e, OP_MOV_RM, true, JIT_S1, GS_OFF(rip));
+	emit_rr(e, OP_MOVZX16, false, JIT_S2, JIT_S1);
+	emit_jmp_gs(e, JIT_S2, GS_RT(jc));
+}
+
 typedef const void *(*handler_fn)(struct x86_vcpu *c, u64 value, u32 site);
 
 /* Save, call fn(vcpu, r11, r10), go where it says; to `leave` if it says NULL. */
@@ -128,6 +140,7 @@ void jit_thunks_emit(struct jit *j)
 	resume = e->pos;
 	emit_gs(e, OP_MOV_MR, true, RAX, GS_RT(temp));
 	thunk_load(e);
+	thunk_dispatch(j, e);
 	j->thunk.miss = thunk_call(e, jit_on_miss, leave, resume);
 	j->thunk.stale = thunk_call(e, jit_on_stale, leave, resume);
 	j->thunk.flags = thunk_call(e, jit_on_flags, leave, resume);

@@ -215,6 +215,18 @@ static void emit_lea_insn(struct xl *x, const struct xl_insn *t)
 	store_victims(x, victims_written(in));
 }
 
+/* The decoded form of an instruction that C executes, where looking it up again is not dearer. */
+static u32 keep_insn(struct xl *x, const struct xl_insn *t)
+{
+	struct jit *j = x->j;
+	u8 cls = t->in.row->cls;
+
+	if ((cls != X86_C_SYSTEM && cls != X86_C_STRING) || j->ninsns == j->max_insns)
+		return 0;
+	j->insn[j->ninsns] = t->in;
+	return j->ninsns++;
+}
+
 static void emit_exec(struct xl *x, unsigned i)
 {
 	const struct xl_insn *t = &x->insn[i];
@@ -222,6 +234,7 @@ static void emit_exec(struct xl *x, unsigned i)
 
 	x->j->site[site].len = t->in.len;
 	x->j->site[site].next = t->ends ? 0 : ~0u;
+	x->j->site[site].insn = keep_insn(x, t);
 	emit_mov_ri(x->e, S2, site);
 	emit_jmp(x->e, x->j->thunk.exec);
 }
