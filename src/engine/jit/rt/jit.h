@@ -10,7 +10,7 @@
  * from a chain need no undoing when the guest changes its page tables: the
  * small xtlb is cleared and everything that was stale stops matching.
  *
- *	e0   from an indirect jump: r11 = target rip, nothing known
+ *	e0   from an indirect jump: r15 = target rip, nothing known
  *	e1   from a direct jump of another page: rip and mode are right
  *	e2   from the same page, or after a check in C
  *
@@ -33,8 +33,8 @@
 #define JIT_MAX_INSN 96u     /* guest instructions of a unit */
 #define JIT_UNIT_ROOM 65536u /* code bytes that must be free before a translation */
 
-/* Host registers that generated code uses; the guest's r10 and r11 live in memory. */
-enum { JIT_S1 = 11, JIT_S2 = 10 };
+/* Host registers that generated code uses; the guest's r14 and r15 live in memory. */
+enum { JIT_S1 = 15, JIT_S2 = 14 };
 
 struct jit_map {
 	u64 lin, gpa; /* page addresses */
@@ -86,7 +86,7 @@ struct jit_recipe {
 	s32 imm;
 };
 
-/* A place where generated code may call out; r10 holds its index. */
+/* A place where generated code may call out; r14 holds its index. */
 struct jit_site {
 	u32 unit;  /* index */
 	s32 rip;   /* guest address concerned, relative to the unit's rip */

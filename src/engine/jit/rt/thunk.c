@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The seam between C and generated code, itself generated: into it (enter), and
- * out of it to a C handler and back in (the thunks). Guest r10 and r11 are in
+ * out of it to a C handler and back in (the thunks). Guest r14 and r15 are in
  * memory at every seam; everything else moves between host registers and
  * x86_vcpu here.
  */
@@ -107,7 +107,7 @@ static void thunk_dispatch(struct jit *j, struct emit *e)
 
 typedef const void *(*handler_fn)(struct x86_vcpu *c, u64 value, u32 site);
 
-/* Save, call fn(vcpu, r11, r10), go where it says; to `leave` if it says NULL. */
+/* Save, call fn(vcpu, r15, r14), go where it says; to `leave` if it says NULL. */
 static u32 thunk_call(struct emit *e, handler_fn fn, u32 leave, u32 resume)
 {
 	u32 at = e->pos;

@@ -4,7 +4,7 @@
  * instruction is, translate_mem.c writes memory accesses, translate_emit.c the
  * instructions. Works under the lock of struct jit, one unit at a time.
  *
- * Every guest register but r10 and r11 is in the host register of its name,
+ * Every guest register but r14 and r15 is in the host register of its name,
  * those two are in memory and generated code uses the host's as scratch (S1,
  * S2). The guest's status flags and DF are the host's. At the first byte of
  * each guest instruction's code this holds exactly, so an instruction can be
@@ -118,7 +118,7 @@ u32 xl_gpr_written(const struct x86_insn *in);
 struct jit_map *xl_map_of(const struct xl *x, u64 rip);
 
 /* translate_mem.c */
-/* Save status flags in rax (whose value goes to temp[1]), and back; neither touches r10, r11. */
+/* Save status flags in rax (whose value goes to temp[1]), and back; neither touches S1, S2. */
 void xl_flags_save(struct emit *e);
 void xl_flags_restore(struct emit *e);
 /* Save status flags in jit_cpu.flags (JIT_RECIPE_SAVED); clobbers S1. */

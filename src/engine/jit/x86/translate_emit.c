@@ -174,7 +174,7 @@ static void emit_mem(struct xl *x, unsigned i)
 	else
 		xl_access(x, i, &ea, m->size, m->write ? X86_WRITE : X86_READ, dst);
 	load_victims(x, victims_to_load(in, false));
-	if (xl_has_high(in)) { /* ah..bh cannot be had together with r10 or r11 */
+	if (xl_has_high(in)) { /* ah..bh cannot be had together with r14 or r15 */
 		emit_gs(x->e, OP_MOV_MR, true, RSI, GS_RT(temp[2]));
 		emit_mov_rr(x->e, RSI, dst);
 		emit_on_pointer(x, in, RSI, disp);
