@@ -3,6 +3,7 @@
 #include "machine/pc_internal.h"
 
 #include "base/bits.h"
+#include "host/log.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -64,6 +65,13 @@ static struct pc_virtio *virtio_new(struct pc *pc, struct err *e)
 	return v;
 }
 
+/* A driver's fault: the guest may do it as often as it likes, so the log is limited. */
+static void on_broken(struct virtio_dev *d)
+{
+	log_guest(LOG_WARN, "%s: the guest's driver broke it (%s); it waits for a reset",
+		  d->ops->name, d->broken);
+}
+
 /* Puts the device that virtio_new gave last into its slot. */
 static int virtio_attach(struct pc *pc, struct virtio_dev *dev, u32 class_code, struct err *e)
 {
@@ -72,6 +80,7 @@ static int virtio_attach(struct pc *pc, struct virtio_dev *dev, u32 class_code, 
 	struct virtio_pci *p = &pc->virtio[slot]->pci;
 	int err = virtio_pci_init(p, dev, class_code);
 
+	dev->on_broken = on_broken;
 	if (!err)
 		err = pci_attach(&pc->pci, slot, &p->func, &intx,
 				 (u8)(PC_PCI_GSI + slot % PC_PCI_GSIS));

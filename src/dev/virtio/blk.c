@@ -14,12 +14,29 @@ static struct virtio_blk *blk_of(struct virtio_dev *d)
 	return container_of(d, struct virtio_blk, dev);
 }
 
+static void done(struct io_block_req *io, int err);
+
+static bool have_req(const struct virtio_blk *b)
+{
+	return b->free || b->nused < VIRTIO_BLK_REQS;
+}
+
+/* Only after have_req. */
 static struct virtio_blk_req *req_get(struct virtio_blk *b)
 {
 	struct virtio_blk_req *r = b->free;
 
-	b->free = r->next_free;
 	b->in_flight++;
+	if (r) {
+		b->free = r->next_free;
+		return r;
+	}
+	r = &b->req[b->nused++];
+	r->blk = b;
+	r->io.done = done;
+	r->chain.cap = ARRAY_LEN(r->iov);
+	r->chain.iov = r->iov;
+	r->chain.gpa = r->gpa;
 	return r;
 }
 
@@ -113,7 +130,7 @@ static void done(struct io_block_req *io, int err)
 	struct virtio_blk_req *r = container_of(io, struct virtio_blk_req, io);
 	struct virtio_blk *b = r->blk;
 	struct virtq *q = r->q;
-	bool starved = !b->free;
+	bool starved = !have_req(b);
 	enum virtio_blk_status status = err ? VIRTIO_BLK_S_IOERR : VIRTIO_BLK_S_OK;
 
 	if (!err && r->flush_after && !b->dev.resetting) {
@@ -240,18 +257,21 @@ static enum virtio_blk_status start(struct virtio_blk_req *r, u64 sector, bool *
 
 static bool serve_one(struct virtio_blk *b, struct virtq *q)
 {
-	struct virtio_blk_req *r = b->free;
+	struct virtio_blk_req *r;
 	struct virtio_blk_outhdr h;
 	enum virtio_blk_status status;
 	bool answered = false;
 
-	if (!virtq_pop(q, &r->chain))
-		return false;
-	if (r->chain.out_len < sizeof(h) || !r->chain.in_len) {
-		virtio_break(&b->dev, "block request without header or status");
+	r = req_get(b);
+	if (!virtq_pop(q, &r->chain)) {
+		req_put(r);
 		return false;
 	}
-	req_get(b);
+	if (r->chain.out_len < sizeof(h) || !r->chain.in_len) {
+		virtio_break(&b->dev, "block request without header or status");
+		req_put(r);
+		return false;
+	}
 	r->q = q;
 	r->flush_after = false;
 	r->io.niov = 0;
@@ -270,9 +290,9 @@ static void serve(struct virtio_blk *b, struct virtq *q)
 {
 	do {
 		virtq_kicks_off(q);
-		while (b->free && serve_one(b, q))
+		while (have_req(b) && serve_one(b, q))
 			;
-	} while (b->free && virtq_kicks_on(q));
+	} while (have_req(b) && virtq_kicks_on(q));
 	commit(b);
 	virtq_interrupt(q);
 }
@@ -347,16 +367,5 @@ void virtio_blk_init(struct virtio_blk *b, struct gpa_map *mem, struct io_block 
 	b->dev.config = (u8 *)&b->config;
 	b->dev.config_len = sizeof(b->config);
 	b->free = NULL;
-	b->in_flight = 0;
-	for (unsigned i = VIRTIO_BLK_REQS; i-- > 0;) {
-		struct virtio_blk_req *r = &b->req[i];
-
-		r->blk = b;
-		r->io.done = done;
-		r->chain.cap = ARRAY_LEN(r->iov);
-		r->chain.iov = r->iov;
-		r->chain.gpa = r->gpa;
-		r->next_free = b->free;
-		b->free = r;
-	}
+	b->in_flight = b->nused = 0;
 }

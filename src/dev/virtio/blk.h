@@ -42,6 +42,7 @@ struct virtio_blk {
 	struct io_block *back;
 	struct virtio_blk_req *free;
 	unsigned in_flight;
+	unsigned nused; /* requests that were ever used: the others are untouched memory */
 	struct virtio_blk_req req[VIRTIO_BLK_REQS];
 };
 

@@ -9,6 +9,8 @@
 #define CONTROL_RX 2
 #define CONTROL_TX 3
 
+#define CHAIN_MAX MIB(1) /* bytes of output taken from one chain */
+
 /* Control messages owed, in the order in which they are sent. */
 enum owed { OWE_ADD = 1, OWE_CONSOLE = 2, OWE_NAME = 4, OWE_OPEN = 8, OWE_RESIZE = 16 };
 
@@ -83,6 +85,19 @@ static void more_input(struct virtio_console_port *p)
 		p->chr->ops->rx_ready(p->chr);
 }
 
+/* Drivers send at most some pages at once; what a chain has beyond CHAIN_MAX is dropped. */
+static void write_chain(struct virtio_console_port *p, const struct virtq_chain *c)
+{
+	u64 left = CHAIN_MAX;
+
+	for (unsigned i = 0; p->chr && left && i < c->nout; i++) {
+		u64 n = min_u64(left, c->iov[i].len);
+
+		p->chr->ops->write(p->chr, c->iov[i].base, n);
+		left -= n;
+	}
+}
+
 static void transmit(struct virtio_console_port *p, struct virtq *q)
 {
 	VIRTQ_CHAIN(c);
@@ -90,8 +105,7 @@ static void transmit(struct virtio_console_port *p, struct virtq *q)
 	do {
 		virtq_kicks_off(q);
 		while (virtq_pop(q, &c)) {
-			for (unsigned i = 0; p->chr && i < c.nout; i++)
-				p->chr->ops->write(p->chr, c.iov[i].base, c.iov[i].len);
+			write_chain(p, &c);
 			virtq_push(q, &c, 0);
 		}
 	} while (virtq_kicks_on(q));

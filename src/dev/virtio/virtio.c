@@ -47,6 +47,8 @@ void virtio_break(struct virtio_dev *d, const char *why)
 		return;
 	d->broken = why;
 	d->status |= VIRTIO_STATUS_NEEDS_RESET;
+	if (d->on_broken)
+		d->on_broken(d);
 	if (d->status & VIRTIO_STATUS_DRIVER_OK && d->transport.config_irq)
 		d->transport.config_irq(d->transport.opaque);
 }

@@ -93,6 +93,8 @@ struct virtio_dev {
 	bool resetting;
 	bool dma_off;	    /* PCI bus mastering is off: no access to queues */
 	const char *broken; /* why NEEDS_RESET, for logs; NULL if it is not */
+	/* The board wants to know of it, once each time. May be NULL. */
+	void (*on_broken)(struct virtio_dev *d);
 	struct virtio_transport transport;
 };
 

@@ -344,6 +344,20 @@ static void t_rom_cannot_be_written(void)
 	CHECK_BROKEN();
 }
 
+static void count_broken(struct virtio_dev *d)
+{
+	e.busy = d->broken != NULL; /* a place to note it */
+}
+
+static void t_board_is_told(void)
+{
+	setup(0);
+	e.dev.on_broken = count_broken;
+	fake_add(&f, 0, (struct fake_seg[]){{FAKE_DATA, 0, false}}, 1);
+	fake_kick(&f, 0);
+	CHECK(e.busy);
+}
+
 static void t_reset_recovers(void)
 {
 	bad_chain((struct fake_seg[]){{FAKE_DATA, 0, false}}, 1);
@@ -437,6 +451,7 @@ int main(void)
 	RUN(t_indirect_loops_and_nests);
 	RUN(t_bad_rings);
 	RUN(t_rom_cannot_be_written);
+	RUN(t_board_is_told);
 	RUN(t_reset_recovers);
 	RUN(t_slow_reset_shows_in_status);
 	RUN(t_features);
