@@ -26,10 +26,12 @@
 #include "engine/jit/host/x86_64/emit.h"
 #include "engine/jit/x86/cpu.h"
 
-#define JIT_XTLB 1024u	     /* entries, a power of two */
-#define JIT_JC 65536u	     /* jump table: one entry per low 16 bits of rip */
-#define JIT_HASH 32768u	     /* unit and map hash heads */
-#define JIT_HEAT 16384u	     /* visit counters of cold code */
+#define JIT_XTLB 1024u	/* entries, a power of two */
+#define JIT_JC 65536u	/* jump table: one entry per low 16 bits of rip */
+#define JIT_HASH 32768u /* unit and map hash heads */
+#define JIT_HEAT 16384u /* visit counters of cold code */
+#define JIT_DROPS_MAX                                                                              \
+	5u /* each write that costs a page its translations doubles the visits it needs */
 #define JIT_MAX_INSN 96u     /* guest instructions of a unit */
 #define JIT_UNIT_ROOM 65536u /* code bytes that must be free before a translation */
 
@@ -42,11 +44,13 @@ struct jit_map {
 	u32 key, id;
 	struct jit_map *hash_next, *page_next;
 	struct jit_unit *units;
+	struct jit_page *page;
 	bool dead;
 };
 
 struct jit_page {
 	u64 gpa;
+	u32 drops; /* times its translations were lost to a write */
 	struct jit_map *maps;
 	struct jit_page *hash_next;
 };
@@ -122,10 +126,10 @@ static_assert(sizeof(struct jit_cpu) <= sizeof(((struct x86_vcpu *)0)->rt), "rt 
 #define GS_OFF(field) ((u32)offsetof(struct x86_vcpu, field))
 
 struct jit_thunks {
-	u32 miss, stale, flags, link, mem, exec, poll, fpu; /* code offsets, entered by jumps */
-	u32 leave;					    /* to the caller of enter */
-	u32 dispatch;					    /* on at x86_vcpu.rip */
-	u32 enter;					    /* void enter(vcpu, host address) */
+	u32 go, miss, stale, flags, link, mem, exec, poll, fpu; /* code offsets, entered by jumps */
+	u32 leave;						/* to the caller of enter */
+	u32 dispatch;						/* on at x86_vcpu.rip */
+	u32 enter;						/* void enter(vcpu, host address) */
 };
 
 /* What the translator needs while it works; under the lock. */
@@ -179,9 +183,15 @@ static inline const void *jit_host(const struct jit *j, u32 off)
 	return j->rx + off;
 }
 
-static inline unsigned jit_xtlb_index(u64 lin)
+/* Maps of one page for different mmu modes (stac, clac) have entries of their own. */
+static inline unsigned jit_xtlb_index(u64 lin, u32 key)
 {
-	return (unsigned)(lin >> 12) & (JIT_XTLB - 1);
+	return ((unsigned)(lin >> 12) ^ (key >> 2 & 3) * 341) & (JIT_XTLB - 1);
+}
+
+static inline unsigned jit_heat_index(u64 rip)
+{
+	return (unsigned)((rip * 0x9e3779b97f4a7c15ULL) >> 40) & (JIT_HEAT - 1);
 }
 
 /* Can code of this mode be translated at all? */

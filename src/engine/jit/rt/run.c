@@ -16,16 +16,12 @@ bool jit_translatable(u32 key)
 	return mode == X86_MODE_64 || (mode == X86_MODE_32 && (key & X86_KEY_SS32));
 }
 
-static unsigned heat_index(u64 rip)
+static bool heat_is_hot(struct jit *j, const struct jit_map *m, u64 rip)
 {
-	return (unsigned)((rip * 0x9e3779b97f4a7c15ULL) >> 40) & (JIT_HEAT - 1);
-}
+	u8 *h = &j->heat[jit_heat_index(rip)];
+	u32 wanted = j->hot_visits << m->page->drops;
 
-static bool heat_is_hot(struct jit *j, u64 rip)
-{
-	u8 *h = &j->heat[heat_index(rip)];
-
-	if (*h >= j->hot_visits)
+	if (*h >= (wanted < 255 ? wanted : 255))
 		return true;
 	++*h;
 	return false;
@@ -35,7 +31,7 @@ static bool heat_is_hot(struct jit *j, u64 rip)
 static struct jit_map *map_at(struct jit *j, struct x86_vcpu *c, u64 rip)
 {
 	struct jit_cpu *x = jit_cpu(c);
-	unsigned i = jit_xtlb_index(rip);
+	unsigned i = jit_xtlb_index(rip, c->mode_key);
 	struct jit_map *m = x->xmap[i];
 	u64 gpa;
 	const u8 *host;
@@ -75,7 +71,7 @@ static struct jit_unit *unit_at(struct jit *j, struct x86_vcpu *c, bool plain)
 	if (!m)
 		return NULL;
 	u = jit_unit_find(j, m, c->rip, plain);
-	if (!u && (plain || heat_is_hot(j, c->rip))) {
+	if (!u && (plain || heat_is_hot(j, m, c->rip))) {
 		if (jit_full(j))
 			atomic_store(&j->flush_wanted, 1);
 		else
@@ -98,9 +94,13 @@ static bool must_leave(struct jit *j, struct x86_vcpu *c)
 
 /* To c->rip through the jump table, as an indirect jump would; it makes the unit if there is none.
  */
+/* To the unit of c->rip by way of the jump table. */
 static const void *go_on(struct jit *j, struct x86_vcpu *c)
 {
-	return must_leave(j, c) ? NULL : jit_host(j, j->thunk.dispatch);
+	if (must_leave(j, c) || !jit_translatable(c->mode_key))
+		return NULL;
+	jit_cpu(c)->recipe = 0;
+	return jit_host(j, j->thunk.go);
 }
 
 static u64 recipe_flags(u8 op, u64 a, u64 b, unsigned size)
@@ -246,7 +246,7 @@ static const void *resume(struct jit *j, struct x86_vcpu *c, const struct jit_si
 	if (must_leave(j, c))
 		return NULL;
 	if (!s->next || c->rip != site_rip(j, s) + s->len || c->mode_key != m->key || m->dead ||
-	    jit_cpu(c)->xtlb[jit_xtlb_index(m->lin)] != m->id)
+	    jit_cpu(c)->xtlb[jit_xtlb_index(m->lin, m->key)] != m->id)
 		return go_on(j, c);
 	if (u->fpu && !c->fpu_live)
 		x86_fpu_load(c);
@@ -388,7 +388,7 @@ static void check_return_flags(struct jit *j, struct x86_vcpu *c, u64 at)
 	if (j->strict_ret || (c->mode_key & 3) != X86_MODE_64)
 		return;
 	c->rip = at;
-	m = jit_cpu(c)->xmap[jit_xtlb_index(at)];
+	m = jit_cpu(c)->xmap[jit_xtlb_index(at, c->mode_key)];
 	c->rip = rip;
 	if (!m || m->dead || m->lin != align_down(at, GPA_PAGE_SIZE))
 		return;

@@ -65,6 +65,7 @@ static struct jit_page *page_get(struct jit *j, u64 gpa)
 	p = &j->page[j->npages++];
 	p->gpa = gpa;
 	p->maps = NULL;
+	p->drops = 0;
 	p->hash_next = j->page_hash[hash64(gpa)];
 	j->page_hash[hash64(gpa)] = p;
 	return p;
@@ -85,6 +86,7 @@ struct jit_map *jit_map_get(struct jit *j, u64 lin, u64 gpa, const u8 *host, u32
 	p = page_get(j, gpa);
 	m = &j->map[j->nmaps++];
 	*m = (struct jit_map){.lin = lin, .gpa = gpa, .host = host, .key = key, .id = ++j->next_id};
+	m->page = p;
 	m->hash_next = j->map_hash[h];
 	j->map_hash[h] = m;
 	m->page_next = p->maps;
@@ -141,7 +143,7 @@ static void map_unhash(struct jit *j, struct jit_map *m)
 
 static void map_forget(struct jit *j, const struct jit_map *m)
 {
-	unsigned i = jit_xtlb_index(m->lin);
+	unsigned i = jit_xtlb_index(m->lin, m->key);
 
 	for (unsigned n = 0; n < ARRAY_LEN(j->vm->vcpu); n++) {
 		struct x86_vcpu *c = __atomic_load_n(&j->vm->vcpu[n], __ATOMIC_ACQUIRE);
@@ -155,8 +157,10 @@ static void map_forget(struct jit *j, const struct jit_map *m)
 
 static void map_drop(struct jit *j, struct jit_map *m)
 {
-	for (struct jit_unit *u = m->units; u; u = u->map_next)
+	for (struct jit_unit *u = m->units; u; u = u->map_next) {
 		unit_unhash(j, u);
+		j->heat[jit_heat_index(u->rip)] = 0; /* has to earn it again */
+	}
 	map_unhash(j, m);
 	m->dead = true;
 	map_forget(j, m);
@@ -176,6 +180,8 @@ void jit_page_written(struct x86_vm *vm, u64 gpa)
 	if (p) {
 		for (struct jit_map *m = p->maps; m; m = m->page_next)
 			map_drop(j, m);
+		if (p->maps && p->drops < JIT_DROPS_MAX)
+			p->drops++;
 		p->maps = NULL;
 	}
 	atomic_fetch_and(&s->page_flags[(gpa - s->gpa) >> GPA_PAGE_SHIFT], (u8)~GPA_PAGE_CODE);
@@ -217,7 +223,8 @@ void jit_tlb_flushed(struct x86_vcpu *c)
 
 void jit_tlb_flushed_page(struct x86_vcpu *c, u64 linear)
 {
-	jit_cpu(c)->xtlb[jit_xtlb_index(linear)] = 0;
+	for (u32 mmu = 0; mmu < X86_MMU_COUNT; mmu++)
+		jit_cpu(c)->xtlb[jit_xtlb_index(linear, mmu << 2)] = 0;
 }
 
 /* Units lie in the code area in the order of their numbers. */

@@ -598,7 +598,7 @@ enum { E1_ALIGN = 16 };
 /* Compare the xtlb's idea of this page with ours. */
 static u32 emit_map_check(struct xl *x)
 {
-	emit_grp1_gsi(x->e, 7, false, GS_RT(xtlb) + 4u * jit_xtlb_index(x->map->lin),
+	emit_grp1_gsi(x->e, 7, false, GS_RT(xtlb) + 4u * jit_xtlb_index(x->map->lin, x->map->key),
 		      (s32)x->map->id);
 	return emit_jcc(x->e, CC_NE, 0);
 }
@@ -694,7 +694,7 @@ static void emit_next_check(struct xl *x, const struct xl_insn *t)
 	x->j->site[site].recipe = t->recipe;
 	if (t->live_in)
 		xl_flags_save(x->e);
-	emit_grp1_gsi(x->e, 7, false, GS_RT(xtlb) + 4u * jit_xtlb_index(x->next->lin),
+	emit_grp1_gsi(x->e, 7, false, GS_RT(xtlb) + 4u * jit_xtlb_index(x->next->lin, x->next->key),
 		      (s32)x->next->id);
 	emit_jcc(x->e, CC_NE, x->cold->pos);
 	if (t->live_in)

@@ -112,7 +112,7 @@ u32 jit_peek_flags(const struct jit_map *m, u64 rip, u32 unknown)
 struct jit_map *xl_map_of(const struct xl *x, u64 rip)
 {
 	struct jit_cpu *cpu = jit_cpu(x->c);
-	unsigned i = jit_xtlb_index(rip);
+	unsigned i = jit_xtlb_index(rip, x->map->key);
 	struct jit_map *m = cpu->xmap[i];
 
 	if (align_down(rip, GPA_PAGE_SIZE) == x->map->lin)
