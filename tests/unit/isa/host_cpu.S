@@ -19,6 +19,9 @@
 	xrstor64 HOST_AREA + HA_XSAVE
 	pushq HOST_AREA + HA_RFLAGS
 	popfq
+	mov HOST_AREA + HA_DATA_SEL, %ds
+	mov HOST_AREA + HA_DATA_SEL, %es
+	mov HOST_AREA + HA_DATA_SEL, %ss
 	mov GPR(0), %rax
 	mov GPR(1), %rcx
 	mov GPR(2), %rdx
@@ -73,6 +76,10 @@ host_exit:
 
 /* Or a signal handler put the state there; %rsp is the host's. */
 host_fault_exit:
+	mov $0x2b, %eax
+	mov %eax, %ds
+	mov %eax, %es
+	mov %eax, %ss
 	fninit
 	pushq $0x1f80
 	ldmxcsr (%rsp)

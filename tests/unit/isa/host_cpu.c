@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/unit/isa/host_cpu.h"
 
+#include <asm/ldt.h>
 #include <cpuid.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <ucontext.h>
+#include <unistd.h>
 
 #define AREA ((struct host_area *)(uintptr_t)HOST_AREA)
 #define WAY_OUT (HOST_CODE + 0xf00) /* jmp *exit: what code jumps to after the instruction */
@@ -16,6 +19,7 @@ static_assert(offsetof(struct host_area, entry) == HA_ENTRY, "host_cpu.S");
 static_assert(offsetof(struct host_area, host_rsp) == HA_RSP, "host_cpu.S");
 static_assert(offsetof(struct host_area, far_off) == HA_FAR, "host_cpu.S");
 static_assert(offsetof(struct host_area, exit) == HA_EXIT, "host_cpu.S");
+static_assert(offsetof(struct host_area, data_sel) == HA_DATA_SEL, "host_cpu.S");
 static_assert(offsetof(struct host_area, xsave) == HA_XSAVE, "host_cpu.S");
 
 void host_enter64(void);
@@ -25,6 +29,8 @@ void host_fault_exit(void);
 
 static struct host_fault fault;
 static volatile bool running;
+static u64 start; /* offset in CS of the code being run */
+static bool have_ldt;
 static u8 alt_stack[64 * 1024];
 static struct sigaction before[32]; /* handlers that were there first, by signal */
 
@@ -57,7 +63,7 @@ static void on_signal(int sig, siginfo_t *si, void *ctx)
 	fault = (struct host_fault){.vector = g[REG_TRAPNO],
 				    .error = g[REG_ERR],
 				    .addr = g[REG_CR2],
-				    .rip = rip - AREA->entry};
+				    .rip = rip - start};
 	memcpy(AREA->xsave, uc->uc_mcontext.fpregs, host_cpu_xsave_size());
 	memset(AREA->xsave + 464, 0, 48); /* the kernel's notes in the unused part */
 	g[REG_RIP] = (greg_t)(uintptr_t)host_fault_exit;
@@ -89,6 +95,35 @@ static bool map_at(u64 addr, size_t size)
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == p;
 }
 
+enum { SEL_CODE32 = 0x23, SEL_CODE64 = 0x33, SEL_DATA = 0x2b, SEL_CODE16 = 7, SEL_DATA16 = 15 };
+
+static bool ldt_segment(unsigned entry, u32 base, bool code)
+{
+	struct user_desc d = {.entry_number = entry,
+			      .base_addr = base,
+			      .limit = 0xffff,
+			      .contents =
+				      code ? MODIFY_LDT_CONTENTS_CODE : MODIFY_LDT_CONTENTS_DATA,
+			      .useable = 1};
+
+	return syscall(SYS_modify_ldt, 0x11, &d, sizeof(d)) == 0;
+}
+
+bool host_cpu_can(enum x86_mode mode)
+{
+	return mode != X86_MODE_16 || have_ldt;
+}
+
+u64 host_cpu_code_base(enum x86_mode mode)
+{
+	return mode == X86_MODE_16 ? HOST_CODE16 : 0;
+}
+
+u64 host_cpu_data_base(enum x86_mode mode)
+{
+	return mode == X86_MODE_16 ? HOST_DATA16 : 0;
+}
+
 bool host_cpu_init(void)
 {
 	static const u8 jump[3] = {0xff, 0x24, 0x25}; /* jmp *disp32 */
@@ -103,16 +138,17 @@ bool host_cpu_init(void)
 	memcpy(out, jump, 3);
 	memcpy(out + 3, &slot, 4);
 	AREA->exit = (uintptr_t)host_exit;
-	/* 32-bit code needs usable data segments; 64-bit code does not look at them. */
-	__asm__ volatile("mov %0, %%ds; mov %0, %%es" ::"r"(0x2b));
+	have_ldt = ldt_segment(0, HOST_CODE16, true) && ldt_segment(1, HOST_DATA16, false);
 	return true;
 }
 
 static struct host_fault enter(enum x86_mode mode)
 {
-	AREA->entry = HOST_CODE_AT;
-	AREA->far_off = HOST_CODE_AT;
-	AREA->far_sel = 0x23;
+	start = HOST_CODE_AT - host_cpu_code_base(mode);
+	AREA->entry = start;
+	AREA->far_off = (u32)start;
+	AREA->far_sel = mode == X86_MODE_16 ? SEL_CODE16 : SEL_CODE32;
+	AREA->data_sel = mode == X86_MODE_16 ? SEL_DATA16 : SEL_DATA;
 	fault = (struct host_fault){.vector = -1};
 	running = true;
 	if (mode == X86_MODE_64)
@@ -123,16 +159,23 @@ static struct host_fault enter(enum x86_mode mode)
 	return fault;
 }
 
+/* jmp rel32, or a far jump, which 16-bit code needs an operand size prefix for. */
+static void put_way_out(enum x86_mode mode, u8 *at)
+{
+	u32 rel = (u32)(WAY_OUT - ((uintptr_t)at + 5)), abs = WAY_OUT;
+
+	if (mode == X86_MODE_16)
+		*at++ = 0x66;
+	at[0] = mode == X86_MODE_64 ? 0xe9 : 0xea;
+	memcpy(at + 1, mode == X86_MODE_64 ? &rel : &abs, 4);
+	at[5] = SEL_CODE64;
+	at[6] = 0;
+}
+
 struct host_fault host_cpu_run(enum x86_mode mode, const u8 *code, unsigned n)
 {
-	u8 *at = (u8 *)(uintptr_t)HOST_CODE_AT;
-	u32 rel = WAY_OUT - (HOST_CODE_AT + n + 5), abs = WAY_OUT;
-
-	memcpy(at, code, n);
-	at[n] = mode == X86_MODE_64 ? 0xe9 : 0xea; /* jmp rel32, ljmp ptr16:32 */
-	memcpy(at + n + 1, mode == X86_MODE_64 ? &rel : &abs, 4);
-	at[n + 5] = 0x33;
-	at[n + 6] = 0;
+	memcpy((void *)HOST_CODE_AT, code, n);
+	put_way_out(mode, (u8 *)HOST_CODE_AT + n);
 	return enter(mode);
 }
 

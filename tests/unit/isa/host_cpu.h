@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The host CPU as a witness: run one instruction natively in ring 3, in 64-bit
- * or 32-bit mode, from a complete register state, and get the state after it
+ * The host CPU as a witness: run one instruction natively in ring 3, in 64-, 32-
+ * or 16-bit mode, from a complete register state, and get the state after it
  * or the exception it raised. One thread only: it owns fixed low addresses and
  * the synchronous signals.
  */
@@ -14,6 +14,9 @@
 #define HOST_CODE_AT (HOST_CODE + 0x400) /* where host_cpu_run puts it */
 #define HOST_DATA 0x00900000 /* scratch memory, HOST_DATA_SIZE bytes, a hole on both sides */
 #define HOST_DATA_SIZE 0x2000
+/* 16-bit code sees the code page and the data through segments with these bases. */
+#define HOST_CODE16 HOST_CODE
+#define HOST_DATA16 (HOST_DATA - 0x1000)
 #define HOST_XSAVE_SIZE 4096
 
 /* Offsets into struct host_area, for host_cpu.S. */
@@ -22,6 +25,7 @@
 #define HA_RSP 0x90
 #define HA_FAR 0x98
 #define HA_EXIT 0xa0
+#define HA_DATA_SEL 0xa8
 #define HA_XSAVE 0x1000
 
 #ifndef __ASSEMBLER__
@@ -35,7 +39,8 @@ struct host_area {
 	u32 far_off;
 	u16 far_sel;
 	u64 exit;
-	u8 pad[HA_XSAVE - 0xa8];
+	u16 data_sel; /* for DS, ES and SS */
+	u8 pad[HA_XSAVE - 0xaa];
 	u8 xsave[HOST_XSAVE_SIZE] __attribute__((aligned(64))); /* standard format */
 };
 
@@ -52,6 +57,11 @@ struct host_fault {
  */
 bool host_cpu_init(void);
 struct host_area *host_cpu_area(void);
+/* Has the kernel an LDT for 16-bit segments? 64- and 32-bit mode are always there. */
+bool host_cpu_can(enum x86_mode mode);
+/* Bases of the code and of the data segments in this mode. */
+u64 host_cpu_code_base(enum x86_mode mode);
+u64 host_cpu_data_base(enum x86_mode mode);
 /* Run the n bytes of one instruction; state in and out is host_cpu_area(). */
 struct host_fault host_cpu_run(enum x86_mode mode, const u8 *code, unsigned n);
 /*

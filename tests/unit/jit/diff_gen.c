@@ -206,7 +206,7 @@ static void draw_bits(struct diff_gen *g, const struct template *t, struct enc_b
 	e->b = !(r >> 16 & 3);
 	e->lock = !(r >> 18 & 7);
 	e->short_vex = r >> 21 & 1;
-	e->p67 = !(r >> 22 & 15) && g->mode == X86_MODE_64;
+	e->p67 = !(r >> 22 & 15) && g->mode != X86_MODE_32;
 	e->seg = !(r >> 26 & 15);
 	(void)t;
 }
@@ -403,7 +403,7 @@ static void random_state(struct diff_gen *g, struct diff_state *st)
 /* ---- aiming memory operands ------------------------------------------------------------- */
 
 /* An address at which `size` bytes mostly fit; at times across the middle or over an edge. */
-static u64 target(struct diff_gen *g, unsigned size)
+static u64 target_linear(struct diff_gen *g, unsigned size)
 {
 	u64 r = rnd(g);
 	unsigned off = r >> 16 & (HOST_DATA_SIZE - 1);
@@ -424,6 +424,11 @@ static u64 target(struct diff_gen *g, unsigned size)
 	if (r & 32)
 		return HOST_DATA + (off & ~(u64)63);
 	return HOST_DATA + off;
+}
+
+static u64 target(struct diff_gen *g, unsigned size)
+{
+	return target_linear(g, size) - host_cpu_data_base(g->mode);
 }
 
 static void set_gpr(struct diff_state *st, unsigned reg, u64 v)
@@ -454,7 +459,9 @@ u64 diff_address(const struct x86_insn *in, const struct diff_state *st)
 		a += st->gpr[in->mem_base];
 	if (in->mem_index != X86_REG_NONE)
 		a += st->gpr[in->mem_index] * in->mem_scale;
-	return in->adsize == 4 ? (u32)a : a;
+	if (in->adsize < 8)
+		a = in->adsize == 4 ? (u32)a : (u16)a;
+	return a + host_cpu_data_base(in->mode);
 }
 
 /* Rewrite a displacement so that an operand without base hits the scratch memory. */
@@ -465,7 +472,7 @@ static bool aim_disp(struct diff_gen *g, struct x86_insn *in, u64 to)
 
 	if (in->mem_base == X86_REG_RIP)
 		v = to - (HOST_CODE_AT + in->len);
-	if (in->disp_size < 4)
+	if (in->disp_size < (in->adsize == 2 ? 2 : 4))
 		return false;
 	memcpy(b, in->bytes, in->len);
 	memcpy(b + in->disp_off, &v, in->disp_size);
@@ -481,7 +488,7 @@ static bool aim_modrm(struct diff_gen *g, struct x86_insn *in, struct diff_state
 		if (in->mem_base == X86_REG_NONE)
 			return false;
 		aim_vsib(g, in, st);
-		to = HOST_DATA + (rnd(g) & 0xfff);
+		to = HOST_DATA + (rnd(g) & 0xfff) - host_cpu_data_base(g->mode);
 	} else if (in->mem_index != X86_REG_NONE) {
 		if (in->mem_index == in->mem_base)
 			return false;
@@ -493,9 +500,10 @@ static bool aim_modrm(struct diff_gen *g, struct x86_insn *in, struct diff_state
 	}
 	if (in->mem_base == X86_REG_NONE || in->mem_base == X86_REG_RIP)
 		return aim_disp(g, in, to);
+	to -= (u64)in->disp + index;
 	if (in->adsize == 2)
-		return false;
-	set_gpr(st, in->mem_base, to - (u64)in->disp - index);
+		to = (to & 0xffff) | (rnd(g) & 0xffff0000);
+	set_gpr(st, in->mem_base, to);
 	return true;
 }
 
@@ -544,6 +552,9 @@ static bool aim(struct diff_gen *g, struct x86_insn *in, struct diff_state *st)
 	if (in->row->flags & X86_R_BIT_STRING && !aim_bits(g, in, st))
 		return false;
 	aim_implicit(g, in, st);
+	if (g->mode == X86_MODE_16 && in->adsize == 2 && in->row->cls == X86_C_STRING)
+		for (unsigned i = 6; i < 8; i++)
+			st->gpr[i] |= rnd(g) & 0xffff0000;
 	if (in->has_mem || (in->disp_size && !in->has_modrm)) /* or moffs */
 		return aim_modrm(g, in, st, size);
 	return true;
@@ -578,7 +589,7 @@ static bool aim_shared_base(struct diff_gen *g, struct x86_insn *in, const struc
 	u64 to;
 
 	if (in->mem_base != base || in->mem_index != X86_REG_NONE || in->disp_size != 4 ||
-	    in->row->flags & X86_R_VSIB)
+	    in->adsize == 2 || in->row->flags & X86_R_VSIB)
 		return false;
 	to = target(g, 16);
 	disp = (u32)(to - st->gpr[base & 15]);
