@@ -161,7 +161,7 @@ static int parse_evex(struct dec *d)
 	d->x = ~p[1] >> 3 & 8;
 	d->b = ~p[1] >> 2 & 8;
 	d->r16 = ~p[1] & 16;
-	d->v16 = ~p[3] << 1 & 16;
+	d->v16 = p[3] & 8 ? 0 : 16;
 	d->w = p[2] >> 7;
 	in->vvvv = (~p[2] >> 3 & 15) | d->v16;
 	d->pp = p[2] & 3;
