@@ -241,9 +241,14 @@ static struct flat *flat_make(struct x86_vm *vm, u8 *ram)
 struct flat *flat_create(void)
 {
 	struct x86_vm *vm = calloc(1, sizeof(*vm));
-	u8 *ram = mmap(NULL, FLAT_RAM, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	/* No access just before and after it: what reaches out of RAM does not go unnoticed. */
+	u8 *ram = mmap(NULL, FLAT_RAM + 8192, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (!vm || ram == MAP_FAILED)
+		return NULL;
+	ram = mmap(ram + 4096, FLAT_RAM, PROT_READ | PROT_WRITE,
+		   MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	if (ram == MAP_FAILED)
 		return NULL;
 	vm->xcr0_host = host_xcr0();
 	return flat_make(vm, ram);

@@ -120,8 +120,6 @@ int interp_rmw_put_mem(struct x86_vcpu *c, struct interp_rmw *m, u64 v)
 
 /* ---- choice of the handler ------------------------------------------------------- */
 
-enum { ROW_VECTOR = X86_R_FPU | X86_R_MMX | X86_R_SSE | X86_R_AVX | X86_R_AVX512 };
-
 bool x86_insn_shown(struct x86_vcpu *c, const struct x86_insn *in)
 {
 	struct x86_cpuid_bit b;

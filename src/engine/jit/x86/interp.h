@@ -39,6 +39,9 @@ interp_fn interp_atomic_lookup(const struct x86_insn *in);
 interp_fn interp_misc_lookup(const struct x86_insn *in);
 int interp_string(struct x86_vcpu *c, const struct x86_insn *in);
 
+/* Rows of x87 and vector instructions: only these may run natively. */
+enum { ROW_VECTOR = X86_R_FPU | X86_R_MMX | X86_R_SSE | X86_R_AVX | X86_R_AVX512 };
+
 /* Vector and x87 instructions, one at a time on the guest's state (native.c). */
 int native_exec(struct x86_vcpu *c, const struct x86_insn *in);
 /* fxsave, xsave and relatives (fpu.c). */

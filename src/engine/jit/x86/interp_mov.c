@@ -193,6 +193,8 @@ interp_fn interp_mov_lookup(const struct x86_insn *in)
 		return mov_lookup_1b(in);
 	if (in->map == X86_MAP_0F)
 		return mov_lookup_0f(in);
+	if (in->map == X86_MAP_0F38 && in->opcode == 0xf9)
+		return exec_mov; /* MOVDIRI */
 	if (in->map == X86_MAP_0F38 && !in->repne && (in->opcode == 0xf0 || in->opcode == 0xf1))
 		return exec_movbe;
 	return NULL;

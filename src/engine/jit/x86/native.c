@@ -253,6 +253,8 @@ static int native_run(struct x86_vcpu *c, const struct x86_insn *in)
 
 int native_exec(struct x86_vcpu *c, const struct x86_insn *in)
 {
+	if (!(in->row->flags & ROW_VECTOR) || !c->native_rx)
+		return x86_raise(c, X86_UD);
 	if (native_check(c, in) < 0)
 		return -1;
 	if (in->enc == X86_ENC_VEX && in->map == X86_MAP_0F && in->opcode == 0x77 &&
@@ -260,7 +262,5 @@ int native_exec(struct x86_vcpu *c, const struct x86_insn *in)
 		x86_fpu_vzero(c, in->vl == 32);
 		return interp_next(c, in);
 	}
-	if (!c->native_rx)
-		return x86_raise(c, X86_UD);
 	return in->row->flags & X86_R_VSIB ? native_vsib(c, in) : native_run(c, in);
 }
