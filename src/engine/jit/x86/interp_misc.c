@@ -104,16 +104,15 @@ static int exec_bound(struct x86_vcpu *c, const struct x86_insn *in)
 /* ARPL: raise the RPL of a selector to another's. */
 static int exec_arpl(struct x86_vcpu *c, const struct x86_insn *in)
 {
-	struct interp_rmw m;
 	bool raise;
-	u64 src;
+	u64 src, dst;
 
 	if (c->mode_key & X86_KEY_REAL)
 		return x86_raise(c, X86_UD);
-	if (opnd_read(c, in, 1, &src) < 0 || interp_rmw_open(c, in, 0, &m) < 0)
+	if (opnd_read(c, in, 1, &src) < 0 || opnd_read(c, in, 0, &dst) < 0)
 		return -1;
-	raise = (m.val & 3) < (src & 3);
-	if (interp_rmw_put(c, &m, raise ? (m.val & ~3ULL) | (src & 3) : m.val) < 0)
+	raise = (dst & 3) < (src & 3);
+	if (raise && opnd_write(c, in, 0, (dst & ~3ULL) | (src & 3)) < 0)
 		return -1;
 	flags_set(c, RF_ZF, flag_if(raise, RF_ZF));
 	return interp_next(c, in);
