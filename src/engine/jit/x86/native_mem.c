@@ -149,6 +149,21 @@ static void open_masked(struct x86_vcpu *c, struct native_mem *m)
 			m->ptr[i] = m->old[i];
 }
 
+/* An address that no element may be accessed at; perhaps the mask names none. */
+static int open_unreachable(struct x86_vcpu *c, struct native_mem *m)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		m->bad[i] = true;
+		m->exc[i] = c->exc;
+		m->cr2[i] = c->cr2;
+	}
+	c->exc.pending = false;
+	m->first = m->n;
+	m->buffered = true;
+	m->ptr = c->native_guard + GUARD_NONE + 2048;
+	return 0;
+}
+
 int native_mem_open(struct x86_vcpu *c, const struct x86_insn *in, struct native_mem *m)
 {
 	bool maskmov = native_is_maskmov(in);
@@ -170,7 +185,7 @@ int native_mem_open(struct x86_vcpu *c, const struct x86_insn *in, struct native
 		}
 	}
 	if (interp_linear(c, in->seg, off, m->n, m->write ? X86_WRITE : X86_READ, &m->linear) < 0)
-		return -1;
+		return m->masked ? open_unreachable(c, m) : -1;
 	if (!m->masked && (in->row->flags & X86_R_MEM_ALIGN) && (m->linear & (m->n - 1)))
 		return x86_raise_err(c, X86_GP, 0);
 	if (!m->masked)
