@@ -300,7 +300,7 @@ static int get_components(struct x86_vcpu *c, const struct image *m, u8 *to, u64
 		if (!(rfbm >> i & 1))
 			continue;
 		if (!(bv >> i & 1))
-			image_clear(to + x.off, x.size);
+			image_clear(to + x.off, x.used);
 		else if (image_get(c, m, at, to + x.off, x.used) < 0)
 			return -1;
 	}
@@ -313,9 +313,16 @@ static void area_copy(u8 *to, const u8 *from)
 		store_le64(to + i, load_le64(from + i));
 }
 
+/*
+ * Components holding registers 8 and up: outside 64-bit mode these keep their
+ * value when the rest of the component is initialized (SDM vol. 1, 13.8), so
+ * the component as a whole is not in its initial state.
+ */
+enum { XS_HIGH_REGS = XS_SSE | XS_AVX | 1 << 6 | 1 << 7 };
+
 static int image_restore(struct x86_vcpu *c, const struct image *m, u64 rfbm, bool supervisor)
 {
-	u64 xcr0 = c->xcr0 & c->vm->xcr0_host, head[8], bv, comp;
+	u64 xcr0 = c->xcr0 & c->vm->xcr0_host, head[8], bv, comp, keep;
 	u8 x[X86_XSAVE_MAX] __attribute__((aligned(8)));
 	bool compact, mxcsr;
 
@@ -334,7 +341,10 @@ static int image_restore(struct x86_vcpu *c, const struct image *m, u64 rfbm, bo
 		return -1;
 	if (compact && (rfbm & XS_SSE) && !(bv & XS_SSE))
 		store_le32(x + XS_OFF_MXCSR, MXCSR_INIT);
-	store_le64(x + XS_OFF_BV, (xstate_bv(c) & ~rfbm) | bv);
+	keep = m->wide ? ~rfbm : ~rfbm | XS_HIGH_REGS;
+	if (!m->wide && (rfbm & ~bv & XS_SSE))
+		image_clear(x + XS_OFF_XMM, xmm_bytes(false));
+	store_le64(x + XS_OFF_BV, (xstate_bv(c) & keep) | bv);
 	area_copy(c->xsave, x);
 	return 0;
 }
