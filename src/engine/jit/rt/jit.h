@@ -112,8 +112,11 @@ struct jit_cpu {
 	u32 xtlb[JIT_XTLB];
 	struct jit_map *xmap[JIT_XTLB]; /* valid where xtlb[i] == xmap[i]->id */
 	u64 ptr[16];			/* host pointers of grouped accesses */
-	u64 temp[8];			/* scratch of generated code */
-	u16 flags;			/* see JIT_RECIPE_SAVED */
+	/* Entries of xtlb that are not global, by index; more than the array holds: unknown. */
+	u16 nonglobal[64];
+	u32 nonglobals;
+	u64 temp[8];	    /* scratch of generated code */
+	u16 flags;	    /* see JIT_RECIPE_SAVED */
 	u32 recipe;	    /* site whose recipe gives the flags at an e0, 0 = as they are */
 	_Atomic u32 inside; /* in jit_run and not parked */
 	u64 jc[JIT_JC];	    /* host entry by low bits of rip */

@@ -56,6 +56,11 @@ static struct jit_map *map_at(struct jit *j, struct x86_vcpu *c, u64 rip)
 	}
 	x->xmap[i] = m;
 	x->xtlb[i] = m->id;
+	if (!c->fetch_global) {
+		if (x->nonglobals < ARRAY_LEN(x->nonglobal))
+			x->nonglobal[x->nonglobals] = (u16)i;
+		x->nonglobals += x->nonglobals <= ARRAY_LEN(x->nonglobal);
+	}
 	return m;
 }
 

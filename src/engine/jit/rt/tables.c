@@ -213,12 +213,18 @@ void jit_reset(struct jit *j)
 	}
 }
 
-void jit_tlb_flushed(struct x86_vcpu *c)
+void jit_tlb_flushed(struct x86_vcpu *c, bool global_too)
 {
-	u32 *x = jit_cpu(c)->xtlb;
+	struct jit_cpu *x = jit_cpu(c);
 
-	for (unsigned i = 0; i < JIT_XTLB; i++)
-		x[i] = 0;
+	if (global_too || x->nonglobals > ARRAY_LEN(x->nonglobal)) {
+		for (unsigned i = 0; i < JIT_XTLB; i++)
+			x->xtlb[i] = 0;
+	} else {
+		for (unsigned i = 0; i < x->nonglobals; i++)
+			x->xtlb[x->nonglobal[i]] = 0;
+	}
+	x->nonglobals = 0;
 }
 
 void jit_tlb_flushed_page(struct x86_vcpu *c, u64 linear)
@@ -289,7 +295,7 @@ int jit_vcpu_init(struct x86_vcpu *c)
 	c->self = c;
 	if (!j)
 		return 0;
-	jit_tlb_flushed(c);
+	jit_tlb_flushed(c, true);
 	for (unsigned i = 0; i < JIT_JC; i++)
 		x->jc[i] = (u64)(uintptr_t)jit_host(j, j->thunk.miss);
 	return 0;

@@ -137,6 +137,7 @@ struct x86_vcpu {
 	u64 sysenter_cs, sysenter_esp, sysenter_eip, pat, misc_enable, spec_ctrl;
 	u64 mtrr_def, mtrr_fix[11], mtrr_var[16];
 	struct x86_exc exc;
+	bool fetch_global; /* of the last x86_fetch_page */
 	bool sti_shadow, movss_shadow, nmi_masked, halted, wait_sipi, shutdown;
 	u8 sipi_vector;
 	u64 insn_count;
@@ -241,6 +242,7 @@ int x86_rmw_ptr(struct x86_vcpu *c, u64 linear, unsigned n, void **host);
  */
 int x86_tlb_fill(struct x86_vcpu *c, u64 linear, enum x86_access a, void **host);
 /* For fetch: guest-physical page and host pointer of the code page; -1 = fault. host NULL = not RAM. */
+/* c->fetch_global says whether the mapping is one that only a global flush drops. */
 int x86_fetch_page(struct x86_vcpu *c, u64 linear, u64 *gpa, const u8 **host);
 void x86_tlb_flush(struct x86_vcpu *c, bool global_too);
 void x86_tlb_flush_page(struct x86_vcpu *c, u64 linear);
@@ -307,7 +309,7 @@ void jit_run(struct x86_vcpu *c);
 /* Translations of this guest-physical page are stale (a write landed). Any thread. */
 void jit_page_written(struct x86_vm *vm, u64 gpa);
 /* The soft TLB (and so cross-page links) of this vCPU was flushed: whole, or one page. */
-void jit_tlb_flushed(struct x86_vcpu *c);
+void jit_tlb_flushed(struct x86_vcpu *c, bool global_too);
 void jit_tlb_flushed_page(struct x86_vcpu *c, u64 linear);
 
 #endif

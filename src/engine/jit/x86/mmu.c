@@ -30,11 +30,14 @@ static void table_clear(struct x86_tlb_entry *t, unsigned n)
 	t[0].page = x86_tlb_empty(0);
 }
 
-static void fetch_clear(struct x86_vcpu *c)
+static void fetch_clear(struct x86_vcpu *c, bool global_too)
 {
 	c->tlb_gen++;
 	for (unsigned i = 0; i < X86_FETCH_CACHE; i++)
-		c->sys->fetch[i].page = X86_TLB_EMPTY;
+		if (global_too || !c->sys->fetch[i].global)
+			c->sys->fetch[i].page = X86_TLB_EMPTY;
+	if (c->vm->jit)
+		jit_tlb_flushed(c, global_too);
 }
 
 static void mmu_clear(struct x86_vcpu *c, enum x86_mmu mmu)
@@ -64,7 +67,7 @@ void x86_tlb_init(struct x86_vcpu *c)
 		c->tlb_mask[m] = (X86_TLB_MIN - 1) * 16;
 		mmu_clear(c, m);
 	}
-	fetch_clear(c);
+	fetch_clear(c, true);
 }
 
 static bool is_large(const u64 filter[2], u64 linear, unsigned shift)
@@ -131,7 +134,7 @@ void x86_tlb_flush(struct x86_vcpu *c, bool global_too)
 			mmu_clear_nonglobal(c, m);
 		}
 	}
-	fetch_clear(c);
+	fetch_clear(c, global_too);
 	if (global_too) {
 		struct x86_sys *s = c->sys;
 
@@ -139,8 +142,6 @@ void x86_tlb_flush(struct x86_vcpu *c, bool global_too)
 		s->user_global = false;
 		s->large_2m[0] = s->large_2m[1] = s->large_1g[0] = s->large_1g[1] = 0;
 	}
-	if (c->vm->jit)
-		jit_tlb_flushed(c);
 }
 
 /* Empty every entry for pages of [base, base + 2^shift). */
@@ -178,9 +179,7 @@ void x86_tlb_flush_page(struct x86_vcpu *c, u64 linear)
 	if (is_large(s->large_2m, linear, 21)) {
 		/* Two neighbours make a 4 MiB page of 32-bit paging. */
 		flush_range(c, linear, x86_long_mode(c) || (c->cr4 & CR4_PAE) ? 21 : 22);
-		fetch_clear(c);
-		if (c->vm->jit)
-			jit_tlb_flushed(c);
+		fetch_clear(c, true);
 		return;
 	}
 	flush_range(c, linear, 12);
@@ -279,9 +278,7 @@ void x86_tlb_switch(struct x86_vcpu *c, u64 cr3, bool noflush)
 	}
 	mmu_clear_nonglobal(c, X86_MMU_KERNEL);
 	mmu_clear_nonglobal(c, X86_MMU_KERNEL_OPEN);
-	fetch_clear(c);
-	if (c->vm->jit)
-		jit_tlb_flushed(c);
+	fetch_clear(c, false);
 }
 
 /* ---- filling ---- */

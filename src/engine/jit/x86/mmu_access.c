@@ -224,11 +224,13 @@ int x86_fetch_page(struct x86_vcpu *c, u64 linear, u64 *gpa, const u8 **host)
 		f->gpa = w.gpa & ~0xfffULL;
 		f->host = s ? s->host + (f->gpa - s->gpa) : NULL;
 		f->page = tag;
+		f->global = w.global;
 		if (w.shift > 12) /* so that INVLPG finds it */
 			x86_tlb_note_large(c, linear, w.shift);
 	}
 	*gpa = f->gpa;
 	*host = f->host;
+	c->fetch_global = f->global;
 	return 0;
 }
 

@@ -119,6 +119,7 @@ struct x86_fetch_entry {
 	u64 page; /* linear page | cpl==3, or X86_TLB_EMPTY */
 	u64 gpa;
 	const u8 *host;
+	bool global;
 };
 
 #define X86_NONGLOBAL_MAX 48u
