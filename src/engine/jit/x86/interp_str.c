@@ -11,7 +11,7 @@ enum str_kind { STR_MOVS, STR_CMPS, STR_STOS, STR_LODS, STR_SCAS };
 
 struct str {
 	enum str_kind kind;
-	unsigned n, adsize, src_seg;
+	unsigned n, shift, adsize, src_seg; /* n = 1 << shift */
 	bool rep, compare, back;
 	bool until; /* ZF value at which a compare ends: REPNE 1, REPE 0 */
 	bool uses_si, uses_di;
@@ -40,6 +40,7 @@ static void str_init(struct str *s, const struct x86_vcpu *c, const struct x86_i
 {
 	*s = (struct str){.kind = str_kind(in->opcode), .adsize = in->adsize};
 	s->n = in->opcode & 1 ? in->opsize : 1;
+	s->shift = (unsigned)__builtin_ctz(s->n);
 	s->src_seg = in->seg_override ? in->seg : X86_DS;
 	s->compare = s->kind == STR_CMPS || s->kind == STR_SCAS;
 	s->rep = in->rep || in->repne;
@@ -117,10 +118,10 @@ static u8 *str_run(struct x86_vcpu *c, const struct str *s, unsigned seg, u64 of
 	if (!linear_quick(c, seg, off, s->n, &linear) || (c->mode_key & X86_KEY_ALIGN))
 		return NULL;
 	in_page = linear & (GPA_PAGE_SIZE - 1);
-	room = s->back ? (in_page + s->n <= GPA_PAGE_SIZE ? in_page / s->n + 1 : 0)
-		       : (GPA_PAGE_SIZE - in_page) / s->n;
+	room = s->back ? (in_page + s->n <= GPA_PAGE_SIZE ? (in_page >> s->shift) + 1 : 0)
+		       : (GPA_PAGE_SIZE - in_page) >> s->shift;
 	/* Not beyond the end of the address size either. */
-	room = min_u64(room, s->back ? off / s->n + 1 : (s->amask - off) / s->n);
+	room = min_u64(room, s->back ? (off >> s->shift) + 1 : (s->amask - off) >> s->shift);
 	*k = min_u64(*k, room);
 	if (!*k)
 		return NULL;

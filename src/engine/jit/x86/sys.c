@@ -230,6 +230,7 @@ static int exec_1b(struct x86_vcpu *c, const struct x86_insn *in)
 		return sys_into(c, in);
 	case 0xcf:
 		return sys_iret(c, in);
+	case 0xd9: /* fldenv, fnstenv */
 	case 0xdd: /* frstor, fnsave */
 		return x86_exec_fpu_state(c, in);
 	case 0xe4:
