@@ -97,6 +97,8 @@ void x86_mode_update(struct x86_vcpu *c)
 		k |= 1u << 15;
 	if (c->mode_key != k)
 		c->tlb_gen++;
+	if ((k & ~c->mode_key) & X86_KEY_STEP)
+		x86_look(c); /* the run loop takes over instruction by instruction */
 	c->mode_key = k;
 }
 

@@ -253,6 +253,17 @@ void x86_drop_inner_segs(struct x86_vcpu *c)
 
 /* ---- LDTR, TR ---- */
 
+/* The 64-bit base of an LDT or TSS must be canonical. */
+static int desc_read_long(struct x86_vcpu *c, struct x86_desc *d)
+{
+	struct x86_seg s;
+
+	if (x86_desc_read_hi(c, d, X86_GP))
+		return -1;
+	x86_desc_seg(d, &s);
+	return x86_canonical(s.base) ? 0 : x86_sel_fault(c, X86_GP, d->sel);
+}
+
 int x86_lldt(struct x86_vcpu *c, u16 sel)
 {
 	struct x86_desc d;
@@ -269,7 +280,7 @@ int x86_lldt(struct x86_vcpu *c, u16 sel)
 		return x86_sel_fault(c, X86_GP, sel);
 	if (!(desc_attr(&d) & SEG_P))
 		return x86_sel_fault(c, X86_NP, sel);
-	if (x86_long_mode(c) && x86_desc_read_hi(c, &d, X86_GP))
+	if (x86_long_mode(c) && desc_read_long(c, &d))
 		return -1;
 	x86_desc_seg(&d, &c->ldtr);
 	return 0;
@@ -292,7 +303,7 @@ int x86_ltr(struct x86_vcpu *c, u16 sel)
 		return x86_sel_fault(c, X86_GP, sel);
 	if (!(desc_attr(&d) & SEG_P))
 		return x86_sel_fault(c, X86_NP, sel);
-	if (x86_long_mode(c) && x86_desc_read_hi(c, &d, X86_GP))
+	if (x86_long_mode(c) && desc_read_long(c, &d))
 		return -1;
 	d.lo |= 2ULL << 40; /* busy */
 	b = (u8)(d.lo >> 40);
