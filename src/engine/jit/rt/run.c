@@ -447,8 +447,13 @@ static void enter(struct jit *j, struct x86_vcpu *c, const struct jit_unit *u)
 		(void (*)(struct x86_vcpu *, const void *))(uintptr_t)jit_host(j, j->thunk.enter);
 
 	if (unlikely(gs_base() != (u64)(uintptr_t)c)) {
+		bool live = c->fpu_live; /* what was interpreted before may have left it so */
+
+		x86_fpu_park(c);
 		jit_host_thread();
 		__asm__ volatile("wrgsbase %0" : : "r"(c));
+		if (live)
+			x86_fpu_load(c);
 	}
 	fn(c, jit_host(j, u->e2));
 }

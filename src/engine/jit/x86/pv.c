@@ -75,6 +75,8 @@ static void wall_write(struct x86_vcpu *c, u64 gpa)
 {
 	struct wallclock w = {.version = 2};
 
+	if (!gpa) /* a reset or a restored state, not a guest that asks */
+		return;
 	w.sec = (u32)(c->vm->wall_ns / 1000000000);
 	w.nsec = (u32)(c->vm->wall_ns % 1000000000);
 	gpa_write(c->vm->map, gpa, &w, sizeof(w));
