@@ -111,7 +111,7 @@ def parse_operand(tok, n):
         return ('FIXED', SIZES[sz], '0', reg, read, write)
     if tok in SEGS:
         return ('SEG', '2', '0', SEGS.index(tok), read, write)
-    simple = {'ST0': ('ST0', '10'), 'STi': ('STI', '10'), 'XMM0': ('XMM0', '16'), '1': ('ONE', '0'),
+    simple = {'ST0': ('ST0', '10'), 'STi': ('STI', '10'), 'XMM0': ('XMM0', '16'), '1': ('ONE', '1'),
               'KR': ('KR', '8'), 'KV': ('KV', '8'), 'KM': ('KM', '8'), 'Sw': ('SREG', '2'),
               'Ap': ('FAR', '0'), 'I2b': ('IMM2', '1')}
     if tok in simple:

@@ -67,6 +67,7 @@ static const struct text_case texts[] = {
 	{X86_MODE_64, "90", "nop"},
 	{X86_MODE_64, "4190", "xchg   r8d,eax"},
 	{X86_MODE_64, "f390", "pause"},
+	{X86_MODE_64, "d1d2", "rcl    edx,0x1"},
 	{X86_MODE_64, "f30f1efa", "endbr64"},
 	{X86_MODE_64, "f3a4", "rep movs   BYTE PTR es:[rdi],BYTE PTR ds:[rsi]"},
 	{X86_MODE_64, "f30fb8c1", "popcnt eax,ecx"},
