@@ -3,8 +3,8 @@
  * hull's engines against the host CPU: every ordinary, string and branch row of the
  * decoder's table, random encodings and states, in 64-, 32- and 16-bit mode;
  * registers, flags that are defined, memory, x87 and vector state, exceptions.
- * The translator also gets sequences of instructions, since much of what it
- * does (flag liveness, shared address checks) is between instructions.
+ * Sequences of instructions, some with jumps, are for the translator, much of
+ * whose work (flag liveness, shared address checks) is between instructions.
  *
  * usage: diff interp|jit [trials per row [seed [mnemonic]]]
  */
@@ -195,11 +195,79 @@ static void test_sequences(struct diff_gen *g, enum x86_mode mode)
 		if (!diff_gen_make(g, random_row(g, mode), &in, &dc.start))
 			continue;
 		diff_case_add(&dc, &in);
-		for (unsigned k = 0; k < 8 && dc.n < DIFF_SEQUENCE; k++)
+		for (unsigned k = 0; k < 8 && dc.n < 5; k++)
 			if (diff_gen_next(g, random_row(g, mode), &dc.insn[0], &dc.start, &in))
 				diff_case_add(&dc, &in);
 		random_data(g, &dc);
 		if (!reads_undefined(&dc))
+			run_case(&dc);
+	}
+}
+
+/* A conditional jump; where to is decided when all instructions are there. */
+static void add_jump(struct diff_gen *g, struct diff_case *dc, enum x86_mode mode)
+{
+	u8 code[2] = {0x70 | (diff_rand(diff_gen_rng(g)) >> 9 & 15), 0};
+	struct x86_insn in;
+
+	if (x86_decode(&in, mode, code, 2) == 0)
+		diff_case_add(dc, &in);
+}
+
+/* Let every jump lead to some later instruction, or behind the last. */
+static void aim_jumps(struct diff_gen *g, struct diff_case *dc)
+{
+	for (unsigned i = 0; i < dc->n; i++) {
+		struct x86_insn *in = &dc->insn[i];
+		unsigned over = diff_rand(diff_gen_rng(g)) % (dc->n - i), rel = 0;
+		u8 code[2] = {in->opcode, 0};
+
+		if (in->row->cls != X86_C_BRANCH)
+			continue;
+		for (unsigned k = 1; k <= over; k++)
+			rel += dc->insn[i + k].len;
+		code[1] = rel < 128 ? (u8)rel : 0;
+		x86_decode(in, in->mode, code, 2);
+	}
+}
+
+/* Flags undefined on some way and read on some way. */
+static bool may_read_undefined(const struct diff_case *dc)
+{
+	unsigned undef = 0;
+
+	for (unsigned i = 0; i < dc->n; i++) {
+		if (dc->insn[i].row->f_read & undef)
+			return true;
+		undef |= dc->insn[i].row->f_undef;
+	}
+	return false;
+}
+
+/* Longer sequences with forward jumps: basic blocks, and what is live between them. */
+static void test_flow(struct diff_gen *g, enum x86_mode mode)
+{
+	static struct diff_case dc;
+
+	for (unsigned i = 0; i < trials * 500 && differences < 20; i++) {
+		struct x86_insn in;
+
+		dc.n = dc.bytes = 0;
+		dc.flow = true;
+		if (!diff_gen_make(g, random_row(g, mode), &in, &dc.start))
+			continue;
+		diff_case_add(&dc, &in);
+		for (unsigned k = 0; k < 20 && dc.n < DIFF_SEQUENCE; k++) {
+			if (diff_rand(diff_gen_rng(g)) >> 8 & 3)
+				k += !diff_gen_next(g, random_row(g, mode), &dc.insn[0], &dc.start,
+						    &in) ||
+				     !diff_case_add(&dc, &in);
+			else
+				add_jump(g, &dc, mode);
+		}
+		aim_jumps(g, &dc);
+		random_data(g, &dc);
+		if (!may_read_undefined(&dc))
 			run_case(&dc);
 	}
 }
@@ -290,8 +358,10 @@ static void test_mode(enum x86_mode mode)
 		if (testable(row, mode))
 			test_row(g, row);
 	test_branches(g);
-	if (!only)
+	if (!only) {
 		test_sequences(g, mode);
+		test_flow(g, mode);
+	}
 	diff_gen_destroy(g);
 	printf("# mode %u: %u cases, %u of them raised an exception, %u differences\n", mode,
 	       executed, faulted, differences);

@@ -205,6 +205,11 @@ static u64 defined_flags(const struct diff_case *dc, const struct diff_outcome *
 	/* AMD's REP CMPS and SCAS that fault leave the flags of the last comparison. */
 	if (n < dc->n && dc->insn[n].row->cls == X86_C_STRING)
 		return X86_F_DF;
+	/* With jumps in it, any of the instructions may have been the last to set a flag. */
+	for (unsigned i = 0; dc->flow && i < dc->n; i++)
+		undef |= dc->insn[i].row->f_undef;
+	if (dc->flow)
+		return (dc->translated && n < dc->n ? X86_F_DF : X86_F_STATUS | X86_F_DF) & ~undef;
 	for (unsigned i = 0; i < n; i++)
 		undef = (undef & ~(u64)dc->insn[i].row->f_written) | dc->insn[i].row->f_undef;
 	if (dc->translated)

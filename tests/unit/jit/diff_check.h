@@ -9,12 +9,13 @@
 #include "tests/unit/isa/host_cpu.h"
 #include "tests/unit/jit/diff.h"
 
-#define DIFF_SEQUENCE 5
+#define DIFF_SEQUENCE 12
 
 /* Straight-line code and what it starts from. */
 struct diff_case {
 	struct x86_insn insn[DIFF_SEQUENCE];
 	unsigned n, bytes;
+	bool flow;	 /* forward jumps within it */
 	bool branch;	 /* one near branch; the outcome's rip says where it led */
 	bool translated; /* flags that nothing reads any more need not be right at a fault */
 	struct diff_state start;
