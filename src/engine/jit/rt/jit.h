@@ -102,7 +102,7 @@ struct jit_site {
 	u32 insn;  /* EXEC: its decoded form in jit.insn, 0 = decode it again */
 	struct jit_recipe recipe; /* on the way to an indirect jump, or of the jump itself */
 	/* MEM: a page fault is for the interpreter to judge, as bytes of the operand may be
-	 * disabled by a mask, or #GP for misalignment comes first. */
+	 * disabled by a mask, or #GP for misalignment or a pending #MF come first. */
 	bool plain; /* LINK: to the plain unit */
 	bool masked;
 };
