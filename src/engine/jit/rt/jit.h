@@ -90,6 +90,9 @@ struct jit_recipe {
 	s32 imm;
 };
 
+/* Site 0 means none; the next one stands for a jump whose flags are in jit_cpu.flags. */
+enum { JIT_SITE_SAVED = 1 };
+
 /* A place where generated code may call out; r14 holds its index. */
 struct jit_site {
 	u32 unit;  /* index */
