@@ -127,7 +127,6 @@ static int board_init(struct pc *pc, struct err *e)
 	};
 	int err;
 
-	pc_irq_init(pc);
 	timers_init(pc);
 	uart_init(&pc->com1, pc->cfg.serial, loop_clock(pc->cfg.loop),
 		  pc_irq_line(pc, UART_COM1_LINE));
@@ -151,10 +150,12 @@ static int pc_init(struct pc *pc, struct err *e)
 {
 	int err = pc_memory_init(pc, e);
 
-	if (!err)
-		err = board_init(pc, e);
+	/* Devices may move their wires as they are made: what those lead to comes first. */
+	pc_irq_init(pc);
 	if (!err)
 		err = pc_cpus_init(pc, e);
+	if (!err)
+		err = board_init(pc, e);
 	if (!err)
 		err = pc_boot_init(pc, e);
 	return err ? err : pc_reset(pc, e);
