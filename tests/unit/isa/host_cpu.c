@@ -11,6 +11,8 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "isa/x86/ops.h"
+
 #define AREA ((struct host_area *)(uintptr_t)HOST_AREA)
 #define WAY_OUT (HOST_CODE + 0xf00) /* jmp *exit: what code jumps to after the instruction */
 
@@ -188,14 +190,18 @@ struct host_fault host_cpu_branch(enum x86_mode mode, const u8 *code, unsigned n
 
 bool host_cpu_has(unsigned feature)
 {
+	static u8 known[X86_NFEATURES]; /* 1 no, 2 yes: CPUID is slow in a virtual machine */
 	struct x86_cpuid_bit b = x86_feature_cpuid(feature);
 	u32 r[4];
 
-	if (!feature)
-		return true;
-	if (!__get_cpuid_count(b.leaf, b.sub, &r[0], &r[1], &r[2], &r[3]))
-		return false;
-	return r[b.reg] >> b.bit & 1;
+	if (!feature || feature >= X86_NFEATURES)
+		return !feature;
+	if (!known[feature])
+		known[feature] = __get_cpuid_count(b.leaf, b.sub, &r[0], &r[1], &r[2], &r[3]) &&
+						 r[b.reg] >> b.bit & 1
+					 ? 2
+					 : 1;
+	return known[feature] == 2;
 }
 
 u64 host_cpu_xcr0(void)

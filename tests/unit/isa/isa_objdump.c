@@ -12,7 +12,7 @@
 #include "isa/x86/ops.h"
 #include "tests/test.h"
 
-#define RANDOM_BYTES (1u << 20)
+#define RANDOM_BYTES (1u << 19)
 
 struct line {
 	unsigned long addr;

@@ -177,10 +177,24 @@ int x86_exec_system(struct x86_vcpu *c, const struct x86_insn *in)
 	return x86_exec_fpu_state(c, in);
 }
 
+/* The host's, remembered: CPUID is slow in a virtual machine. */
 void x86_cpuid(const struct x86_vcpu *c, u32 leaf, u32 sub, u32 out[4])
 {
+	static struct {
+		bool known;
+		u32 leaf, sub, out[4];
+	} cache[64], *e;
+
 	(void)c;
-	__cpuid_count(leaf, sub, out[0], out[1], out[2], out[3]);
+	e = &cache[(leaf ^ leaf >> 24 ^ sub << 3) & 63];
+	if (!e->known || e->leaf != leaf || e->sub != sub) {
+		__cpuid_count(leaf, sub, e->out[0], e->out[1], e->out[2], e->out[3]);
+		e->leaf = leaf;
+		e->sub = sub;
+		e->known = true;
+	}
+	for (unsigned i = 0; i < 4; i++)
+		out[i] = e->out[i];
 }
 
 /* ---- the machine --------------------------------------------------------------------- */
