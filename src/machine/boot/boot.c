@@ -46,7 +46,8 @@ int boot_take(struct boot_job *j, const char *what, u64 addr, u64 size)
 
 	if (!size)
 		return 0;
-	if (addr < BOOT_KERNEL_MIN)
+	if (addr < BOOT_KERNEL_MIN &&
+	    !(j->low_kernel && addr >= BOOT_STACK && addr <= BOOT_INFO && size <= BOOT_INFO - addr))
 		return boot_bad(j, "%s wants address 0x%llx, below 1 MiB", what,
 				(unsigned long long)addr);
 	for (unsigned i = 0; i < j->rq->ne820; i++) {

@@ -31,6 +31,7 @@ struct boot_job {
 	struct boot_blob kernel; /* decompressed */
 	struct x86_state *st;
 	struct err *e;
+	bool low_kernel; /* the kernel may use what lies between BOOT_STACK and BOOT_INFO */
 	struct boot_range taken[256];
 	unsigned ntaken;
 };
@@ -40,7 +41,7 @@ int boot_bad(struct boot_job *j, const char *fmt, ...) __attribute__((format(pri
 
 /*
  * Reserve [addr, addr+size) for part of the kernel: RAM of the memory map below
- * 4 GiB, at or above 1 MiB, not taken yet. `what` names it in the message.
+ * 4 GiB, at or above 1 MiB (but see low_kernel), not taken yet. `what` names it in the message.
  */
 int boot_take(struct boot_job *j, const char *what, u64 addr, u64 size);
 

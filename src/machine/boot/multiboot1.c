@@ -141,6 +141,8 @@ int boot_mb1_load(struct boot_job *j, u64 header)
 				flags);
 	/* GRUB prefers the ELF headers when there are both only on 64-bit; the
 	 * specification lets the address fields win. */
+	/* Real-mode code; multiboot needs no page tables there. */
+	j->low_kernel = true;
 	err = flags & MB1_F_ADDRESSES ? load_by_addresses(j, header, &img) : boot_elf_load(j, &img);
 	if (!err)
 		err = boot_put_named_cmdline(j);

@@ -145,10 +145,6 @@ static bool exception_differs(const struct diff_case *dc, const struct diff_outc
 	/* Of such an access that faults, the CPU reports some byte of the page. */
 	u64 mask = any_in_pieces(dc) ? ~0xfffULL : ~0ULL;
 
-	/* An x87 operand that is not there, and an exception pending: hull tells of the page first.
-	 */
-	if (host->vector == X86_MF && soft->vector == X86_PF)
-		return false;
 	if (host->vector != soft->vector)
 		return differ("exception", (u64)(s64)host->vector, (u64)(s64)soft->vector);
 	if (host->vector == X86_PF && (host->cr2 ^ soft->cr2) & mask)

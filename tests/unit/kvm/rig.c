@@ -21,24 +21,31 @@ enum {
 
 /* ---- memory ---------------------------------------------------------------------------- */
 
-int rig_memory_init(struct rig_memory *m, const char *image)
+static int load_image(struct rig_memory *m, const char *image)
 {
 	FILE *f = fopen(image, "rb");
 	size_t n;
 
-	memset(m, 0, sizeof(*m));
-	m->ram = mmap(NULL, RIG_RAM + GPA_PAGE_SIZE, PROT_READ | PROT_WRITE,
-		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (!f || m->ram == MAP_FAILED) {
-		fprintf(stderr, "cannot load %s\n", image);
+	if (!f) {
+		fprintf(stderr, "cannot open %s\n", image);
 		return -1;
 	}
-	m->rom = m->ram + RIG_RAM;
-	for (unsigned i = 0; i < GPA_PAGE_SIZE; i++)
-		m->rom[i] = (u8)i;
 	n = fread(m->ram + 0x8000, 1, 0x8000, f);
 	fclose(f);
 	return n ? 0 : -1;
+}
+
+int rig_memory_init(struct rig_memory *m, const char *image)
+{
+	memset(m, 0, sizeof(*m));
+	m->ram = mmap(NULL, RIG_RAM + GPA_PAGE_SIZE, PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (m->ram == MAP_FAILED)
+		return -1;
+	m->rom = m->ram + RIG_RAM;
+	for (unsigned i = 0; i < GPA_PAGE_SIZE; i++)
+		m->rom[i] = (u8)i;
+	return image ? load_image(m, image) : 0;
 }
 
 void rig_memory_fini(struct rig_memory *m)

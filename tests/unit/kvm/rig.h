@@ -68,7 +68,7 @@ struct rig {
 	unsigned marks, stop_at_mark; /* kick CPU 0 when that many checkpoints were passed */
 };
 
-/* RAM and ROM with a guest image in it. 0, or -1. */
+/* RAM and ROM with a guest image in it (NULL: none). 0, or -1. */
 int rig_memory_init(struct rig_memory *m, const char *image);
 void rig_memory_fini(struct rig_memory *m);
 

@@ -90,6 +90,9 @@ struct jit_recipe {
 	s32 imm;
 };
 
+/* Site 0 means none; the next one stands for a jump whose flags are in jit_cpu.flags. */
+enum { JIT_SITE_SAVED = 1 };
+
 /* A place where generated code may call out; r14 holds its index. */
 struct jit_site {
 	u32 unit;  /* index */
@@ -102,7 +105,7 @@ struct jit_site {
 	u32 insn;  /* EXEC: its decoded form in jit.insn, 0 = decode it again */
 	struct jit_recipe recipe; /* on the way to an indirect jump, or of the jump itself */
 	/* MEM: a page fault is for the interpreter to judge, as bytes of the operand may be
-	 * disabled by a mask, or #GP for misalignment comes first. */
+	 * disabled by a mask, or #GP for misalignment or a pending #MF come first. */
 	bool plain; /* LINK: to the plain unit */
 	bool masked;
 };

@@ -97,15 +97,14 @@ static bool must_leave(struct jit *j, struct x86_vcpu *c)
 	       atomic_load_explicit(&j->flush_wanted, memory_order_relaxed);
 }
 
-/* To c->rip through the jump table, as an indirect jump would; it makes the unit if there is none.
+/*
+ * To c->rip through the jump table, as an indirect jump would; it makes the unit if there is none.
+ * An entry that is another unit's clobbers the flags before it notices: they are put aside.
  */
-/* To the unit of c->rip by way of the jump table. */
 static const void *go_on(struct jit *j, struct x86_vcpu *c)
 {
-	if (must_leave(j, c) || !jit_translatable(c->mode_key))
-		return NULL;
-	jit_cpu(c)->recipe = 0;
-	return jit_host(j, j->thunk.go);
+	jit_cpu(c)->flags = (u16)((c->rflags & 0xff) << 8 | (c->rflags >> 11 & 1));
+	return must_leave(j, c) ? NULL : jit_host(j, j->thunk.dispatch);
 }
 
 static u64 recipe_flags(u8 op, u64 a, u64 b, unsigned size)

@@ -196,7 +196,9 @@ void jit_reset(struct jit *j)
 		j->page_hash[i] = NULL;
 	}
 	j->nunits = j->nsites = j->npcs = j->nmaps = j->npages = 0;
-	j->nsites = j->ninsns = 1; /* site 0 and insn 0 mean none */
+	j->ninsns = 1; /* 0 means none */
+	j->nsites = JIT_SITE_SAVED + 1;
+	j->site[JIT_SITE_SAVED].recipe = (struct jit_recipe){.op = JIT_RECIPE_SAVED, .size = 1};
 	j->hot.pos = j->code_begin;
 	j->hot.full = j->cold.full = false;
 	j->cold.pos = j->cold_start;

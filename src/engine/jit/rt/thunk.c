@@ -93,13 +93,13 @@ static void thunk_save(struct emit *e)
 	emit_patch(e->base, no_df, e->pos);
 }
 
-/* Go on at x86_vcpu.rip with the flags as they are: an indirect jump to it. */
+/* Go on at x86_vcpu.rip, as an indirect jump whose flags were put aside. */
 static void thunk_dispatch(struct jit *j, struct emit *e)
 {
 	struct emit_mem recipe = {EMIT_NONE, EMIT_NONE, 1, true, (s32)GS_RT(recipe)};
 
 	j->thunk.dispatch = e->pos;
-	emit_mov_mi(e, false, &recipe, 0);
+	emit_mov_mi(e, false, &recipe, JIT_SITE_SAVED);
 	emit_gs(e, OP_MOV_RM, true, JIT_S1, GS_OFF(rip));
 	emit_rr(e, OP_MOVZX16, false, JIT_S2, JIT_S1);
 	emit_jmp_gs(e, JIT_S2, GS_RT(jc));

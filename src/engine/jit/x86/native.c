@@ -226,17 +226,35 @@ static int native_trap(struct x86_vcpu *c, struct native_mem *m, struct native_r
 	}
 }
 
+/*
+ * The memory operand faulted. An x87 exception pending from before comes first
+ * (SDM vol. 3A, table 6-2: it is a fault of the previous x87 instruction).
+ */
+static int native_mem_failed(struct x86_vcpu *c, const struct x86_insn *in, u64 cr2)
+{
+	u32 f = in->row->flags;
+
+	if (!(f & X86_R_FPU) || (f & X86_R_FPU_NOWAIT))
+		return -1;
+	x86_fpu_park(c);
+	if (!(load_le64(c->xsave + 512) & 1) || !(load_le16(c->xsave + 2) & 0x80))
+		return -1; /* XSTATE_BV says initial, or FSW.ES is clear */
+	c->cr2 = cr2;
+	return x86_raise(c, X86_MF);
+}
+
 static int native_run(struct x86_vcpu *c, const struct x86_insn *in)
 {
 	struct native_mem m;
 	struct native_result r;
 	struct interp_data *d = interp_data(c);
+	u64 cr2 = c->cr2;
 	stub_fn fn;
 
 	m.buffered = false;
 	m.ptr = NULL;
 	if ((in->has_mem || native_is_maskmov(in)) && native_mem_open(c, in, &m) < 0)
-		return -1;
+		return native_mem_failed(c, in, cr2);
 	fn = stub_find(c, in);
 	d->native_flags = (c->rflags & X86_F_STATUS) | RF_FIXED;
 	x86_fpu_load(c);

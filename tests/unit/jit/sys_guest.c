@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A small guest that goes from the reset vector through real, protected and long
+ * mode to ring 3 and back, takes faults and an interrupt and starts a second
+ * CPU, on engine_jit_ops: interpreted and translated, with the state taken out
+ * and put back in the middle, and under a debugger.
+ */
+#include <pthread.h>
+#include <sys/mman.h>
+
+#include "core/engine.h"
+#include "tests/test.h"
+
+/* clang-format off */
+#define AT(label) "(" #label " - guest_start + 0x8000)"
+__asm__(".pushsection .rodata\n"
+".global guest_start, guest_end, guest_long\n"
+"guest_start:\n.code16\n"
+"	cli\n	xorw %ax, %ax\n	movw %ax, %ds\n	movw %ax, %ss\n	movw $0x7000, %sp\n"
+"	movb $'R', %al\n	outb %al, $0xe9\n"
+"	movw $" AT(g_int16) ", 0x21 * 4\n	movw $0, 0x21 * 4 + 2\n	int $0x21\n"
+"	data32 lgdt " AT(g_gdtr) "\n"
+"	movl %cr0, %eax\n	orb $1, %al\n	movl %eax, %cr0\n"
+"	data32 ljmp $0x08, $" AT(g_pm) "\n"
+"g_int16:\n	movb $'V', %al\n	outb %al, $0xe9\n	iret\n"
+".code32\n"
+"g_pm:\n	movw $0x10, %ax\n	movw %ax, %ds\n	movw %ax, %es\n	movw %ax, %ss\n"
+"	movl $0x7000, %esp\n	movb $'P', %al\n	outb %al, $0xe9\n"
+/* One user 2 MiB page at 0. */
+"	movl $0x11007, 0x10000\n	movl $0x12007, 0x11000\n	movl $0x87, 0x12000\n"
+"	movl $0x10000, %eax\n	movl %eax, %cr3\n	movl $0x20, %eax\n	movl %eax, %cr4\n"
+"	movl $0xc0000080, %ecx\n	movl $0x101, %eax\n	xorl %edx, %edx\n	wrmsr\n"
+"	movl %cr0, %eax\n	orl $0x80010000, %eax\n	movl %eax, %cr0\n"
+"	ljmp $0x18, $" AT(guest_long) "\n"
+".code64\n"
+"guest_long:\n	movb $'L', %al\n	outb %al, $0xe9\n"
+"	movl $0x7000, %esp\n	xorl %eax, %eax\n	movl %eax, %ss\n"
+"	movw $0x38, %ax\n	ltr %ax\n"
+/* IDT at 0x2000: 13, 14, 0x22, 0x80. */
+"	movl $" AT(g_gp) ", %eax\n	movl $0x20d0, %edi\n	movl $0x8e00, %edx\n	call g_gate\n"
+"	movl $" AT(g_pf) ", %eax\n	movl $0x20e0, %edi\n	call g_gate\n"
+"	movl $" AT(g_irq) ", %eax\n	movl $0x2220, %edi\n	call g_gate\n"
+"	movl $" AT(g_int80) ", %eax\n	movl $0x2800, %edi\n	movl $0xee00, %edx\n	call g_gate\n"
+"	lidt " AT(g_idtr) "\n"
+"	movl $0xc0000081, %ecx\n	xorl %eax, %eax\n	movl $0x200018, %edx\n	wrmsr\n"
+"	movl $0xc0000082, %ecx\n	movl $" AT(g_syscall) ", %eax\n	xorl %edx, %edx\n	wrmsr\n"
+"	movl $0xc0000084, %ecx\n	movl $0x200, %eax\n	wrmsr\n"
+"	pushq $0x2b\n	pushq $0x6000\n	pushq $0x3002\n	pushq $0x33\n	pushq $" AT(g_user) "\n	iretq\n"
+"g_gate:\n	movw %ax, (%rdi)\n	movw $0x18, 2(%rdi)\n	movw %dx, 4(%rdi)\n	shrl $16, %eax\n"
+"	movw %ax, 6(%rdi)\n	movq $0, 8(%rdi)\n	ret\n"
+"g_user:\n	movl $'3', %eax\n	syscall\n	hlt\n	movl $0x40000000, %ebx\n"
+"	movb $1, (%rbx)\n	nop\n	int $0x80\n"
+"g_syscall:\n	outb %al, $0xe9\n	movw $0x502, %dx\n	outb %al, %dx\n	sysretq\n"
+"g_gp:\n	movb $'G', %al\n	outb %al, $0xe9\n	addq $8, %rsp\n	incq (%rsp)\n	iretq\n"
+/* The error code and CR2 choose the letter. */
+"g_pf:\n	popq %rcx\n	movq %cr2, %rdx\n	leal 'F' - 6(%rcx), %eax\n"
+"	cmpq %rbx, %rdx\n	je 1f\n	movb $'?', %al\n1:	outb %al, $0xe9\n	addq $3, (%rsp)\n	iretq\n"
+"g_int80:\n	movb $'I', %al\n	outb %al, $0xe9\n"
+"	movw $0x500, %dx\n	outb %al, %dx\n"      /* start the other CPU */
+"2:	pause\n	cmpl $1, 0x600\n	jne 2b\n"
+"	movw $0x501, %dx\n	outb %al, %dx\n"      /* interrupt, please */
+"	sti\n	hlt\n	cli\n"
+"	movb $'X', %al\n	outb %al, $0xe9\n	xorl %eax, %eax\n	outb %al, $0xf4\n3:	hlt\n	jmp 3b\n"
+"g_irq:\n	movb $'Q', %al\n	outb %al, $0xe9\n	iretq\n"
+".balign 8\n"
+"g_gdt:\n	.quad 0, 0x00cf9a000000ffff, 0x00cf92000000ffff, 0x00af9a000000ffff\n"
+"	.quad 0x00cffa000000ffff, 0x00cff2000000ffff, 0x00affa000000ffff\n"
+"	.quad 0x0000890030000067, 0\n"
+"g_gdtr:	.word 0x47\n	.quad " AT(g_gdt) "\n"
+"g_idtr:	.word 0xfff\n	.quad 0x2000\n"
+"guest_end:\n"
+".global ap_start, ap_end\n"
+"ap_start:\n.code16\n	movb $'A', %al\n	outb %al, $0xe9\n	xorw %ax, %ax\n	movw %ax, %ds\n"
+"	lock incl 0x600\n	cli\n4:	hlt\n	jmp 4b\n"
+"ap_end:\n.code64\n.popsection\n");
+/* clang-format on */
+extern const u8 guest_start[], guest_end[], guest_long[], ap_start[], ap_end[];
+
+#define RAM MIB(4)
+
+struct board {
+	struct gpa_map map;
+	struct engine_vm *vm;
+	struct engine_vcpu *cpu[2];
+	u8 *ram, *rom;
+	_Atomic u8 *flags;
+	pthread_mutex_t lock;
+	char out[64];
+	unsigned nout;
+	bool exited;
+	pthread_t ap;
+};
+
+struct board_cpu {
+	struct board *b;
+	unsigned n;
+};
+
+static u64 bus_read(void *o, u64 gpa, unsigned size)
+{
+	return ~0ULL;
+}
+
+static void bus_write(void *o, u64 gpa, unsigned size, u64 v)
+{
+}
+
+static u32 bus_in(void *o, u16 port, unsigned size)
+{
+	return ~0U;
+}
+
+static void bus_out(void *o, u16 port, unsigned size, u32 v)
+{
+	struct board_cpu *p = o;
+	struct board *b = p->b;
+
+	pthread_mutex_lock(&b->lock);
+	switch (port) {
+	case 0xe9:
+		if (b->nout < sizeof(b->out) - 1)
+			b->out[b->nout++] = (char)v;
+		break;
+	case 0x500:
+		engine_jit_ops.vcpu_init(b->cpu[1]);
+		engine_jit_ops.vcpu_sipi(b->cpu[1], 9);
+		break;
+	case 0x501:
+		engine_jit_ops.vcpu_irq(b->cpu[p->n], true);
+		break;
+	case 0x502:
+		engine_jit_ops.vcpu_kick(b->cpu[p->n]);
+		break;
+	case 0xf4:
+		b->exited = true;
+		engine_jit_ops.vcpu_kick(b->cpu[0]);
+		engine_jit_ops.vcpu_kick(b->cpu[1]);
+	}
+	pthread_mutex_unlock(&b->lock);
+}
+
+static int bus_rdmsr(void *o, u32 msr, u64 *v)
+{
+	return -E_NOENT;
+}
+
+static int bus_wrmsr(void *o, u32 msr, u64 v)
+{
+	return -E_NOENT;
+}
+
+static int bus_ack(void *o)
+{
+	struct board_cpu *p = o;
+
+	engine_jit_ops.vcpu_irq(p->b->cpu[p->n], false);
+	return 0x22;
+}
+
+static u8 bus_cr8(void *o)
+{
+	return 0;
+}
+
+static void bus_set_cr8(void *o, u8 v)
+{
+}
+
+static void *zeroed(size_t n)
+{
+	return mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+}
+
+static void board_start(struct board *b, struct board_cpu p[2], bool interpret)
+{
+	struct engine_vm_config cfg = {.map = &b->map, .ncpus = 2, .interpret = interpret};
+	struct gpa_slot ram = {.size = RAM, .fd = -1},
+			rom = {.gpa = 0xffff0000, .size = 65536, .readonly = true, .fd = -1};
+
+	memset(b, 0, sizeof(*b));
+	pthread_mutex_init(&b->lock, NULL);
+	b->ram = ram.host = zeroed(RAM);
+	b->rom = rom.host = zeroed(65536);
+	b->flags = zeroed(4096);
+	ram.page_flags = b->flags;
+	rom.page_flags = b->flags + RAM / 4096;
+	gpa_slot_add(&b->map, &ram);
+	gpa_slot_add(&b->map, &rom);
+	memcpy(b->rom + 0xfff0, "\xea\x00\x80\x00\x00", 5); /* jmp 0:0x8000 */
+	memcpy(b->ram + 0x8000, guest_start, (size_t)(guest_end - guest_start));
+	memcpy(b->ram + 0x9000, ap_start, (size_t)(ap_end - ap_start));
+	*(u64 *)(b->ram + 0x3004) = 0x5000; /* TSS RSP0 */
+	if (engine_jit_ops.vm_create(&cfg, &b->vm))
+		abort();
+	for (unsigned i = 0; i < 2; i++) {
+		struct vcpu_bus bus = {bus_read,    bus_write, bus_in,	bus_out,
+				       bus_rdmsr,   bus_wrmsr, bus_ack, bus_cr8,
+				       bus_set_cr8, NULL,      &p[i]};
+
+		p[i] = (struct board_cpu){b, i};
+		if (engine_jit_ops.vcpu_create(b->vm, i, &bus, &b->cpu[i]))
+			abort();
+	}
+}
+
+static void board_stop(struct board *b)
+{
+	engine_jit_ops.vcpu_destroy(b->cpu[0]);
+	engine_jit_ops.vcpu_destroy(b->cpu[1]);
+	engine_jit_ops.vm_destroy(b->vm);
+	munmap(b->ram, RAM);
+	munmap(b->rom, 65536);
+	munmap((void *)b->flags, 4096);
+}
+
+static void *run_ap(void *opaque)
+{
+	struct board *b = opaque;
+	struct vcpu_exit e;
+
+	engine_jit_ops.vcpu_run(b->cpu[1], &e);
+	return NULL;
+}
+
+/* What happens when the guest's system call asks for an exit. */
+static void swap_state(struct board *b)
+{
+	static struct x86_state s;
+
+	if (engine_jit_ops.vcpu_get_state(b->cpu[0], &s))
+		abort();
+	engine_jit_ops.vcpu_reset(b->cpu[0]);
+	if (engine_jit_ops.vcpu_set_state(b->cpu[0], &s))
+		abort();
+}
+
+static int board_run(struct board *b)
+{
+	struct vcpu_exit e;
+
+	pthread_create(&b->ap, NULL, run_ap, b);
+	do {
+		engine_jit_ops.vcpu_run(b->cpu[0], &e);
+		if (e.kind == VCPU_EXIT_KICK && !b->exited)
+			swap_state(b);
+	} while (e.kind == VCPU_EXIT_KICK && !b->exited);
+	engine_jit_ops.vcpu_kick(b->cpu[1]);
+	pthread_join(b->ap, NULL);
+	return (int)e.kind;
+}
+
+static void all_modes(bool interpret)
+{
+	struct board_cpu p[2];
+	struct board b;
+
+	board_start(&b, p, interpret);
+	CHECK_EQ(board_run(&b), VCPU_EXIT_KICK);
+	if (strcmp(b.out, "RVPL3GFIAQX"))
+		printf("# output: %s\n", b.out);
+	CHECK(!strcmp(b.out, "RVPL3GFIAQX"));
+	board_stop(&b);
+}
+
+static void t_modes_interpreted(void)
+{
+	all_modes(true);
+}
+
+static void t_modes_translated(void)
+{
+	all_modes(false);
+}
+
+static void debugged(bool interpret)
+{
+	struct vcpu_debug d = {.nbreaks = 1, .breaks = {0x8000u + (u64)(guest_long - guest_start)}};
+	struct board_cpu p[2];
+	struct vcpu_exit e;
+	struct board b;
+
+	board_start(&b, p, interpret);
+	CHECK_EQ(engine_jit_ops.vcpu_debug(b.cpu[0], &d), 0);
+	CHECK_EQ(engine_jit_ops.vcpu_run(b.cpu[0], &e), 0);
+	CHECK_EQ(e.kind, VCPU_EXIT_DEBUG);
+	CHECK_EQ(e.addr, d.breaks[0]);
+	CHECK(!strcmp(b.out, "RVP"));
+	d = (struct vcpu_debug){.step = true};
+	CHECK_EQ(engine_jit_ops.vcpu_debug(b.cpu[0], &d), 0);
+	CHECK_EQ(engine_jit_ops.vcpu_run(b.cpu[0], &e), 0);
+	CHECK_EQ(e.kind, VCPU_EXIT_DEBUG);
+	CHECK_EQ(e.addr, 0x8000u + (u64)(guest_long - guest_start) + 2);
+	/* A write watchpoint on the counter the second CPU moves stays quiet on this one. */
+	d = (struct vcpu_debug){.nwatch = 1, .watch = {{0x2800, 2, false, true}}};
+	CHECK_EQ(engine_jit_ops.vcpu_debug(b.cpu[0], &d), 0);
+	CHECK_EQ(engine_jit_ops.vcpu_run(b.cpu[0], &e), 0);
+	CHECK_EQ(e.kind, VCPU_EXIT_DEBUG);
+	CHECK_EQ(e.addr, 0x2800);
+	CHECK_EQ(engine_jit_ops.vcpu_debug(b.cpu[0], NULL), 0);
+	CHECK_EQ(engine_jit_ops.vcpu_translate(b.cpu[0], 0x1234), 0x1234);
+	CHECK_EQ(engine_jit_ops.vcpu_translate(b.cpu[0], 0x40000000), ~0ULL);
+	CHECK_EQ(board_run(&b), VCPU_EXIT_KICK);
+	CHECK(!strcmp(b.out, "RVPL3GFIAQX"));
+	board_stop(&b);
+}
+
+static void t_debug_interpreted(void)
+{
+	debugged(true);
+}
+
+static void t_debug_translated(void)
+{
+	debugged(false);
+}
+
+static void t_triple_fault(void)
+{
+	/* lidt with limit 0 (the memory is zero), then int3. */
+	static const u8 code[] = {0x0f, 0x01, 0x1e, 0x00, 0x06, 0xcc};
+	struct board_cpu p[2];
+	struct vcpu_exit e;
+	struct board b;
+
+	board_start(&b, p, false);
+	memcpy(b.ram + 0x8000, code, sizeof(code));
+	CHECK_EQ(engine_jit_ops.vcpu_run(b.cpu[0], &e), 0);
+	CHECK_EQ(e.kind, VCPU_EXIT_SHUTDOWN);
+	board_stop(&b);
+}
+
+static void t_dirty_log(void)
+{
+	u64 bits[RAM / 4096 / 64];
+	struct board_cpu p[2];
+	struct board b;
+
+	board_start(&b, p, false);
+	CHECK_EQ(engine_jit_ops.dirty_log(b.vm, 0, bits, true), 0);
+	CHECK_EQ(board_run(&b), VCPU_EXIT_KICK);
+	CHECK_EQ(engine_jit_ops.dirty_log(b.vm, 0, bits, true), 0);
+	CHECK(bits[0] >> 0 & 1);  /* the counter */
+	CHECK(bits[0] >> 2 & 1);  /* the IDT */
+	CHECK(bits[0] >> 16 & 1); /* page tables */
+	CHECK(!(bits[0] >> 32 & 1));
+	CHECK_EQ(bits[4], 0);
+	CHECK_EQ(engine_jit_ops.dirty_log(b.vm, 0, bits, false), 0);
+	CHECK_EQ(bits[0], 0);
+	board_stop(&b);
+}
+
+int main(void)
+{
+	RUN(t_modes_interpreted);
+	RUN(t_modes_translated);
+	RUN(t_debug_interpreted);
+	RUN(t_debug_translated);
+	RUN(t_triple_fault);
+	RUN(t_dirty_log);
+	return test_done();
+}
