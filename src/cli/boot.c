@@ -271,7 +271,7 @@ static int supervise(pid_t child, sigset_t *set)
 		int sig = sigwaitinfo(set, &si);
 
 		/* What the terminal sends goes to the whole group: the child has it. */
-		if (sig > 0 && sig != SIGCHLD && sig != SIGWINCH && si.si_code != SI_KERNEL)
+		if (sig > 0 && sig != SIGCHLD && si.si_code != SI_KERNEL)
 			kill(child, sig);
 	}
 	return status;

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Stock Debian kernel with a busybox initramfs on the jit engine: boot, exit status, power, reset,
 control socket, console, terminal. TAP on stdout. HULL_ENGINE chooses another engine."""
-import json, os, re, signal, subprocess, termios, time
+import fcntl, json, os, re, signal, struct, subprocess, termios, time
 from hulltest import HULL, Machine, Skip, check, initrd, kernel, main, run
 
 ENGINE = os.environ.get("HULL_ENGINE", "jit")
@@ -53,13 +53,13 @@ def power_button_and_second_signal():
 
 
 def power_button_reaches_the_guest():
-    script = "insmod /lib/modules/button.ko; cat /proc/bus/input/devices; grep -q 'Power Button' /proc/bus/input/devices && echo ready; dd if=/dev/input/event0 bs=24 count=1 of=/tmp/ev 2>/dev/null; hexdump -C /tmp/ev; echo pressed; exit 7"
     k = kernel()
-    path = initrd("ls /dev/input; " + script.replace("insmod /lib/modules/button.ko; ", ""), "initrd-button",
-                  "--modules", "evdev,button", "--modules-dir", k["modules"])
+    path = initrd("e=$(grep -A4 'Power Button' /proc/bus/input/devices | sed -n 's/.*\\(event[0-9]*\\).*/\\1/p' | head -1); "
+                  "echo ready $e; dd if=/dev/input/$e bs=24 count=1 of=/dev/null 2>/dev/null; echo pressed; exit 7",
+                  "initrd-button", "--modules", "evdev,button", "--modules-dir", k["modules"])
     with Machine("--engine", ENGINE, "-m", "256M", "--kernel", k["path"], "--initrd", path, "--append",
                  "console=ttyS0 panic=-1", "--net", "none", "--name", "button") as m:
-        m.expect(rb"ready", BOOT)
+        m.expect(rb"ready event\d", BOOT)
         time.sleep(1)
         m.child.send_signal(signal.SIGTERM)
         m.expect(rb"pressed", 30)
@@ -80,7 +80,6 @@ def triple_fault():
 
 def triple_fault_elf():
     """A PVH kernel whose first instruction loads an empty IDT and whose second is ud2."""
-    import struct
     code = b"\x0f\x01\x1d" + struct.pack("<I", 0x100100) + b"\x0f\x0b"
     body = code.ljust(0x100, b"\0") + bytes(16)
     note = struct.pack("<III4sI", 4, 4, 18, b"Xen\0", 0x100000)
@@ -206,6 +205,59 @@ def terminal_menu():
         check(m.wait() == 137, "exit status")
 
 
+def window_size_and_virtio_console():
+    k = kernel()
+    path = initrd("echo ready >/dev/hvc0; read x </dev/hvc0; echo got=$x; stty size </dev/hvc0; exit 3", "initrd-hvc",
+                  "--modules", "virtio_pci,virtio_console", "--modules-dir", k["modules"])
+    with Machine("--engine", ENGINE, "-m", "256M", "--kernel", k["path"], "--initrd", path, "--append",
+                 "console=ttyS0 loglevel=4", tty=True) as m:
+        m.expect(rb"ready", BOOT)
+        fcntl.ioctl(m.slave, termios.TIOCSWINSZ, struct.pack("HHHH", 44, 120, 0, 0))
+        m.child.send_signal(signal.SIGWINCH)
+        time.sleep(0.3)
+        m.send(b"typed\r")
+        m.expect(rb"got=typed\s+44 120", 30)
+        check(m.wait() == 3, "exit status")
+
+
+def disk_and_network():
+    """A disk is read and written, and what the guest is served over user networking comes from the host."""
+    import http.server, threading
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"from-the-host\n")
+
+        def log_message(self, *_):
+            pass
+
+    srv = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=srv.serve_forever, daemon=True).start()
+    k = kernel()
+    with open("disk", "wb") as f:
+        f.write(b"FROMDISK".ljust(1 << 20, b"."))
+    path = initrd("head -c 8 /dev/vda; echo; cat /sys/block/vda/serial; echo; echo BACK >/dev/vda; sync; "
+                  "ip addr add 10.0.2.15/24 dev eth0; ip link set eth0 up; "
+                  "wget -qO - http://10.0.2.2:%d/" % srv.server_port, "initrd-disk", "--modules",
+                  "virtio_pci,virtio_blk,virtio_net", "--modules-dir", k["modules"])
+    with Machine("--engine", ENGINE, "-m", "256M", "--kernel", k["path"], "--initrd", path, "--append",
+                 "console=ttyS0 loglevel=4", "--disk", "disk,serial=xyz", "--net", "user") as m:
+        m.expect(rb"FROMDISK\s+xyz", BOOT)
+        m.expect(rb"from-the-host", 60)
+        check(m.wait() == 0, "exit status")
+    check(open("disk", "rb").read(8) == b"BACK\nISK", "what the guest wrote is not on the disk")
+
+
+def memory_with_a_hole():
+    """More memory than fits below the hole at 3 GiB."""
+    with Machine(*args("head -1 /proc/meminfo; exit 0"), "-m", "5G") as m:
+        kib = int(m.expect(rb"MemTotal:\s+(\d+) kB", BOOT)[1])
+        check(kib > 4.7 * 2**20, "guest sees %d KiB" % kib)
+        check(m.wait() == 0, "exit status")
+
+
 def runs_confined():
     """Before the first guest instruction: no root, no privileges, a system-call filter."""
     with Machine(*args("sleep 1000")) as m:
@@ -222,4 +274,5 @@ def runs_confined():
 
 main([boots_and_gives_exit_status, four_cpus, generic_kernel, powers_off, power_button_and_second_signal,
       power_button_reaches_the_guest, reboots, triple_fault, control_socket, console_attach, stop_by_name, pty_console,
-      terminal_is_restored, terminal_menu, runs_confined])
+      terminal_is_restored, terminal_menu, window_size_and_virtio_console,
+      disk_and_network, memory_with_a_hole, runs_confined])
