@@ -6,7 +6,8 @@ static void engine_gsi_set(void *opaque, unsigned n, bool level)
 {
 	struct pc *pc = opaque;
 
-	pc->cfg.engine->gsi_set(pc->vm, n, level);
+	if (pc->vm) /* devices settle their lines (low) before there is an engine's VM */
+		pc->cfg.engine->gsi_set(pc->vm, n, level);
 }
 
 static void engine_msi_send(void *opaque, u64 addr, u32 data)

@@ -199,6 +199,28 @@ static void sleep_for_event(struct engine_vcpu *v)
 
 /* ---- the loop ----------------------------------------------------------------------------- */
 
+/* KVM gave up on the guest, mostly on an instruction: say where, and its bytes if they are RAM. */
+static void internal_error(struct engine_vcpu *v, struct vcpu_exit *exit)
+{
+	struct kvm_sregs s = {0};
+	struct kvm_regs g = {0};
+	u8 code[8] = {0};
+	u64 gpa;
+
+	ioctl(v->fd, KVM_GET_REGS, &g);
+	ioctl(v->fd, KVM_GET_SREGS, &s);
+	gpa = kvm_vcpu_translate(v, s.cs.base + g.rip);
+	gpa_read(v->vm->map, gpa, code, sizeof(code));
+	snprintf(exit->reason, sizeof(exit->reason),
+		 "KVM cannot go on at %04x:%llx (%02x %02x %02x %02x %02x %02x %02x %02x): "
+		 "internal error %u%s",
+		 s.cs.selector, (unsigned long long)g.rip, code[0], code[1], code[2], code[3],
+		 code[4], code[5], code[6], code[7], v->run->internal.suberror,
+		 v->run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION
+			 ? ", it does not emulate this instruction"
+			 : "");
+}
+
 static int exit_error(struct engine_vcpu *v, struct vcpu_exit *exit)
 {
 	const struct kvm_run *r = v->run;
@@ -209,9 +231,7 @@ static int exit_error(struct engine_vcpu *v, struct vcpu_exit *exit)
 			 "KVM could not enter the guest: hardware reason 0x%llx",
 			 (unsigned long long)r->fail_entry.hardware_entry_failure_reason);
 	else if (r->exit_reason == KVM_EXIT_INTERNAL_ERROR)
-		snprintf(exit->reason, sizeof(exit->reason),
-			 "KVM internal error %u (1 = an instruction it cannot emulate)",
-			 r->internal.suberror);
+		internal_error(v, exit);
 	else
 		snprintf(exit->reason, sizeof(exit->reason), "KVM exit reason %u is not known",
 			 r->exit_reason);

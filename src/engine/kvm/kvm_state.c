@@ -36,25 +36,31 @@ static const u32 wanted_msrs[] = {
 };
 static_assert(ARRAY_LEN(wanted_msrs) <= X86_STATE_MSRS, "state has room");
 
-struct msr_one {
+/* One MSR as the ioctls want it: a head and an array of one. */
+union msr_one {
 	struct kvm_msrs head;
-	struct kvm_msr_entry entry;
+	u8 room[sizeof(struct kvm_msrs) + sizeof(struct kvm_msr_entry)];
 };
 
 static int msr_get(int fd, u32 index, u64 *val)
 {
-	struct msr_one m = {.head = {.nmsrs = 1}, .entry = {.index = index}};
+	union msr_one m = {.room = {0}};
 
+	m.head.nmsrs = 1;
+	m.head.entries[0].index = index;
 	if (ioctl(fd, KVM_GET_MSRS, &m) != 1)
 		return -E_NOENT;
-	*val = m.entry.data;
+	*val = m.head.entries[0].data;
 	return 0;
 }
 
 static int msr_set(int fd, u32 index, u64 val)
 {
-	struct msr_one m = {.head = {.nmsrs = 1}, .entry = {.index = index, .data = val}};
+	union msr_one m = {.room = {0}};
 
+	m.head.nmsrs = 1;
+	m.head.entries[0].index = index;
+	m.head.entries[0].data = val;
 	return ioctl(fd, KVM_SET_MSRS, &m) == 1 ? 0 : -E_NOENT;
 }
 
