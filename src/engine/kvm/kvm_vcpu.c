@@ -169,13 +169,14 @@ void kvm_vcpu_reset(struct engine_vcpu *v)
 {
 	atomic_store(&v->pending, 0);
 	atomic_store(&v->irq_pin, false);
-	if (!v->vm->user_irqchip) {
-		if (v->index == 0)
-			kvm_irqchip_reset(v->vm);
-		ioctl(v->fd, KVM_SET_LAPIC, &v->lapic);
-	}
 	v->power_on->tsc = 0;
 	kvm_set_state(v, v->power_on);
+	if (v->vm->user_irqchip)
+		return;
+	/* After the APIC base, which says in what format the local APIC's state is. */
+	ioctl(v->fd, KVM_SET_LAPIC, &v->lapic);
+	if (v->index == 0)
+		kvm_irqchip_reset(v->vm);
 }
 
 /* ---- looking in ------------------------------------------------------------------------ */

@@ -69,8 +69,8 @@ static struct x86_state *state(void)
 static void t_triple_fault(void)
 {
 	/* lidt [0x8018] (limit 0); mov eax,cr0; or al,1; mov cr0,eax; ud2 */
-	static const u8 code[32] = {0x0f, 0x01, 0x1e, 0x18, 0x80, 0x0f, 0x20,
-				    0xc0, 0x0c, 0x01, 0x0f, 0x22, 0xc0, 0x0f, 0x0b};
+	static const u8 code[32] = {0x0f, 0x01, 0x1e, 0x18, 0x80, 0x0f, 0x20, 0xc0,
+				    0x0c, 0x01, 0x0f, 0x22, 0xc0, 0x0f, 0x0b};
 
 	FOR_BOTH(true, code)
 	{
@@ -295,19 +295,25 @@ static void t_irqfd_wakes(void)
 		SKIP(kvm_missing());
 	CHECK_EQ(start(&engine_kvm_ops, true, code, sizeof(code)), 0);
 	CHECK_EQ(rig.ops->irqfd(rig.vm, fd, 0xfee00000, 0x41, true), 0);
-	CHECK_EQ(write(fd, &one, sizeof(one)), sizeof(one));
-	usleep(1000);
-	/* The local APIC is still disabled: that one is lost. The next one counts. */
-	rig.stop_at_mark = 0;
-	pthread_create(&rig.cpu[0].thread, NULL, kicker, NULL);
-	CHECK_EQ(run(NULL), VCPU_EXIT_KICK);
-	pthread_join(rig.cpu[0].thread, NULL);
-	CHECK(!rig.done);
-	CHECK_EQ(state()->mp_state, X86_MP_HALTED);
-	CHECK_EQ(write(fd, &one, sizeof(one)), sizeof(one));
-	CHECK_EQ(run(NULL), VCPU_EXIT_KICK);
-	CHECK(rig.done);
-	CHECK_EQ(state()->rip, 0x8042);
+	for (unsigned pass = 0; pass < 2; pass++) { /* again after a reset, out of x2APIC mode */
+		CHECK_EQ(write(fd, &one, sizeof(one)), sizeof(one));
+		usleep(1000);
+		/* The local APIC is still disabled: that one is lost. The next one counts. */
+		pthread_create(&rig.cpu[0].thread, NULL, kicker, NULL);
+		CHECK_EQ(run(NULL), VCPU_EXIT_KICK);
+		pthread_join(rig.cpu[0].thread, NULL);
+		CHECK(!rig.done);
+		CHECK_EQ(state()->mp_state, X86_MP_HALTED);
+		CHECK_EQ(state()->apic_base & 0xc00, 0xc00);
+		CHECK_EQ(write(fd, &one, sizeof(one)), sizeof(one));
+		CHECK_EQ(run(NULL), VCPU_EXIT_KICK);
+		CHECK(rig.done);
+		CHECK_EQ(state()->rip, 0x8042);
+		rig.done = false;
+		rig.ops->vcpu_reset(rig.cpu[0].v);
+		CHECK_EQ(state()->apic_base, 0xfee00900);
+		CHECK_EQ(rig_start(&rig, 0), 0);
+	}
 	stop();
 	close(fd);
 }
