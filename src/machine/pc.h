@@ -21,6 +21,7 @@
 #define PC_MAX_CPUS 64u
 #define PC_MAX_DISKS 16u
 #define PC_MAX_NETS 8u
+#define PC_MAX_MMIO 2u
 #define PC_VSOCK_CID 3u
 #define PC_MEMORY_MIN MIB(4)
 #define PC_MEMORY_MAX GIB(64)
@@ -54,6 +55,7 @@ struct pc_config {
 	struct io_char *debugcon; /* port 0xe9 */
 	struct io_char *console;  /* virtio console, hvc0 */
 	struct io_block *disk[PC_MAX_DISKS];
+	bool disk_mmio[PC_MAX_DISKS]; /* on a virtio-mmio transport, PC_MAX_MMIO at most */
 	unsigned ndisks;
 	struct io_net *net[PC_MAX_NETS];
 	unsigned nnets;

@@ -35,6 +35,10 @@ static struct acpi_config acpi_describe(const struct pc *pc)
 		.rtc = true,
 		.i8042 = true,
 		.pvpanic_port = PVPANIC_PORT,
+		.virtio_mmio_base = PC_VIRTIO_MMIO,
+		.virtio_mmio_stride = GPA_PAGE_SIZE,
+		.nvirtio_mmio = pc->nmmio,
+		.virtio_mmio_gsi = PC_MMIO_IRQ,
 	};
 
 	for (unsigned i = 0; i < PC_PCI_GSIS; i++)

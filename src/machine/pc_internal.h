@@ -21,6 +21,7 @@
 #include "dev/virtio/balloon.h"
 #include "dev/virtio/blk.h"
 #include "dev/virtio/console.h"
+#include "dev/virtio/mmio.h"
 #include "dev/virtio/net.h"
 #include "dev/virtio/pci.h"
 #include "dev/virtio/rng.h"
@@ -47,7 +48,8 @@
 #define PC_PCI_MEM32_END 0xfec00000ull
 #define PC_PCI_MEM64_MIN GIB(64)
 #define PC_PCI_MEM64_SIZE GIB(16)
-#define PC_BIOS_MAX MIB(16) /* below 4 GiB, above the local APICs */
+#define PC_VIRTIO_MMIO 0xfed80000u /* one page each */
+#define PC_BIOS_MAX MIB(16)	   /* below 4 GiB, above the local APICs */
 
 /* Ports and lines that are ours to choose. */
 enum {
@@ -57,6 +59,7 @@ enum {
 	PC_PCI_GSIS = 8,
 	PC_COM1 = 0x3f8,
 	PC_RTC_IRQ = 8,
+	PC_MMIO_IRQ = 10, /* and the next: virtio-mmio */
 	PC_SCI = 9,
 	PC_E820_MAX = 8,
 };
@@ -73,7 +76,10 @@ struct pc_cpu {
  * allocation apiece, NULL where the board has none.
  */
 struct pc_virtio {
-	struct virtio_pci pci;
+	union {
+		struct virtio_pci pci;
+		struct virtio_mmio mmio;
+	};
 	union {
 		struct virtio_blk blk;
 		struct virtio_net net;
@@ -132,7 +138,7 @@ struct pc {
 
 	struct pci_host pci;
 	struct pc_virtio *virtio[PCI_SLOTS]; /* by slot; 0 is the host bridge */
-	unsigned nvirtio;
+	unsigned nvirtio, nmmio;
 
 	struct io_reclaim reclaim;
 	struct pc_firmware *firmware; /* NULL: started without */

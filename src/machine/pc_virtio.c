@@ -90,6 +90,24 @@ static int virtio_attach(struct pc *pc, struct virtio_dev *dev, u32 class_code, 
 	return 0;
 }
 
+/* The same on a virtio-mmio transport; its PCI slot stays empty. */
+static int virtio_attach_mmio(struct pc *pc, struct virtio_dev *dev, struct err *e)
+{
+	struct virtio_mmio *m = &pc->virtio[pc->nvirtio]->mmio;
+	struct irq_line line;
+	u64 base = PC_VIRTIO_MMIO + pc->nmmio * GPA_PAGE_SIZE;
+
+	if (pc->nmmio == PC_MAX_MMIO)
+		return err_set(e, E_NOSPC, "board: more than %u devices on virtio-mmio",
+			       PC_MAX_MMIO);
+	line = pc_irq_line(pc, PC_MMIO_IRQ + pc->nmmio++);
+	virtio_mmio_init(m, dev, &line);
+	dev->on_broken = on_broken;
+	return bus_add(&pc->mmio, base, VIRTIO_MMIO_SIZE, &virtio_mmio_ops, m)
+		       ? err_set(e, E_BUSY, "board: virtio-mmio window is taken")
+		       : 0;
+}
+
 static int console_init(struct pc *pc, struct err *e)
 {
 	const struct virtio_console_port_config port = {.chr = pc->cfg.console, .is_console = true};
@@ -101,14 +119,15 @@ static int console_init(struct pc *pc, struct err *e)
 	return virtio_attach(pc, &v->console.dev, CLASS_COMMUNICATION, e);
 }
 
-static int disk_init(struct pc *pc, struct io_block *back, struct err *e)
+static int disk_init(struct pc *pc, struct io_block *back, bool mmio, struct err *e)
 {
 	struct pc_virtio *v = virtio_new(pc, e);
 
 	if (!v)
 		return -E_NOMEM;
 	virtio_blk_init(&v->blk, &pc->map, back, pc->cfg.ncpus);
-	return virtio_attach(pc, &v->blk.dev, CLASS_STORAGE, e);
+	return mmio ? virtio_attach_mmio(pc, &v->blk.dev, e)
+		    : virtio_attach(pc, &v->blk.dev, CLASS_STORAGE, e);
 }
 
 static int net_init(struct pc *pc, struct io_net *back, struct err *e)
@@ -182,7 +201,7 @@ int pc_virtio_init(struct pc *pc, struct err *e)
 	int err = pc->cfg.console ? console_init(pc, e) : 0;
 
 	for (unsigned i = 0; !err && i < pc->cfg.ndisks; i++)
-		err = disk_init(pc, pc->cfg.disk[i], e);
+		err = disk_init(pc, pc->cfg.disk[i], pc->cfg.disk_mmio[i], e);
 	for (unsigned i = 0; !err && i < pc->cfg.nnets; i++)
 		err = net_init(pc, pc->cfg.net[i], e);
 	if (!err && pc->cfg.vsock)

@@ -83,20 +83,22 @@ int vm_config_disk(struct vm_config *cfg, const char *text, struct err *e)
 		const char *serial = value_of(piece, "serial");
 
 		if (too_long || (first && !*piece))
-			return err_set(e, EINVAL, "disk %.60s: give PATH[,ro][,serial=TEXT]",
+			return err_set(e, EINVAL, "disk %.60s: give PATH[,ro][,mmio][,serial=TEXT]",
 				       piece);
 		if (first)
 			memcpy(d.path, piece, sizeof(d.path));
 		else if (!strcmp(piece, "ro"))
 			d.readonly = true;
+		else if (!strcmp(piece, "mmio"))
+			d.mmio = true;
 		else if (serial && *serial && strlen(serial) < sizeof(d.serial))
 			memcpy(d.serial, serial, strlen(serial) + 1);
 		else
-			return err_set(
-				e, EINVAL,
-				"disk %.200s: unknown part %.60s; give ro or serial=TEXT (up to "
-				"%zu characters)",
-				d.path, piece, sizeof(d.serial) - 1);
+			return err_set(e, EINVAL,
+				       "disk %.200s: unknown part %.60s; give ro, mmio or "
+				       "serial=TEXT (up to "
+				       "%zu characters)",
+				       d.path, piece, sizeof(d.serial) - 1);
 	}
 	cfg->disk[cfg->ndisks++] = d;
 	return 0;

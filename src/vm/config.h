@@ -22,7 +22,7 @@ enum vm_engine { VM_ENGINE_AUTO, VM_ENGINE_KVM, VM_ENGINE_JIT };
 
 struct vm_disk {
 	char path[512];
-	bool readonly;
+	bool readonly, mmio;
 	char serial[21];
 };
 

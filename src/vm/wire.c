@@ -218,9 +218,11 @@ static int open_disk(struct vm *vm, unsigned i, struct pc_config *pc, struct err
 		.path = d->path, .readonly = d->readonly, .serial = d->serial};
 	int ret = raw_open(vm->loop, &rc, &vm->disk[i], e);
 
-	if (!ret)
-		pc->disk[pc->ndisks++] = vm->disk[i];
-	return ret;
+	if (ret)
+		return ret;
+	pc->disk_mmio[pc->ndisks] = d->mmio;
+	pc->disk[pc->ndisks++] = vm->disk[i];
+	return 0;
 }
 
 /*

@@ -5,7 +5,7 @@ import hashlib, http.server, json, os, shutil, socket, subprocess, threading
 
 from hulltest import Machine, Skip, check, initrd, kernel, main, run
 
-MODULES = "virtio_pci,virtio_blk,virtio_net,virtio_console,virtio_rng,virtio_balloon,vmw_vsock_virtio_transport"
+MODULES = "virtio_pci,virtio_blk,virtio_net,virtio_console,virtio_rng,virtio_balloon,vmw_vsock_virtio_transport,virtio_mmio"
 NET = "ip link set eth0 up; ip addr add 10.0.2.15/24 dev eth0; ip route add default via 10.0.2.2; sleep 0.3\n"
 
 
@@ -62,6 +62,21 @@ def disk_reads_and_writes():
             check(f.read() == data, "the image does not hold what the guest wrote")
         with open("source", "rb") as f:
             check(f.read() == data, "the read-only image was changed")
+
+
+def mmio_transport():
+    data = os.urandom(16 << 20)
+    with open("source-mmio", "wb") as f:
+        f.write(data)
+    target = image("target-mmio", 16 << 20)
+    with Machine(*args("cat /proc/interrupts | grep 'LNRO0005\\|virtio[0-9]$'\n"
+                       "dd if=/dev/vda of=/dev/vdb bs=1M conv=fsync 2>/dev/null; ls -l /sys/block/ | grep -c LNRO0005; md5sum /dev/vdb",
+                       "--disk", "source-mmio,ro,mmio", "--disk", target + ",mmio", cpus="2")) as m:
+        m.expect(rb"\b2\r?\n")
+        m.expect(hashlib.md5(data).hexdigest().encode())
+        check(m.wait() == 0, "status")
+    with open("target-mmio", "rb") as f:
+        check(f.read() == data, "the image does not hold what the guest wrote")
 
 
 def discard_frees_blocks():
@@ -226,5 +241,5 @@ def reboots_with_requests_in_flight():
         check(m.wait() == 9, "status")
 
 
-main([disk_reads_and_writes, discard_frees_blocks, full_host_disk_is_an_error_in_the_guest, network_both_ways,
+main([disk_reads_and_writes, mmio_transport, discard_frees_blocks, full_host_disk_is_an_error_in_the_guest, network_both_ways,
       entropy_and_balloon, vsock_both_ways, reboots_with_requests_in_flight])
