@@ -273,6 +273,10 @@ static void jit_vcpu_irq(struct engine_vcpu *v, bool level)
 
 static void jit_vcpu_nmi(struct engine_vcpu *v)
 {
+	u32 n = atomic_load(&v->c->sys->nmi_queued);
+
+	while (n < 2 && !atomic_compare_exchange_weak(&v->c->sys->nmi_queued, &n, n + 1))
+		;
 	kick_bits(v, X86_KICK_NMI);
 }
 

@@ -2,8 +2,8 @@
 /*
  * A vCPU's state to and from struct x86_state. On the vCPU's thread, or while it
  * does not run. Makes no bus calls, because the caller may hold the machine
- * lock: cr8 and the local APIC's MSRs are the machine's to fill in. Both directions go through the same MSR list; what a state says
- * is checked as far as the engine's own safety needs.
+ * lock: cr8 and the local APIC's MSRs are the machine's to fill in. Both directions go through the
+ * same MSR list; what a state says is checked as far as the engine's own safety needs.
  */
 #include "engine/jit/engine_state.h"
 
@@ -34,7 +34,7 @@ static void get_msrs(struct x86_vcpu *c, struct x86_state *s)
 static void get_events(struct x86_vcpu *c, struct x86_state *s)
 {
 	s->mp_state = c->wait_sipi ? X86_MP_WAIT_SIPI : c->halted ? X86_MP_HALTED : X86_MP_RUNNING;
-	s->nmi_pending = c->sys->nmi_pending || (atomic_load(&c->kick) & X86_KICK_NMI);
+	s->nmi_pending = atomic_load(&c->sys->nmi_queued);
 	s->nmi_masked = c->nmi_masked;
 	s->sti_shadow = c->sti_shadow;
 	s->movss_shadow = c->movss_shadow;
@@ -93,7 +93,7 @@ static void set_events(struct x86_vcpu *c, const struct x86_state *s)
 {
 	c->wait_sipi = s->mp_state == X86_MP_WAIT_SIPI;
 	c->halted = s->mp_state == X86_MP_HALTED;
-	c->sys->nmi_pending = s->nmi_pending;
+	atomic_store(&c->sys->nmi_queued, s->nmi_pending);
 	c->nmi_masked = s->nmi_masked;
 	c->sti_shadow = s->sti_shadow;
 	c->movss_shadow = s->movss_shadow;

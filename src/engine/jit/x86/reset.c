@@ -74,7 +74,8 @@ void x86_reset(struct x86_vcpu *c, bool init)
 	c->sti_shadow = c->movss_shadow = c->nmi_masked = c->halted = c->shutdown = false;
 	c->wait_sipi = c->index != 0;
 	c->sys->db_bits = 0;
-	c->sys->dbg_hit = c->sys->nmi_pending = false;
+	c->sys->dbg_hit = false;
+	atomic_store(&c->sys->nmi_queued, 0);
 	x86_tlb_flush(c, true);
 	x86_debug_update(c);
 }

@@ -121,7 +121,7 @@ static int sys_iret(struct x86_vcpu *c, const struct x86_insn *in)
 	if (x86_iret(c, in->opsize, sys_next(c, in)))
 		return -1;
 	/* An NMI that was held back may come now. */
-	if (c->sys->nmi_pending)
+	if (atomic_load(&c->sys->nmi_queued))
 		x86_look(c);
 	return 0;
 }

@@ -137,7 +137,8 @@ struct x86_sys {
 	u64 dbg_addr;
 	unsigned nwatch; /* data breakpoints of DR7 and vcpu_debug together */
 	u64 rmw_gpa;	 /* page given out by x86_rmw_ptr while flagged: notify, | 1 */
-	bool nmi_pending;
+	/* NMIs not delivered yet: at most one beyond the one that is about to be. Any thread. */
+	_Atomic u32 nmi_queued;
 	bool no_bus; /* MSR accesses on behalf of the host: the engine's own only */
 	bool event;   /* an event was delivered inside this instruction: no single-step trap */
 	bool stopped; /* the last run ended at the debugger's stop */

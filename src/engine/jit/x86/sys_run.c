@@ -37,17 +37,15 @@ static void take_init(struct x86_vcpu *c, u32 kick)
 
 static void take_nmi(struct x86_vcpu *c, u32 kick)
 {
-	if (kick & X86_KICK_NMI) {
+	if (kick & X86_KICK_NMI)
 		atomic_fetch_and(&c->kick, ~(u32)X86_KICK_NMI);
-		c->sys->nmi_pending = true;
-	}
-	if (!c->sys->nmi_pending || c->nmi_masked || c->wait_sipi)
+	if (!atomic_load(&c->sys->nmi_queued) || c->nmi_masked || c->wait_sipi)
 		return;
 	if (shadow(c)) {
 		x86_look(c);
 		return;
 	}
-	c->sys->nmi_pending = false;
+	atomic_fetch_sub(&c->sys->nmi_queued, 1);
 	c->nmi_masked = true;
 	x86_deliver_interrupt(c, X86_NMI);
 }
