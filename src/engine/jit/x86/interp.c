@@ -284,6 +284,16 @@ static inline struct interp_line *line_of(struct interp_data *d, const u8 *p)
 	return &d->line[(a ^ a >> 12) & (INTERP_LINES - 1)];
 }
 
+/* RF lasts for one instruction (SDM vol. 3B, 18.3.1.1); those that load it are SYSTEM. */
+static int exec_resumed(struct x86_vcpu *c, const struct interp_line *l)
+{
+	int ret = l->fn(c, &l->in);
+
+	if (!ret && l->in.row->cls != X86_C_SYSTEM)
+		c->rflags &= ~(u64)RF_RF;
+	return ret;
+}
+
 /* One instruction whose linear address is known. */
 static inline int step_at(struct x86_vcpu *c, u64 linear)
 {
@@ -309,6 +319,8 @@ static inline int step_at(struct x86_vcpu *c, u64 linear)
 		return -1;
 	if (c->code_mode != X86_MODE_64 && c->rip + l->in.len - 1 > c->seg[X86_CS].limit)
 		return x86_raise_err(c, X86_GP, 0);
+	if (unlikely(c->rflags & RF_RF))
+		return exec_resumed(c, l);
 	return l->fn(c, &l->in);
 }
 
