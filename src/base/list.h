@@ -46,6 +46,7 @@ static inline void list_remove(struct list *n)
 #define list_entry(ptr, type, member) container_of(ptr, type, member)
 /* The body may remove `it`, nothing else. */
 #define list_for_each_safe(it, tmp, head)                                                          \
-	for (struct list *it = (head)->next, *tmp = it->next; it != (head); it = tmp, tmp = it->next)
+	for (struct list *it = (head)->next, *tmp = it->next; it != (head);                        \
+	     it = tmp, tmp = it->next)
 
 #endif

@@ -30,7 +30,7 @@ struct engine_vm;   /* opaque, the engine's */
 struct engine_vcpu; /* opaque, the engine's */
 
 enum vcpu_exit_kind {
-	VCPU_EXIT_KICK,     /* vcpu_kick was called; nothing happened */
+	VCPU_EXIT_KICK,	    /* vcpu_kick was called; nothing happened */
 	VCPU_EXIT_SHUTDOWN, /* triple fault */
 	VCPU_EXIT_DEBUG,    /* breakpoint, watchpoint or step asked for by vcpu_debug */
 	VCPU_EXIT_ERROR,    /* the engine cannot go on; `reason` says why */
@@ -39,8 +39,8 @@ enum vcpu_exit_kind {
 
 struct vcpu_exit {
 	enum vcpu_exit_kind kind;
-	u64 addr;           /* DEBUG: linear address of the watchpoint, or rip */
-	char reason[160];   /* ERROR: one line for a person */
+	u64 addr;	  /* DEBUG: linear address of the watchpoint, or rip */
+	char reason[160]; /* ERROR: one line for a person */
 };
 
 /*
@@ -67,7 +67,7 @@ struct vcpu_bus {
 };
 
 enum engine_caps {
-	ENGINE_CAP_IRQCHIP = 1,  /* LAPIC, IOAPIC, PIC, PIT live in the engine */
+	ENGINE_CAP_IRQCHIP = 1, /* LAPIC, IOAPIC, PIC, PIT live in the engine */
 	ENGINE_CAP_DIRTY_LOG = 2,
 	ENGINE_CAP_KVMCLOCK = 4, /* engine implements KVM's paravirtual MSRs itself */
 };
@@ -76,28 +76,32 @@ struct engine_info {
 	const char *name; /* "jit", "kvm" */
 	u32 caps;
 	unsigned max_vcpus;
-	char note[160]; /* why it is unusable or slow, for a person; empty if fine */
+	char note[160];	   /* why it is unusable or slow, for a person; empty if fine */
 	bool usable, fast; /* fast: really virtualizes (kvm) or translates (jit) */
 };
 
 struct engine_vm_config {
 	struct gpa_map *map; /* outlives the VM */
 	unsigned ncpus;
-	u64 code_cache;      /* bytes, 0 = default (jit) */
-	bool interpret;      /* jit: never translate (reference runs) */
-	const char *device;  /* kvm: device node, NULL = /dev/kvm */
+	u64 code_cache;	    /* bytes, 0 = default (jit) */
+	bool interpret;	    /* jit: never translate (reference runs) */
+	const char *device; /* kvm: device node, NULL = /dev/kvm */
 	/* kvm: the machine has its own interrupt controllers and paravirtual clock, as with
 	 * jit, so that it can move between engines. Default: ENGINE_CAP_IRQCHIP's. */
 	bool user_irqchip;
-	u64 tsc_khz;         /* 0 = host's */
+	u64 tsc_khz; /* 0 = host's */
 };
 
 struct vcpu_debug {
-	bool step;           /* exit after one instruction */
-	unsigned nbreaks;    /* software-invisible execution breakpoints */
-	u64 breaks[32];      /* linear addresses */
+	bool step;	  /* exit after one instruction */
+	unsigned nbreaks; /* software-invisible execution breakpoints */
+	u64 breaks[32];	  /* linear addresses */
 	unsigned nwatch;
-	struct { u64 addr; u32 len; bool on_read, on_write; } watch[4];
+	struct {
+		u64 addr;
+		u32 len;
+		bool on_read, on_write;
+	} watch[4];
 };
 
 struct engine_counters { /* monotonic, for `hull inspect` and the bench; may be approximate */

@@ -27,11 +27,11 @@ enum gpa_page_flags {
 };
 
 struct gpa_slot {
-	u64 gpa, size; /* bytes, page aligned */
-	u8 *host;      /* not owned */
+	u64 gpa, size;		/* bytes, page aligned */
+	u8 *host;		/* not owned */
 	_Atomic u8 *page_flags; /* one per page, owned by the map's creator; never NULL */
-	bool readonly; /* ROM: guest writes are dropped by the engine */
-	int fd;        /* memfd behind it, or -1 */
+	bool readonly;		/* ROM: guest writes are dropped by the engine */
+	int fd;			/* memfd behind it, or -1 */
 	u64 fd_offset;
 };
 

@@ -10,8 +10,24 @@
 #include "base/types.h"
 
 /* Register numbers as encoded by ModRM + REX. */
-enum x86_gpr { X86_RAX, X86_RCX, X86_RDX, X86_RBX, X86_RSP, X86_RBP, X86_RSI, X86_RDI,
-	       X86_R8, X86_R9, X86_R10, X86_R11, X86_R12, X86_R13, X86_R14, X86_R15 };
+enum x86_gpr {
+	X86_RAX,
+	X86_RCX,
+	X86_RDX,
+	X86_RBX,
+	X86_RSP,
+	X86_RBP,
+	X86_RSI,
+	X86_RDI,
+	X86_R8,
+	X86_R9,
+	X86_R10,
+	X86_R11,
+	X86_R12,
+	X86_R13,
+	X86_R14,
+	X86_R15
+};
 
 /* Segment registers as encoded by ModRM.reg. */
 enum x86_segreg { X86_ES, X86_CS, X86_SS, X86_DS, X86_FS, X86_GS, X86_NSEGS };
@@ -70,7 +86,7 @@ struct x86_state {
 	enum x86_mp_state mp_state;
 	bool nmi_pending, nmi_masked;
 	bool sti_shadow, movss_shadow; /* interrupt shadow of the last instruction */
-	bool exc_pending;              /* exception accepted but not delivered */
+	bool exc_pending;	       /* exception accepted but not delivered */
 	u8 exc_vector;
 	bool exc_has_error;
 	u32 exc_error;

@@ -70,9 +70,9 @@ struct acpi_tables {
 int acpi_build(const struct acpi_config *cfg, u64 base, struct acpi_tables *t);
 
 /*
- * The commands with which QEMU's firmware interface (hw/acpi/bios-linker-loader.c) places tables built for base 0: their bytes are the files
- * ACPI_FILE_TABLES and ACPI_FILE_RSDP. Returns the length of the script in buf,
- * or 0 if it does not fit.
+ * The commands with which QEMU's firmware interface (hw/acpi/bios-linker-loader.c) places tables
+ * built for base 0: their bytes are the files ACPI_FILE_TABLES and ACPI_FILE_RSDP. Returns the
+ * length of the script in buf, or 0 if it does not fit.
  */
 #define ACPI_FILE_LOADER "etc/table-loader"
 #define ACPI_FILE_TABLES "etc/acpi/tables"

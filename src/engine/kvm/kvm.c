@@ -122,7 +122,7 @@ static void vm_destroy(struct engine_vm *vm)
 /* MSRs that the machine answers when it has the interrupt controllers: api.rst 4.97. */
 static int filter_msrs(struct engine_vm *vm)
 {
-	static u8 deny_all[8];
+	static const u8 deny_all[8];
 	struct kvm_enable_cap cap = {
 		.cap = KVM_CAP_X86_USER_SPACE_MSR,
 		.args = {KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN |
@@ -141,7 +141,7 @@ static int filter_msrs(struct engine_vm *vm)
 
 	for (unsigned i = 0; i < 4; i++) {
 		f.ranges[i].flags = KVM_MSR_FILTER_READ | KVM_MSR_FILTER_WRITE;
-		f.ranges[i].bitmap = deny_all;
+		f.ranges[i].bitmap = (u8 *)deny_all; /* the kernel only reads it */
 	}
 	if (ioctl(vm->fd, KVM_ENABLE_CAP, &cap) || ioctl(vm->fd, KVM_X86_SET_MSR_FILTER, &f))
 		return -errno;
