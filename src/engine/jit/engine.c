@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <linux/futex.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -322,9 +321,6 @@ static int jit_vcpu_run(struct engine_vcpu *v, struct vcpu_exit *exit)
 			return 0;
 		case X86_RUN_HALT:
 			sleep_until_kick(v);
-			break;
-		case X86_RUN_YIELD:
-			sched_yield();
 			break;
 		}
 	}

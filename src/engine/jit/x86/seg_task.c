@@ -292,7 +292,6 @@ int x86_task_switch(struct x86_vcpu *c, u16 sel, enum x86_task_why why, u64 next
 	tss.attr |= 2;
 	tss.sel = sel;
 	c->tr = tss;
-	c->sys->task_switched = true;
 	if (task_enter(c, &t, big))
 		return -1;
 	if (why == TASK_IRET)

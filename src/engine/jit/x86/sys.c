@@ -109,13 +109,6 @@ static int sys_hlt(struct x86_vcpu *c, const struct x86_insn *in)
 	return sys_done(c, in);
 }
 
-static int sys_enter_far_ret(struct x86_vcpu *c, const struct x86_insn *in, unsigned extra)
-{
-	if (x86_far_ret(c, in->opsize, extra))
-		return -1;
-	return 0;
-}
-
 static int sys_iret(struct x86_vcpu *c, const struct x86_insn *in)
 {
 	if (x86_iret(c, in->opsize, sys_next(c, in)))
@@ -219,9 +212,9 @@ static int exec_1b(struct x86_vcpu *c, const struct x86_insn *in)
 	case 0xc5:
 		return sys_load_far_ptr(c, in, X86_DS);
 	case 0xca:
-		return sys_enter_far_ret(c, in, (u16)in->imm);
+		return x86_far_ret(c, in->opsize, (u16)in->imm);
 	case 0xcb:
-		return sys_enter_far_ret(c, in, 0);
+		return x86_far_ret(c, in->opsize, 0);
 	case 0xcc:
 		return x86_event(c, X86_BP, EVENT_SOFT, false, 0, sys_next(c, in));
 	case 0xcd:

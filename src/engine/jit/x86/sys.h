@@ -127,12 +127,11 @@ struct x86_fetch_entry {
 struct x86_sys {
 	u64 pdpte[4];
 	u64 kvm_clock, kvm_wall; /* MSRs as written */
-	u64 bios_sign, mtrr_cap_pad, mcg_status, mcg_ctl, debugctl;
+	u64 bios_sign, mcg_status, mcg_ctl, debugctl;
 	u64 amd_hwcr, amd_de_cfg, amd_nb_cfg, amd_syscfg;
 	u64 mc[2][4]; /* banks: CTL, STATUS, ADDR, MISC */
 	u32 ext;	    /* EXT bit of error codes while an event is delivered */
 	u32 db_bits;	    /* DR6 bits of data, I/O and task breakpoints of this instruction */
-	bool task_switched; /* a fault belongs to the new task: registers did change */
 	bool dbg_hit;	    /* vcpu_debug wants an exit */
 	u64 dbg_addr;
 	unsigned nwatch; /* data breakpoints of DR7 and vcpu_debug together */
@@ -142,8 +141,6 @@ struct x86_sys {
 	bool no_bus; /* MSR accesses on behalf of the host: the engine's own only */
 	bool event;   /* an event was delivered inside this instruction: no single-step trap */
 	bool stopped; /* the last run ended at the debugger's stop */
-	unsigned pauses;
-	bool yield;
 
 	_Atomic u64 protect_gen; /* x86_tlb_protect calls seen */
 	u64 image_clock;
@@ -424,7 +421,6 @@ enum x86_run {
 	X86_RUN_HALT, /* sleep until c->kick is not 0 */
 	X86_RUN_SHUTDOWN,
 	X86_RUN_DEBUG,
-	X86_RUN_YIELD, /* pause loop: let another thread run, then go on */
 };
 enum x86_run x86_run(struct x86_vcpu *c);
 /* Which MSRs x86_state carries, and their number. */

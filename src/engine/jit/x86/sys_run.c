@@ -87,11 +87,6 @@ static enum look look(struct x86_vcpu *c, enum x86_run *why)
 		*why = X86_RUN_KICK;
 		return LOOK_LEAVE;
 	}
-	if (c->sys->yield) {
-		c->sys->yield = false;
-		*why = X86_RUN_YIELD;
-		return LOOK_LEAVE;
-	}
 	if (c->sys->db_bits && !c->movss_shadow) {
 		/* Traps of an instruction that ran outside step(). */
 		x86_raise_db(c, c->sys->db_bits);
