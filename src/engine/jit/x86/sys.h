@@ -130,15 +130,15 @@ struct x86_sys {
 	u64 bios_sign, mcg_status, mcg_ctl, debugctl;
 	u64 amd_hwcr, amd_de_cfg, amd_nb_cfg, amd_syscfg;
 	u64 mc[2][4]; /* banks: CTL, STATUS, ADDR, MISC */
-	u32 ext;	    /* EXT bit of error codes while an event is delivered */
-	u32 db_bits;	    /* DR6 bits of data, I/O and task breakpoints of this instruction */
-	bool dbg_hit;	    /* vcpu_debug wants an exit */
+	u32 ext;      /* EXT bit of error codes while an event is delivered */
+	u32 db_bits;  /* DR6 bits of data, I/O and task breakpoints of this instruction */
+	bool dbg_hit; /* vcpu_debug wants an exit */
 	u64 dbg_addr;
 	unsigned nwatch; /* data breakpoints of DR7 and vcpu_debug together */
 	u64 rmw_gpa;	 /* page given out by x86_rmw_ptr while flagged: notify, | 1 */
 	/* NMIs not delivered yet: at most one beyond the one that is about to be. Any thread. */
 	_Atomic u32 nmi_queued;
-	bool no_bus; /* MSR accesses on behalf of the host: the engine's own only */
+	bool no_bus;  /* MSR accesses on behalf of the host: the engine's own only */
 	bool event;   /* an event was delivered inside this instruction: no single-step trap */
 	bool stopped; /* the last run ended at the debugger's stop */
 
