@@ -124,7 +124,7 @@ def debian_installer():
     base = "usr/lib/debian-installer/images/12/amd64/text/debian-installer/amd64/"
     linux = package("debian-installer-12-netboot-amd64", base + "linux")
     rd = package("debian-installer-12-netboot-amd64", base + "initrd.gz")
-    with boot("-m", "512M", "--kernel", linux, "--initrd", rd, "--append", "console=ttyS0") as m:
+    with boot("-m", "1024M", "--kernel", linux, "--initrd", rd, "--append", "console=ttyS0") as m:
         m.expect(rb"Select a language", BOOT)
 
 
