@@ -185,7 +185,7 @@ static bool recipe_of(const struct x86_insn *in, struct jit_recipe *r, u32 *regs
  */
 static bool piece_starts(const struct xl *x, unsigned k)
 {
-	const struct xl_insn *prev = &x->insn[k - 1];
+	const struct xl_insn *prev = &x->insn[k ? k - 1 : 0];
 
 	return !k || x->insn[k].label || prev->ends || prev->kind == XL_EXEC ||
 	       prev->rip + prev->in.len != x->insn[k].rip;
