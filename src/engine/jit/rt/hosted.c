@@ -6,6 +6,7 @@
  * HULL_JIT (environment, for people who work on the translator): a list of
  *	trace=FILE  guest and host bytes of every unit
  *	perf        /tmp/perf-PID.map, so that `perf report` names units
+ *	nogroups    one check for each memory access
  *	kinds=MASK  enum xl_kind bits left to the interpreter
  *	ops=LO-HI   (map << 8 | opcode) left to the interpreter
  *	hot=N       visits before code is translated
@@ -83,6 +84,7 @@ static void options_read(struct jit *j)
 
 	j->trace = s && strstr(s, "trace=");
 	j->perf = s && strstr(s, "perf");
+	j->no_groups = s && strstr(s, "nogroups");
 	if (s && strstr(s, "kinds="))
 		j->exec_kinds = (u32)strtoul(strstr(s, "kinds=") + 6, NULL, 16);
 	if (s && strstr(s, "ops=")) {

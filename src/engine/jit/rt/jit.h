@@ -132,10 +132,10 @@ static_assert(sizeof(struct jit_cpu) <= sizeof(((struct x86_vcpu *)0)->rt), "rt 
 #define GS_OFF(field) ((u32)offsetof(struct x86_vcpu, field))
 
 struct jit_thunks {
-	u32 go, miss, stale, flags, link, mem, exec, poll, fpu; /* code offsets, entered by jumps */
-	u32 leave;						/* to the caller of enter */
-	u32 dispatch;						/* on at x86_vcpu.rip */
-	u32 enter;						/* void enter(vcpu, host address) */
+	u32 miss, stale, flags, link, mem, exec, poll, fpu; /* code offsets, entered by jumps */
+	u32 leave;					    /* to the caller of enter */
+	u32 dispatch;					    /* on at x86_vcpu.rip */
+	u32 enter;					    /* void enter(vcpu, host address) */
 };
 
 /* What the translator needs while it works; under the lock. */
@@ -172,6 +172,7 @@ struct jit {
 	_Atomic u32 flush_wanted;
 	bool strict_ret; /* some caller looks at the flags its callee leaves */
 	bool have_bmi2;
+	bool no_groups;	      /* check every access (bug hunting) */
 	u32 exec_kinds;	      /* bit n: enum xl_kind n is left to the interpreter (bug hunting) */
 	u32 exec_lo, exec_hi; /* opcodes (map << 8 | opcode) the same */
 	u32 hot_visits;	      /* visits before a translation */

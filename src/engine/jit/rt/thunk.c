@@ -141,10 +141,6 @@ void jit_thunks_emit(struct jit *j)
 	emit_gs(e, OP_MOV_MR, true, RAX, GS_RT(temp));
 	thunk_load(e);
 	thunk_dispatch(j, e);
-	j->thunk.go = e->pos;
-	emit_gs(e, OP_MOV_RM, true, JIT_S1, GS_OFF(rip));
-	emit_rr(e, OP_MOVZX16, false, JIT_S2, JIT_S1);
-	emit_jmp_gs(e, JIT_S2, GS_RT(jc));
 	j->thunk.miss = thunk_call(e, jit_on_miss, leave, resume);
 	j->thunk.stale = thunk_call(e, jit_on_stale, leave, resume);
 	j->thunk.flags = thunk_call(e, jit_on_flags, leave, resume);

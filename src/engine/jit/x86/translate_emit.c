@@ -481,6 +481,16 @@ static void emit_loop_insn(struct xl *x, const struct xl_insn *t)
 		emit_patch(x->e->base, skip[--nskip], x->e->pos);
 }
 
+/* Note where the target finds the status flags. */
+static void emit_recipe(struct xl *x, unsigned i)
+{
+	struct emit_mem slot = {EMIT_NONE, EMIT_NONE, 1, true, (s32)GS_RT(recipe)};
+	u32 site = jit_site_new(x->j, x->u, x->insn[i].rip);
+
+	x->j->site[site].recipe = x->insn[i].recipe;
+	emit_mov_mi(x->e, false, &slot, (s32)site);
+}
+
 /* To the guest address in S1. */
 static void emit_indirect(struct xl *x)
 {
@@ -491,13 +501,12 @@ static void emit_indirect(struct xl *x)
 static void emit_ret(struct xl *x, unsigned i)
 {
 	struct emit_mem m = pop_access(x, i);
-	struct emit_mem slot = {EMIT_NONE, EMIT_NONE, 1, true, (s32)GS_RT(recipe)};
 	s32 extra = x->insn[i].in.opcode == 0xc2 ? (s32)(x->insn[i].in.imm & 0xffff) : 0;
 
 	emit_rm(x->e, OP_MOV_RM, x->m64, S1, &m);
 	move_rsp(x, RSP, (s32)width(x) + extra);
-	if (x->j->strict_ret)
-		emit_mov_mi(x->e, false, &slot, 0);
+	if (x->insn[i].recipe.size)
+		emit_recipe(x, i);
 	emit_indirect(x);
 }
 
@@ -512,16 +521,12 @@ static void load_target_reg(struct xl *x, unsigned reg)
 static void emit_jmp_ind(struct xl *x, unsigned i)
 {
 	const struct x86_insn *in = &x->insn[i].in;
-	struct emit_mem slot = {EMIT_NONE, EMIT_NONE, 1, true, (s32)GS_RT(recipe)};
-	u32 site;
 
 	if (in->has_mem)
 		load_operand(x, i);
 	else
 		load_target_reg(x, in->opnd[0].reg);
-	site = jit_site_new(x->j, x->u, x->insn[i].rip);
-	x->j->site[site].recipe = x->insn[i].recipe;
-	emit_mov_mi(x->e, false, &slot, (s32)site);
+	emit_recipe(x, i);
 	emit_indirect(x);
 }
 

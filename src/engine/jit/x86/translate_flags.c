@@ -200,7 +200,7 @@ static void find_recipe(struct xl *x, unsigned i)
 {
 	struct jit_recipe r = {.op = JIT_RECIPE_SAVED, .size = 1};
 	struct jit_recipe found = r;
-	u32 changed = 0, regs;
+	u32 changed = x->insn[i].kind == XL_RET ? 1u << RSP : 0, regs;
 	unsigned k = i;
 
 	while (!piece_starts(x, k)) {
@@ -222,7 +222,8 @@ static void find_recipe(struct xl *x, unsigned i)
 static void find_recipes(struct xl *x)
 {
 	for (unsigned i = 0; i < x->n; i++)
-		if (x->insn[i].kind == XL_JMP_IND)
+		if (x->insn[i].kind == XL_JMP_IND ||
+		    (x->insn[i].kind == XL_RET && x->j->strict_ret))
 			find_recipe(x, i);
 }
 
@@ -233,12 +234,10 @@ static u32 live_after(const struct xl *x, unsigned i, bool first)
 	u32 live = 0;
 
 	switch (t->kind) {
-	case XL_RET:
-		return x->j->strict_ret ? ALL : 0;
-	case XL_CALL_IND:
-		return 0; /* no calling convention passes flags */
-	case XL_JMP_IND:
-		return 0; /* see find_recipe */
+	case XL_RET:	  /* see jit.strict_ret */
+	case XL_JMP_IND:  /* see find_recipe */
+	case XL_CALL_IND: /* no calling convention passes flags */
+		return 0;
 	case XL_JMP:
 	case XL_JCC:
 	case XL_LOOP:

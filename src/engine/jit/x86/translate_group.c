@@ -161,7 +161,7 @@ void xl_groups(struct xl *x)
 	struct grouping g = {.x = x};
 
 	x->ngroups = 1;
-	if (x->plain || !x->m64)
+	if (x->plain || !x->m64 || x->j->no_groups)
 		return;
 	for (unsigned i = 0; i < x->n; i++) {
 		const struct xl_insn *t = &x->insn[i];
