@@ -240,9 +240,11 @@ static void hex(FILE *f, const char *what, const u8 *p, unsigned n)
 static void trace_unit(const struct jit *j, const struct jit_unit *u, const u8 *guest, unsigned len)
 {
 	char path[256] = "";
-	const char *s = strstr(getenv("HULL_JIT"), "trace=");
+	const char *options = getenv("HULL_JIT"), *s = options ? strstr(options, "trace=") : NULL;
 	FILE *f;
 
+	if (!s)
+		return;
 	snprintf(path, sizeof(path), "%.*s", (int)strcspn(s + 6, ","), s + 6);
 	f = fopen(path, "a");
 	if (!f)

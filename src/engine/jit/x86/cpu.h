@@ -34,8 +34,8 @@ enum x86_mmu { X86_MMU_KERNEL, X86_MMU_USER, X86_MMU_KERNEL_OPEN, X86_MMU_COUNT 
 
 /*
  * One entry maps one 4 KiB linear page. `page` is the linear page address or
- * x86_tlb_empty(index); index is the page number modulo the entries in use. `host` is the host address of that page. A check is
- *	(linear ^ page) <= 4096 - size   ->   host + (linear ^ page)
+ * x86_tlb_empty(index); index is the page number modulo the entries in use. `host` is the host
+ *address of that page. A check is (linear ^ page) <= 4096 - size   ->   host + (linear ^ page)
  * Pages that need a slow path (MMIO, ROM writes, pages with translated code on
  * write, not-dirty PTEs on write, watchpoints) are never entered.
  */
@@ -65,9 +65,26 @@ enum x86_access { X86_READ = 0, X86_WRITE = 1, X86_FETCH = 2 };
 
 /* ---- exceptions ------------------------------------------------------------ */
 
-enum x86_vector { X86_DE = 0, X86_DB = 1, X86_NMI = 2, X86_BP = 3, X86_OF = 4, X86_BR = 5,
-		  X86_UD = 6, X86_NM = 7, X86_DF = 8, X86_TS = 10, X86_NP = 11, X86_SS_EXC = 12,
-		  X86_GP = 13, X86_PF = 14, X86_MF = 16, X86_AC = 17, X86_MC = 18, X86_XM = 19 };
+enum x86_vector {
+	X86_DE = 0,
+	X86_DB = 1,
+	X86_NMI = 2,
+	X86_BP = 3,
+	X86_OF = 4,
+	X86_BR = 5,
+	X86_UD = 6,
+	X86_NM = 7,
+	X86_DF = 8,
+	X86_TS = 10,
+	X86_NP = 11,
+	X86_SS_EXC = 12,
+	X86_GP = 13,
+	X86_PF = 14,
+	X86_MF = 16,
+	X86_AC = 17,
+	X86_MC = 18,
+	X86_XM = 19
+};
 
 struct x86_exc {
 	bool pending;
@@ -79,7 +96,7 @@ struct x86_exc {
 
 /* Why the vCPU must look up from running code; bits of x86_vcpu.kick. */
 enum x86_kick {
-	X86_KICK_EXIT = 1,  /* vcpu_kick */
+	X86_KICK_EXIT = 1, /* vcpu_kick */
 	/*
 	 * The INTR pin (irq_pin) is up and may be deliverable. The run loop clears
 	 * the bit when it finds RFLAGS.IF=0; whoever sets IF (sti, popf, iret...)
@@ -95,10 +112,24 @@ enum x86_kick {
 };
 
 enum {
-	RF_CF = 1 << 0, RF_FIXED = 1 << 1, RF_PF = 1 << 2, RF_AF = 1 << 4, RF_ZF = 1 << 6,
-	RF_SF = 1 << 7, RF_TF = 1 << 8, RF_IF = 1 << 9, RF_DF = 1 << 10, RF_OF = 1 << 11,
-	RF_IOPL = 3 << 12, RF_NT = 1 << 14, RF_RF = 1 << 16, RF_VM = 1 << 17, RF_AC = 1 << 18,
-	RF_VIF = 1 << 19, RF_VIP = 1 << 20, RF_ID = 1 << 21,
+	RF_CF = 1 << 0,
+	RF_FIXED = 1 << 1,
+	RF_PF = 1 << 2,
+	RF_AF = 1 << 4,
+	RF_ZF = 1 << 6,
+	RF_SF = 1 << 7,
+	RF_TF = 1 << 8,
+	RF_IF = 1 << 9,
+	RF_DF = 1 << 10,
+	RF_OF = 1 << 11,
+	RF_IOPL = 3 << 12,
+	RF_NT = 1 << 14,
+	RF_RF = 1 << 16,
+	RF_VM = 1 << 17,
+	RF_AC = 1 << 18,
+	RF_VIF = 1 << 19,
+	RF_VIP = 1 << 20,
+	RF_ID = 1 << 21,
 };
 
 #define X86_NATIVE_AREA 131072u
@@ -106,26 +137,26 @@ enum {
 #define X86_INTERP_BYTES (1024u * 1024)
 
 struct x86_vm;
-struct x86_sys;  /* sys.h: private to the system half */
+struct x86_sys;	 /* sys.h: private to the system half */
 struct x86_host; /* sys.h: the host's CPUID, filtered */
-struct jit; /* engine/jit/rt: code cache of a VM */
+struct jit;	 /* engine/jit/rt: code cache of a VM */
 
 struct x86_vcpu {
 	/* -- hot, first 128 bytes so that generated code reaches it with disp8 -- */
-	u64 gpr[16];              /* 0x000 */
-	u64 rip;                  /* 0x080 */
-	u64 rflags;               /* 0x088 all bits, always materialized here in C code */
+	u64 gpr[16]; /* 0x000 */
+	u64 rip;     /* 0x080 */
+	u64 rflags;  /* 0x088 all bits, always materialized here in C code */
 	/* One 8-byte compare with a mode key checks both: no kick, same mode. */
-	u32 mode_key;             /* 0x090 x86_mode_key(): what translated code depends on */
-	_Atomic u32 kick;         /* 0x094 enum x86_kick */
-	u64 scratch[5];           /* 0x098 spill space of generated code */
-	u64 host_rsp;             /* 0x0c0 host stack while in generated code */
-	struct x86_vcpu *self;    /* 0x0c8 so that gs:[self] gives the flat address */
-	u64 seg_base[X86_NSEGS];  /* 0x0d0 mirrors seg[].base for generated code */
-	u8 mmu;                   /* enum x86_mmu for ordinary accesses now */
+	u32 mode_key;		 /* 0x090 x86_mode_key(): what translated code depends on */
+	_Atomic u32 kick;	 /* 0x094 enum x86_kick */
+	u64 scratch[5];		 /* 0x098 spill space of generated code */
+	u64 host_rsp;		 /* 0x0c0 host stack while in generated code */
+	struct x86_vcpu *self;	 /* 0x0c8 so that gs:[self] gives the flat address */
+	u64 seg_base[X86_NSEGS]; /* 0x0d0 mirrors seg[].base for generated code */
+	u8 mmu;			 /* enum x86_mmu for ordinary accesses now */
 	u8 cpl;
-	u8 code_mode;             /* enum x86_mode of CS */
-	bool fpu_live;            /* guest vector state is in host registers */
+	u8 code_mode;		     /* enum x86_mode of CS */
+	bool fpu_live;		     /* guest vector state is in host registers */
 	u32 tlb_mask[X86_MMU_COUNT]; /* (entries - 1) * 16 of each table in use */
 
 	/* -- architectural state -- */
@@ -185,12 +216,12 @@ struct x86_vm {
 	struct gpa_map *map;
 	unsigned ncpus;
 	struct x86_vcpu *vcpu[64]; /* filled as they are created; release-stored */
-	struct jit *jit;           /* NULL: interpret only */
-	u64 xcr0_host;             /* XCR0 bits the guest may set (host's, filtered) */
-	u32 xsave_size;            /* size of the standard area for xcr0_host */
+	struct jit *jit;	   /* NULL: interpret only */
+	u64 xcr0_host;		   /* XCR0 bits the guest may set (host's, filtered) */
+	u32 xsave_size;		   /* size of the standard area for xcr0_host */
 	u64 tsc_khz;
-	u64 tsc_base;      /* host TSC when the VM was made: guest TSC 0 */
-	u64 wall_ns;       /* UTC nanoseconds since 1970 at tsc_base */
+	u64 tsc_base; /* host TSC when the VM was made: guest TSC 0 */
+	u64 wall_ns;  /* UTC nanoseconds since 1970 at tsc_base */
 	struct x86_host *host;
 	_Atomic u32 split_lock; /* held for locked accesses that cross a page or are not RAM */
 };
@@ -204,9 +235,19 @@ struct x86_vm {
  * AVX-512 usable, 11 alignment checks on (CPL 3, CR0.AM, AC), 12 RF_TF or debug
  * (interpret only), 13 real or vm86 mode, 14 CR0.PG, 15 IOPL<CPL.
  */
-enum { X86_KEY_SS32 = 1 << 4, X86_KEY_CPL3 = 1 << 5, X86_KEY_FLAT = 1 << 6, X86_KEY_NOFPU = 1 << 7,
-       X86_KEY_NOSSE = 1 << 8, X86_KEY_AVX = 1 << 9, X86_KEY_AVX512 = 1 << 10, X86_KEY_ALIGN = 1 << 11,
-       X86_KEY_STEP = 1 << 12, X86_KEY_REAL = 1 << 13, X86_KEY_PAGING = 1 << 14 };
+enum {
+	X86_KEY_SS32 = 1 << 4,
+	X86_KEY_CPL3 = 1 << 5,
+	X86_KEY_FLAT = 1 << 6,
+	X86_KEY_NOFPU = 1 << 7,
+	X86_KEY_NOSSE = 1 << 8,
+	X86_KEY_AVX = 1 << 9,
+	X86_KEY_AVX512 = 1 << 10,
+	X86_KEY_ALIGN = 1 << 11,
+	X86_KEY_STEP = 1 << 12,
+	X86_KEY_REAL = 1 << 13,
+	X86_KEY_PAGING = 1 << 14
+};
 void x86_mode_update(struct x86_vcpu *c);
 
 /* ---- system half: mmu.c, seg.c, exc.c, sys*.c, msr.c, cpuid.c ----------------
@@ -214,7 +255,7 @@ void x86_mode_update(struct x86_vcpu *c);
  * then unwinds to the run loop with rip and registers still those of the start
  * of the instruction.
  */
-int x86_raise(struct x86_vcpu *c, enum x86_vector vec);             /* always -1 */
+int x86_raise(struct x86_vcpu *c, enum x86_vector vec);		     /* always -1 */
 int x86_raise_err(struct x86_vcpu *c, enum x86_vector vec, u32 err); /* always -1 */
 
 /*
@@ -241,7 +282,8 @@ int x86_rmw_ptr(struct x86_vcpu *c, u64 linear, unsigned n, void **host);
  * entered in the TLB: use x86_read/x86_write); -1 if it faults.
  */
 int x86_tlb_fill(struct x86_vcpu *c, u64 linear, enum x86_access a, void **host);
-/* For fetch: guest-physical page and host pointer of the code page; -1 = fault. host NULL = not RAM. */
+/* For fetch: guest-physical page and host pointer of the code page; -1 = fault. host NULL = not
+ * RAM. */
 /* c->fetch_global says whether the mapping is one that only a global flush drops. */
 int x86_fetch_page(struct x86_vcpu *c, u64 linear, u64 *gpa, const u8 **host);
 void x86_tlb_flush(struct x86_vcpu *c, bool global_too);
@@ -256,7 +298,7 @@ void x86_deliver_exception(struct x86_vcpu *c);
 int x86_deliver_interrupt(struct x86_vcpu *c, u8 vector);
 void x86_reset(struct x86_vcpu *c, bool init); /* power-on or INIT */
 void x86_cpuid(const struct x86_vcpu *c, u32 leaf, u32 sub, u32 out[4]);
-int x86_rdmsr(struct x86_vcpu *c, u32 msr, u64 *val);  /* -1 and #GP raised if none */
+int x86_rdmsr(struct x86_vcpu *c, u32 msr, u64 *val); /* -1 and #GP raised if none */
 int x86_wrmsr(struct x86_vcpu *c, u32 msr, u64 val);
 u64 x86_tsc(const struct x86_vcpu *c);
 /* After RFLAGS.IF may have become 1: raise X86_KICK_IRQ again if the INTR pin is up. */

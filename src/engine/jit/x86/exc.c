@@ -46,7 +46,7 @@ static int gate_fault(struct x86_vcpu *c, enum x86_vector v, const struct event 
 
 static int event_real(struct x86_vcpu *c, const struct event *e)
 {
-	struct x86_stack s;
+	struct x86_stack s = {0};
 	u16 ivt[2];
 
 	if ((u32)e->vector * 4 + 3 > c->idtr.limit)
@@ -213,8 +213,8 @@ static int event_legacy(struct x86_vcpu *c, const struct event *e, const struct 
 	unsigned n = g->type & 8 ? 4 : 2, cpl;
 	u16 old_cs = c->seg[X86_CS].sel, ss_sel = 0;
 	bool vm = x86_vm86(c), inner;
-	struct x86_desc d, ss;
-	struct x86_stack s;
+	struct x86_desc d = {0}, ss = {0};
+	struct x86_stack s = {0};
 	u64 limit;
 
 	if (handler_cs(c, g, &d, &cpl))

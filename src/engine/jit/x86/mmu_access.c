@@ -115,7 +115,7 @@ int x86_access(struct x86_vcpu *c, u64 linear, void *buf, unsigned n, enum x86_a
 {
 	unsigned first = 4096 - (linear & 0xfff);
 	u64 second = (linear | 0xfff) + 1;
-	struct place p, q;
+	struct place p = {0}, q = {0};
 
 	if (!x86_long_mode(c))
 		second &= 0xffffffff;
@@ -161,7 +161,7 @@ int x86_write_sys(struct x86_vcpu *c, u64 linear, const void *buf, unsigned n)
 
 int x86_tlb_fill(struct x86_vcpu *c, u64 linear, enum x86_access a, void **host)
 {
-	struct place p;
+	struct place p = {0};
 	u8 *h;
 
 	if (place_find(c, linear, a, c->mmu, &p))
@@ -172,12 +172,12 @@ int x86_tlb_fill(struct x86_vcpu *c, u64 linear, enum x86_access a, void **host)
 
 int x86_rmw_ptr(struct x86_vcpu *c, u64 linear, unsigned n, void **host)
 {
-	struct place p;
+	struct place p = {0};
 
 	*host = NULL;
 	if ((linear & 0xfff) + n > 4096) {
 		/* The caller reads first: a fault on either page must already be a write's. */
-		struct place q;
+		struct place q = {0};
 		u64 second = (linear | 0xfff) + 1;
 
 		return place_find(c, linear, X86_WRITE, c->mmu, &p) ||

@@ -257,7 +257,7 @@ int x86_walk(struct x86_vcpu *c, u64 linear, enum x86_access a, enum x86_mmu mmu
 u64 x86_walk_probe(struct x86_vcpu *c, u64 linear)
 {
 	struct walk k = {.c = c, .linear = linear, .access = X86_READ, .probe = true};
-	struct x86_walk w;
+	struct x86_walk w = {0};
 
 	if (x86_long_mode(c) && !x86_canonical(linear))
 		return ~0ULL;

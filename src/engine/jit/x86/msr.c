@@ -117,21 +117,24 @@ static int plain_write(struct x86_vcpu *c, const struct plain *p, u64 v)
 
 /* ---- MTRRs, PAT ---- */
 
-static u64 *mtrr_ptr(struct x86_vcpu *c, u32 msr)
+/* False if msr is none of these. */
+static bool mtrr_find(struct x86_vcpu *c, u32 msr, u64 **m)
 {
 	if (msr >= MSR_MTRR_PHYS && msr < MSR_MTRR_PHYS + 16)
-		return &c->mtrr_var[msr - MSR_MTRR_PHYS];
-	if (msr == MSR_MTRR_FIX64)
-		return &c->mtrr_fix[0];
-	if (msr == MSR_MTRR_FIX16 || msr == MSR_MTRR_FIX16 + 1)
-		return &c->mtrr_fix[1 + msr - MSR_MTRR_FIX16];
-	if (msr >= MSR_MTRR_FIX4 && msr < MSR_MTRR_FIX4 + 8)
-		return &c->mtrr_fix[3 + msr - MSR_MTRR_FIX4];
-	if (msr == MSR_MTRR_DEF)
-		return &c->mtrr_def;
-	if (msr == MSR_PAT)
-		return &c->pat;
-	return NULL;
+		*m = &c->mtrr_var[msr - MSR_MTRR_PHYS];
+	else if (msr == MSR_MTRR_FIX64)
+		*m = &c->mtrr_fix[0];
+	else if (msr == MSR_MTRR_FIX16 || msr == MSR_MTRR_FIX16 + 1)
+		*m = &c->mtrr_fix[1 + msr - MSR_MTRR_FIX16];
+	else if (msr >= MSR_MTRR_FIX4 && msr < MSR_MTRR_FIX4 + 8)
+		*m = &c->mtrr_fix[3 + msr - MSR_MTRR_FIX4];
+	else if (msr == MSR_MTRR_DEF)
+		*m = &c->mtrr_def;
+	else if (msr == MSR_PAT)
+		*m = &c->pat;
+	else
+		return false;
+	return true;
 }
 
 /* UC WC WT WP WB; PAT also has UC- (7). */
@@ -245,8 +248,7 @@ int x86_rdmsr(struct x86_vcpu *c, u32 msr, u64 *val)
 		*val = *plain_ptr(c, p);
 		return 0;
 	}
-	m = mtrr_ptr(c, msr);
-	if (!m)
+	if (!mtrr_find(c, msr, &m))
 		m = mc_ptr(c, msr);
 	if (m) {
 		*val = *m;
@@ -337,8 +339,7 @@ int x86_wrmsr(struct x86_vcpu *c, u32 msr, u64 val)
 
 	if (p)
 		return plain_write(c, p, val);
-	m = mtrr_ptr(c, msr);
-	if (m) {
+	if (mtrr_find(c, msr, &m)) {
 		if (!mtrr_valid(msr, val))
 			return gp0(c);
 		*m = val;

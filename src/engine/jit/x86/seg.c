@@ -79,6 +79,7 @@ int x86_desc_read(struct x86_vcpu *c, u16 sel, enum x86_vector vec, struct x86_d
 	u64 base = c->gdtr.base;
 	u32 limit = c->gdtr.limit;
 
+	*d = (struct x86_desc){0};
 	if (sel & 4) {
 		if (c->ldtr.attr & X86_SEG_UNUSABLE)
 			return x86_sel_fault(c, vec, sel);

@@ -53,7 +53,7 @@ static int stack_linear(struct x86_vcpu *c, const struct x86_stack *s, u64 off, 
 
 int x86_stack_push(struct x86_vcpu *c, struct x86_stack *s, unsigned n, u64 v)
 {
-	u64 off = (s->sp - n) & s->mask, lin;
+	u64 off = (s->sp - n) & s->mask, lin = 0;
 
 	if (stack_linear(c, s, off, n, &lin) || x86_access(c, lin, &v, n, X86_WRITE, s->mmu))
 		return -1;
@@ -63,7 +63,7 @@ int x86_stack_push(struct x86_vcpu *c, struct x86_stack *s, unsigned n, u64 v)
 
 int x86_stack_pop(struct x86_vcpu *c, struct x86_stack *s, unsigned n, u64 *v)
 {
-	u64 lin;
+	u64 lin = 0;
 
 	*v = 0;
 	if (stack_linear(c, s, s->sp & s->mask, n, &lin) ||
@@ -179,7 +179,7 @@ static int gate_target(struct x86_vcpu *c, const struct call_gate *g, struct x86
 
 static int gate_jmp(struct x86_vcpu *c, u16 sel, struct x86_desc *gd)
 {
-	struct call_gate g;
+	struct call_gate g = {0};
 	struct x86_desc d;
 	u32 attr;
 
@@ -231,9 +231,9 @@ static int gate_inner_stack(struct x86_vcpu *c, const struct call_gate *g, unsig
 
 static int gate_call(struct x86_vcpu *c, u16 sel, struct x86_desc *gd, u64 next)
 {
-	struct call_gate g;
-	struct x86_desc d, ss;
-	struct x86_stack s;
+	struct call_gate g = {0};
+	struct x86_desc d = {0}, ss = {0};
+	struct x86_stack s = {0};
 	u16 ss_sel = 0;
 	unsigned cpl;
 	bool inner;
@@ -299,7 +299,7 @@ static int far_system(struct x86_vcpu *c, u16 sel, struct x86_desc *d, bool call
 
 static int far_real(struct x86_vcpu *c, u16 sel, u64 off, unsigned opsize, u64 next, bool call)
 {
-	struct x86_stack s;
+	struct x86_stack s = {0};
 
 	if (off > c->seg[X86_CS].limit)
 		return x86_raise_err(c, X86_GP, 0);
@@ -334,7 +334,7 @@ int x86_far_jmp(struct x86_vcpu *c, u16 sel, u64 off, unsigned opsize, u64 next)
 
 int x86_far_call(struct x86_vcpu *c, u16 sel, u64 off, unsigned opsize, u64 next)
 {
-	struct x86_stack s;
+	struct x86_stack s = {0};
 	struct x86_desc d;
 
 	if (!x86_protected(c))
@@ -433,7 +433,7 @@ static int return_commit(struct x86_vcpu *c, struct outer *o, const struct x86_s
 
 static int far_ret_real(struct x86_vcpu *c, unsigned opsize, unsigned extra)
 {
-	struct x86_stack s;
+	struct x86_stack s = {0};
 	u64 ip, cs;
 
 	x86_stack_current(c, &s);
@@ -450,7 +450,7 @@ static int far_ret_real(struct x86_vcpu *c, unsigned opsize, unsigned extra)
 
 int x86_far_ret(struct x86_vcpu *c, unsigned opsize, unsigned extra)
 {
-	struct x86_stack s;
+	struct x86_stack s = {0};
 	struct outer o = {.stack = false};
 	u64 v;
 
@@ -503,7 +503,7 @@ static void iret_set_flags(struct x86_vcpu *c, u64 v, u64 mask)
 static int iret_real(struct x86_vcpu *c, unsigned opsize)
 {
 	u64 ip, cs, fl, mask = X86_F_STATUS | RF_TF | RF_DF | RF_NT | RF_IF;
-	struct x86_stack s;
+	struct x86_stack s = {0};
 
 	if (x86_vm86(c) && x86_iopl(c) < 3)
 		return x86_raise_err(c, X86_GP, 0);
@@ -559,7 +559,7 @@ static int iret_task(struct x86_vcpu *c, u64 next)
 static int iret_protected(struct x86_vcpu *c, unsigned opsize)
 {
 	struct outer o = {.stack = false};
-	struct x86_stack s;
+	struct x86_stack s = {0};
 	u64 cs, fl, v, mask;
 
 	x86_stack_current(c, &s);

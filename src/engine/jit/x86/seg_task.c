@@ -251,7 +251,7 @@ static int task_enter(struct x86_vcpu *c, const struct task *t, bool big)
 
 static int push_error(struct x86_vcpu *c, bool big, u32 err)
 {
-	struct x86_stack s;
+	struct x86_stack s = {0};
 
 	x86_stack_current(c, &s);
 	if (x86_stack_push(c, &s, big ? 4 : 2, err))

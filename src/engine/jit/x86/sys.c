@@ -67,7 +67,7 @@ void sys_set_gpr(struct x86_vcpu *c, unsigned r, unsigned size, u64 v)
 
 int sys_read_rm(struct x86_vcpu *c, const struct x86_insn *in, unsigned n, u64 *v)
 {
-	u64 lin;
+	u64 lin = 0;
 
 	*v = 0;
 	if (!sys_is_mem(in)) {
@@ -79,7 +79,7 @@ int sys_read_rm(struct x86_vcpu *c, const struct x86_insn *in, unsigned n, u64 *
 
 int sys_write_rm(struct x86_vcpu *c, const struct x86_insn *in, unsigned n, u64 v)
 {
-	u64 lin;
+	u64 lin = 0;
 
 	if (!sys_is_mem(in)) {
 		sys_set_gpr(c, sys_rmno(in), n, v);

@@ -14,7 +14,7 @@ static bool vm86_trapped(const struct x86_vcpu *c)
 int sys_pushf(struct x86_vcpu *c, const struct x86_insn *in)
 {
 	u64 v = c->rflags & ~(u64)(RF_RF | RF_VM);
-	struct x86_stack s;
+	struct x86_stack s = {0};
 
 	if (vm86_trapped(c))
 		return x86_raise_err(c, X86_GP, 0);
@@ -28,7 +28,7 @@ int sys_pushf(struct x86_vcpu *c, const struct x86_insn *in)
 int sys_popf(struct x86_vcpu *c, const struct x86_insn *in)
 {
 	u64 mask = X86_F_STATUS | RF_TF | RF_DF | RF_NT, v;
-	struct x86_stack s;
+	struct x86_stack s = {0};
 
 	if (vm86_trapped(c))
 		return x86_raise_err(c, X86_GP, 0);

@@ -26,7 +26,7 @@ int sys_mov_seg(struct x86_vcpu *c, const struct x86_insn *in, bool to)
 
 int sys_push_seg(struct x86_vcpu *c, const struct x86_insn *in, unsigned seg)
 {
-	struct x86_stack s;
+	struct x86_stack s = {0};
 
 	x86_stack_current(c, &s);
 	/* Zero-extended; some CPUs leave the upper half of a 32-bit slot alone. */
@@ -38,7 +38,7 @@ int sys_push_seg(struct x86_vcpu *c, const struct x86_insn *in, unsigned seg)
 
 int sys_pop_seg(struct x86_vcpu *c, const struct x86_insn *in, unsigned seg)
 {
-	struct x86_stack s;
+	struct x86_stack s = {0};
 	u64 v;
 
 	x86_stack_current(c, &s);
@@ -140,7 +140,7 @@ int sys_table_group(struct x86_vcpu *c, const struct x86_insn *in)
 static int store_dtr(struct x86_vcpu *c, const struct x86_insn *in, const struct x86_dtr *d)
 {
 	unsigned n = in->mode == X86_MODE_64 ? 8 : 4;
-	u64 lin;
+	u64 lin = 0;
 
 	if (umip(c))
 		return -1;
@@ -172,7 +172,7 @@ static int load_dtr(struct x86_vcpu *c, const struct x86_insn *in, struct x86_dt
 
 static int sys_invlpg(struct x86_vcpu *c, const struct x86_insn *in)
 {
-	u64 lin;
+	u64 lin = 0;
 
 	if (c->cpl)
 		return x86_raise_err(c, X86_GP, 0);

@@ -135,7 +135,8 @@ void xl_access(struct xl *x, unsigned i, const struct xl_ea *ea, unsigned n, enu
 	s->size = (u8)n;
 	s->recipe = t->recipe;
 	s->access = (u8)a;
-	s->masked = t->in.evex_aaa || t->in.row->flags & (X86_R_MASKED | X86_R_MEM_ALIGN | X86_R_FPU);
+	s->masked =
+		t->in.evex_aaa || t->in.row->flags & (X86_R_MASKED | X86_R_MEM_ALIGN | X86_R_FPU);
 	s->retry = x->e->pos;
 	s->next = t->ends ? 0 : ~0u;
 	ea_emit(x->e, ea, dst, tmp);
