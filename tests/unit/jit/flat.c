@@ -15,20 +15,6 @@ static struct flat *flat_of(struct x86_vcpu *c)
 
 /* ---- what cpu.h promises, in its simplest form ------------------------------------ */
 
-int x86_raise(struct x86_vcpu *c, enum x86_vector vec)
-{
-	c->exc = (struct x86_exc){.pending = true, .vector = (u8)vec};
-	return -1;
-}
-
-int x86_raise_err(struct x86_vcpu *c, enum x86_vector vec, u32 err)
-{
-	x86_raise(c, vec);
-	c->exc.has_error = true;
-	c->exc.error = err;
-	return -1;
-}
-
 int x86_linear(struct x86_vcpu *c, enum x86_segreg seg, u64 off, unsigned n, enum x86_access a,
 	       u64 *linear)
 {
@@ -244,6 +230,7 @@ static struct flat *flat_make(struct x86_vm *vm, u8 *ram)
 		return NULL;
 	f->ram = ram;
 	f->vm = vm;
+	vm->ncpus++;
 	f->c = mmap(NULL, sizeof(*f->c), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
 		    0);
 	if (f->c == MAP_FAILED || native_area_create(f->c) < 0 || native_signals_install() < 0)
@@ -282,6 +269,10 @@ void flat_destroy(struct flat *f)
 	x86_fpu_park(f->c);
 	native_area_destroy(f->c);
 	munmap(f->c, sizeof(*f->c));
+	if (!--f->vm->ncpus) {
+		munmap(f->ram - 4096, FLAT_RAM + 8192);
+		free(f->vm);
+	}
 	free(f);
 }
 

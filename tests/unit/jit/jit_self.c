@@ -33,20 +33,6 @@ static void *pages(u64 n, int prot)
 
 /* ---- the system half's part ---- */
 
-int x86_raise(struct x86_vcpu *c, enum x86_vector vec)
-{
-	c->exc = (struct x86_exc){.pending = true, .vector = (u8)vec};
-	return -1;
-}
-
-int x86_raise_err(struct x86_vcpu *c, enum x86_vector vec, u32 err)
-{
-	x86_raise(c, vec);
-	c->exc.has_error = true;
-	c->exc.error = err;
-	return -1;
-}
-
 int x86_fetch_page(struct x86_vcpu *c, u64 linear, u64 *gpa, const u8 **host)
 {
 	*gpa = linear & ~0xfffULL;
@@ -191,7 +177,8 @@ uint64_t self_interpreted(void)
 	return self.interpreted;
 }
 
-static const u8 stop[] = {0xcc};
+/* Padded: the decoder is handed the 15 bytes an instruction can have. */
+static const u8 stop[16] = {0xcc};
 
 uint64_t self_call(struct x86_vcpu *c, uint64_t (*fn)(uint64_t, uint64_t, uint64_t), uint64_t a,
 		   uint64_t b, uint64_t c3)

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <sys/mman.h>
 
+#include "base/endian.h"
 #include "core/engine.h"
 #include "tests/test.h"
 
@@ -189,7 +190,7 @@ static void board_start(struct board *b, struct board_cpu p[2], bool interpret)
 	memcpy(b->rom + 0xfff0, "\xea\x00\x80\x00\x00", 5); /* jmp 0:0x8000 */
 	memcpy(b->ram + 0x8000, guest_start, (size_t)(guest_end - guest_start));
 	memcpy(b->ram + 0x9000, ap_start, (size_t)(ap_end - ap_start));
-	*(u64 *)(b->ram + 0x3004) = 0x5000; /* TSS RSP0 */
+	store_le64(b->ram + 0x3004, 0x5000); /* TSS RSP0 */
 	if (engine_jit_ops.vm_create(&cfg, &b->vm))
 		abort();
 	for (unsigned i = 0; i < 2; i++) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Segmentation, gates, events and task switches (engine/jit/x86/seg*.c, exc.c), called directly. */
+#include "base/endian.h"
 #include "tests/test.h"
 #include "tests/unit/jit/sys_cpu.h"
 
@@ -370,8 +371,8 @@ static void t_long_mode_event(void)
 	set_gdt(t, CODE0, desc(0, 0xfffff, SEG_P | SEG_S | SEG_RW | SEG_CODE | SEG_L));
 	c->efer = EFER_LME | EFER_LMA;
 	x86_set_flat_cs_ss(c, CODE0, DATA0, 0, true);
-	*sys_q(t, TSS + 4) = STACK0;
-	*sys_q(t, TSS + 0x24) = 0xc008; /* IST1, to be aligned to 16 */
+	store_le64(t->ram + TSS + 4, STACK0);
+	store_le64(t->ram + TSS + 0x24, 0xc008); /* IST1, to be aligned to 16 */
 	c->idtr.limit = 0xfff;
 	*sys_q(t, IDT + 14 * 16) = gate(CODE0, 0x6000, DESC_INT32, 0);
 	*sys_q(t, IDT + 2 * 16) = gate(CODE0, 0x6000, DESC_INT32, 0) | 1ULL << 32;

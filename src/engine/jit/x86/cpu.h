@@ -255,8 +255,17 @@ void x86_mode_update(struct x86_vcpu *c);
  * then unwinds to the run loop with rip and registers still those of the start
  * of the instruction.
  */
-int x86_raise(struct x86_vcpu *c, enum x86_vector vec);		     /* always -1 */
-int x86_raise_err(struct x86_vcpu *c, enum x86_vector vec, u32 err); /* always -1 */
+static inline int x86_raise_err(struct x86_vcpu *c, enum x86_vector vec, u32 err)
+{
+	c->exc = (struct x86_exc){.pending = true, .vector = vec, .has_error = true, .error = err};
+	return -1;
+}
+
+static inline int x86_raise(struct x86_vcpu *c, enum x86_vector vec)
+{
+	c->exc = (struct x86_exc){.pending = true, .vector = vec};
+	return -1;
+}
 
 /*
  * Segmentation: offset (already truncated to the address size) to linear, with

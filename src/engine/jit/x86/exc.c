@@ -9,18 +9,6 @@
  */
 #include "engine/jit/x86/sys.h"
 
-int x86_raise_err(struct x86_vcpu *c, enum x86_vector vec, u32 err)
-{
-	c->exc = (struct x86_exc){.pending = true, .vector = vec, .has_error = true, .error = err};
-	return -1;
-}
-
-int x86_raise(struct x86_vcpu *c, enum x86_vector vec)
-{
-	c->exc = (struct x86_exc){.pending = true, .vector = vec};
-	return -1;
-}
-
 /* One event on its way in. */
 struct event {
 	u8 vector;

@@ -248,14 +248,14 @@ int x86_rdmsr(struct x86_vcpu *c, u32 msr, u64 *val)
 		*val = *plain_ptr(c, p);
 		return 0;
 	}
+	if (amd_perf(c, msr)) {
+		*val = 0;
+		return 0;
+	}
 	if (!mtrr_find(c, msr, &m))
 		m = mc_ptr(c, msr);
 	if (m) {
 		*val = *m;
-		return 0;
-	}
-	if (amd_perf(c, msr)) {
-		*val = 0;
 		return 0;
 	}
 	if (read_fixed(c, msr, val) || !x86_pv_rdmsr(c, msr, val))

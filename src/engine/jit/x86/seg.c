@@ -6,11 +6,6 @@
  */
 #include "engine/jit/x86/sys.h"
 
-int x86_sel_fault(struct x86_vcpu *c, enum x86_vector vec, u16 sel)
-{
-	return x86_raise_err(c, vec, (sel & 0xfffcu) | c->sys->ext);
-}
-
 /* ---- offset to linear ---- */
 
 static int linear_fault(struct x86_vcpu *c, enum x86_segreg seg)

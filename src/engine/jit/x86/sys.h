@@ -253,7 +253,10 @@ struct x86_desc {
 	u64 linear; /* where it is */
 	u16 sel;
 };
-int x86_sel_fault(struct x86_vcpu *c, enum x86_vector vec, u16 sel);
+static inline int x86_sel_fault(struct x86_vcpu *c, enum x86_vector vec, u16 sel)
+{
+	return x86_raise_err(c, vec, (sel & 0xfffcu) | c->sys->ext);
+}
 /* Read the descriptor of a non-null selector; `vec`(sel) if it is outside its table. */
 int x86_desc_read(struct x86_vcpu *c, u16 sel, enum x86_vector vec, struct x86_desc *d);
 /* Upper half of a 16-byte descriptor. */
