@@ -35,7 +35,7 @@ static inline u64 load_le(const u8 *p, unsigned n)
 
 static inline s64 sign_extend(u64 v, unsigned bytes)
 {
-	unsigned sh = 64 - bytes * 8;
+	unsigned sh = (64 - bytes * 8) & 63;
 
 	return (s64)(v << sh) >> sh;
 }

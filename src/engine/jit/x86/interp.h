@@ -111,7 +111,7 @@ static inline u64 flag_if(bool cond, u64 flag)
 
 static inline bool sign_of(u64 v, unsigned n)
 {
-	return v >> (n * 8 - 1) & 1;
+	return v >> ((n * 8 - 1) & 63) & 1;
 }
 
 /* ZF, SF and PF of an n-byte result that is already truncated. */
@@ -119,7 +119,7 @@ static inline u64 flags_szp(u64 r, unsigned n)
 {
 	u32 p = (u32)(r ^ r >> 4) & 15;
 
-	return (u64)(r == 0) << 6 | (u64)sign_of(r, n) << 7 | (u64)(0x9669 >> p & 1) << 2;
+	return (u64)(r == 0) << 6 | flag_if(sign_of(r, n), 1 << 7) | (u64)(0x9669 >> p & 1) << 2;
 }
 
 static inline u64 sext(u64 v, unsigned n)
