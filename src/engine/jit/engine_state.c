@@ -46,7 +46,7 @@ static void get_events(struct x86_vcpu *c, struct x86_state *s)
 
 int engine_jit_get_state(struct x86_vcpu *c, struct x86_state *s)
 {
-	x86_fpu_park(c);
+	x86_fpu_settle(c);
 	memset(s, 0, sizeof(*s));
 	get_events(c, s);
 	memcpy(s->gpr, c->gpr, sizeof(s->gpr));
@@ -84,7 +84,7 @@ static int check_state(const struct x86_vcpu *c, const struct x86_state *s)
 		return -E_INVAL;
 	if (lma != ((s->efer & EFER_LME) && (s->cr0 & CR0_PG)) || (lma && !(s->cr4 & CR4_PAE)))
 		return -E_INVAL;
-	if (s->xcr0 & ~c->vm->xcr0_host || (s->xcr0 && !(s->xcr0 & 1)))
+	if (s->xcr0 & ~x86_xcr0_allowed(c->vm) || (s->xcr0 && !(s->xcr0 & 1)))
 		return -E_INVAL;
 	return 0;
 }
@@ -111,7 +111,8 @@ static void set_xsave(struct x86_vcpu *c, const struct x86_state *s)
 	memset(c->xsave, 0, sizeof(c->xsave));
 	memcpy(c->xsave, s->xsave, s->xsave_size);
 	/* XRSTOR faults on components outside XCR0 and on reserved header bytes. */
-	store_le64(c->xsave + 512, load_le64(c->xsave + 512) & c->vm->xcr0_host);
+	store_le64(c->xsave + 512, load_le64(c->xsave + 512) & x86_xcr0_allowed(c->vm));
+	x86_fpu_replaced(c);
 	memset(c->xsave + 520, 0, 56);
 	store_le32(c->xsave + 24, load_le32(c->xsave + 24) & 0xffff);
 }

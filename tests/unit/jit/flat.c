@@ -163,6 +163,11 @@ int x86_exec_system(struct x86_vcpu *c, const struct x86_insn *in)
 	return x86_exec_fpu_state(c, in);
 }
 
+void x86_set_pkru(struct x86_vcpu *c, u32 v)
+{
+	c->pkru = v;
+}
+
 /* The host's, remembered: CPUID is slow in a virtual machine. */
 void x86_cpuid(const struct x86_vcpu *c, u32 leaf, u32 sub, u32 out[4])
 {

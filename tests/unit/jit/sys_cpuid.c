@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The guest's CPUID and MSRs (engine/jit/x86/cpuid.c, msr.c, pv.c) are consistent. */
 #include "tests/test.h"
+#include "engine/jit/engine_state.h"
 #include "tests/unit/jit/sys_cpu.h"
 
 enum { EAX, EBX, ECX, EDX };
@@ -47,7 +48,8 @@ static void t_offered(void)
 	CHECK(x86_has(c, 0x80000007, 0, EDX, 8));
 	CHECK(!x86_has(c, 1, 0, ECX, 3));   /* MONITOR */
 	CHECK(!x86_has(c, 7, 0, EBX, 11));  /* RTM */
-	CHECK(!x86_has(c, 7, 0, ECX, 3));   /* PKU */
+	CHECK(x86_has(c, 7, 0, ECX, 3));    /* PKU */
+	CHECK(x86_has(c, 7, 0, ECX, 31));   /* PKS */
 	CHECK(!x86_has(c, 7, 0, ECX, 7));   /* CET */
 	CHECK(!x86_has(c, 7, 0, ECX, 16));  /* LA57 */
 	CHECK(!x86_has(c, 7, 0, EDX, 24));  /* AMX */
@@ -69,11 +71,17 @@ static void t_dynamic_bits(void)
 	CHECK(!x86_has(c, 1, 0, EDX, 9));
 	x86_cpuid(c, 0xd, 0, o);
 	CHECK_EQ(o[EBX], 576);
-	c->xcr0 = t->vm.xcr0_host;
+	CHECK(!x86_has(c, 7, 0, ECX, 4));
+	c->cr4 |= CR4_PKE;
+	CHECK(x86_has(c, 7, 0, ECX, 4)); /* OSPKE */
+	c->xcr0 = x86_xcr0_allowed(&t->vm);
 	x86_cpuid(c, 0xd, 0, o);
 	CHECK_EQ(o[EBX], o[ECX]);
 	CHECK_EQ(o[ECX], t->vm.xsave_size);
 	CHECK(t->vm.xsave_size <= X86_XSAVE_MAX);
+	x86_cpuid(c, 0xd, 9, o); /* PKRU */
+	CHECK_EQ(o[EAX], 8);
+	CHECK_EQ(o[EBX] + o[EAX], t->vm.xsave_size);
 	sys_cpu_destroy(t);
 }
 
@@ -140,6 +148,74 @@ static void t_msr_checks(void)
 	sys_cpu_destroy(t);
 }
 
+/* PKRU by its instructions and as a component of images, whatever the host has. */
+static void t_pkru(void)
+{
+	static const u8 code[] = {0x0f, 0x01, 0xef, /* wrpkru */
+				  0x0f, 0xc7, 0x24, /* xsavec [si] */
+				  0x0f, 0xae, 0x2d, /* xrstor [di] */
+				  0x0f, 0x01, 0xee, /* rdpkru */
+				  0x0f, 0xae, 0x24 /* xsave [si] */};
+	struct sys_cpu *t = sys_cpu_create(1);
+	struct x86_vcpu *c = t->c;
+	u32 o[4];
+
+	x86_cpuid(c, 0xd, 9, o);
+	memcpy(t->ram + 0x1000, code, sizeof(code));
+	c->seg[X86_CS].base = 0;
+	c->rip = 0x1000;
+	c->cr4 |= CR4_OSXSAVE;
+	c->xcr0 = x86_xcr0_allowed(&t->vm);
+	x86_mode_update(c);
+	CHECK_EQ(x86_interp_step(c), -1); /* CR4.PKE is off */
+	CHECK_EQ(c->exc.vector, X86_UD);
+	c->cr4 |= CR4_PKE;
+	c->gpr[X86_RAX] = 0x55555554;
+	c->gpr[X86_RDX] = 1;
+	CHECK_EQ(x86_interp_step(c), -1);
+	CHECK_EQ(c->exc.vector, X86_GP);
+	c->gpr[X86_RDX] = 0;
+	CHECK_EQ(x86_interp_step(c), 0);
+	CHECK_EQ(c->pkru, 0x55555554);
+	/* xsavec of PKRU alone: behind the header. */
+	c->gpr[X86_RAX] = X86_XCR0_PKRU;
+	c->gpr[X86_RSI] = 0x2000;
+	CHECK_EQ(x86_interp_step(c), 0);
+	CHECK_EQ(*sys_q(t, 0x2200), X86_XCR0_PKRU);
+	CHECK_EQ(*sys_q(t, 0x2240), 0x55555554);
+	/* xrstor of a standard image. */
+	c->gpr[X86_RDI] = 0x4000;
+	*sys_q(t, 0x4200) = X86_XCR0_PKRU;
+	*sys_d(t, 0x4000 + o[EBX]) = 0x12;
+	CHECK_EQ(x86_interp_step(c), 0);
+	CHECK_EQ(x86_interp_step(c), 0);
+	CHECK_EQ(c->gpr[X86_RAX], 0x12);
+	c->gpr[X86_RAX] = X86_XCR0_PKRU;
+	*sys_q(t, 0x2200) = 0;
+	CHECK_EQ(x86_interp_step(c), 0);
+	CHECK_EQ(*sys_q(t, 0x2200), X86_XCR0_PKRU);
+	CHECK_EQ(*sys_d(t, 0x2000 + o[EBX]), 0x12);
+	sys_cpu_destroy(t);
+}
+
+/* A state carries PKRU in its image and IA32_PKRS among its MSRs. */
+static void t_pkru_state(void)
+{
+	struct sys_cpu *t = sys_cpu_create(1);
+	struct x86_state *s = sys_zeroed(sizeof(*s));
+
+	t->c->pkru = 0xabc;
+	t->c->pkrs = 0xdef;
+	CHECK_EQ(engine_jit_get_state(t->c, s), 0);
+	x86_reset(t->c, false);
+	CHECK_EQ(t->c->pkru, 0);
+	CHECK_EQ(engine_jit_set_state(t->c, s), 0);
+	CHECK_EQ(t->c->pkru, 0xabc);
+	CHECK_EQ(t->c->pkrs, 0xdef);
+	munmap(s, sizeof(*s));
+	sys_cpu_destroy(t);
+}
+
 int main(void)
 {
 	RUN(t_topology);
@@ -148,5 +224,7 @@ int main(void)
 	RUN(t_hypervisor_leaf);
 	RUN(t_kvmclock);
 	RUN(t_msr_checks);
+	RUN(t_pkru);
+	RUN(t_pkru_state);
 	return test_done();
 }

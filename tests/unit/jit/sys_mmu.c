@@ -387,6 +387,95 @@ static void t_tlb_grows(void)
 	sys_cpu_destroy(t);
 }
 
+/* SDM vol. 3A section 4.6.2: keys narrow data accesses, never fetches. */
+static void t_keys_walk(void)
+{
+	struct sys_cpu *t = long_mode();
+	struct x86_vcpu *c = t->c;
+
+	*sys_q(t, PT + 8) |= 5ULL << 59;
+	c->pkru = 1u << 10;				/* AD of key 5 */
+	CHECK_EQ(fault(t, X86_READ, X86_MMU_USER), -1); /* CR4.PKE is off */
+	c->cr4 |= CR4_PKE;
+	CHECK_EQ(fault(t, X86_READ, X86_MMU_USER), 0x25);
+	CHECK_EQ(fault(t, X86_WRITE, X86_MMU_USER), 0x27);
+	CHECK_EQ(fault(t, X86_READ, X86_MMU_KERNEL_OPEN), 0x21);
+	CHECK_EQ(fault(t, X86_FETCH, X86_MMU_USER), -1);
+	c->pkru = 2u << 10; /* WD */
+	CHECK_EQ(fault(t, X86_READ, X86_MMU_USER), -1);
+	CHECK_EQ(fault(t, X86_WRITE, X86_MMU_USER), 0x27);
+	CHECK_EQ(fault(t, X86_WRITE, X86_MMU_KERNEL_OPEN), 0x23);
+	c->cr0 &= ~CR0_WP;
+	CHECK_EQ(fault(t, X86_WRITE, X86_MMU_KERNEL_OPEN), -1);
+	CHECK_EQ(fault(t, X86_WRITE, X86_MMU_USER), 0x27);
+	c->pkru = 3u << 8; /* of another key */
+	CHECK_EQ(fault(t, X86_WRITE, X86_MMU_USER), -1);
+	/* A supervisor page obeys PKRS. */
+	c->cr0 |= CR0_WP;
+	*sys_q(t, PT + 8) &= ~(u64)U;
+	c->pkru = 3u << 10;
+	c->pkrs = 2u << 10;
+	CHECK_EQ(fault(t, X86_WRITE, X86_MMU_KERNEL), -1);
+	c->cr4 |= CR4_PKS;
+	CHECK_EQ(fault(t, X86_WRITE, X86_MMU_KERNEL), 0x23);
+	CHECK_EQ(fault(t, X86_READ, X86_MMU_KERNEL), -1);
+	sys_cpu_destroy(t);
+}
+
+/* What the TLB holds follows PKRU and IA32_PKRS, and survives changes that do not concern it. */
+static void t_keys_tlb(void)
+{
+	struct sys_cpu *t = long_mode();
+	struct x86_vcpu *c = t->c;
+	u64 v = 0;
+
+	*sys_q(t, PT + 8) |= 5ULL << 59;
+	c->mmu = X86_MMU_USER;
+	CHECK_EQ(x86_set_cr4(c, c->cr4 | CR4_PKE | CR4_PKS), 0);
+	c->mmu = X86_MMU_USER;
+	CHECK_EQ(x86_write(c, LIN, &v, 8), 0);
+	CHECK(cached(t, X86_MMU_USER, LIN, true));
+	x86_set_pkru(c, 3u << 12); /* key 6 */
+	CHECK(cached(t, X86_MMU_USER, LIN, true));
+	x86_set_pkru(c, 2u << 10);
+	CHECK(!cached(t, X86_MMU_USER, LIN, true));
+	CHECK_EQ(x86_read(c, LIN, &v, 8), 0);
+	CHECK(cached(t, X86_MMU_USER, LIN, false));
+	CHECK(!cached(t, X86_MMU_USER, LIN, true));
+	CHECK_EQ(x86_write(c, LIN, &v, 8), -1);
+	CHECK_EQ(c->exc.error, 0x27);
+	x86_set_pkru(c, 0);
+	CHECK_EQ(x86_write(c, LIN, &v, 8), 0);
+	*sys_q(t, PT + 8) &= ~(u64)U;
+	x86_tlb_flush(c, true);
+	c->mmu = X86_MMU_KERNEL;
+	CHECK_EQ(x86_write(c, LIN, &v, 8), 0);
+	CHECK_EQ(x86_wrmsr(c, 0x6e1, 1u << 10), 0);
+	CHECK_EQ(x86_read(c, LIN, &v, 8), -1);
+	CHECK_EQ(c->exc.error, 0x21);
+	CHECK_EQ(x86_wrmsr(c, 0x6e1, BIT(32)), -1);
+	sys_cpu_destroy(t);
+}
+
+/* A PCID that is away keeps its table; it must not come back with rights that are gone. */
+static void t_keys_pcid(void)
+{
+	struct sys_cpu *t = long_mode();
+	struct x86_vcpu *c = t->c;
+	u64 v = 0;
+
+	*sys_q(t, PT + 8) |= 5ULL << 59;
+	CHECK_EQ(x86_set_cr4(c, c->cr4 | CR4_PKE | CR4_PCIDE), 0);
+	CHECK_EQ(x86_set_cr3(c, PML4 | 1), 0);
+	c->mmu = X86_MMU_USER;
+	CHECK_EQ(x86_read(c, LIN, &v, 8), 0);
+	CHECK_EQ(x86_set_cr3(c, PML4 | 2), 0);
+	x86_set_pkru(c, 1u << 10);
+	CHECK_EQ(x86_set_cr3(c, PML4 | 1 | CR3_NOFLUSH), 0);
+	CHECK_EQ(x86_read(c, LIN, &v, 8), -1);
+	sys_cpu_destroy(t);
+}
+
 int main(void)
 {
 	RUN(t_walk_sets_bits);
@@ -405,5 +494,8 @@ int main(void)
 	RUN(t_global_pages);
 	RUN(t_pcid);
 	RUN(t_tlb_grows);
+	RUN(t_keys_walk);
+	RUN(t_keys_tlb);
+	RUN(t_keys_pcid);
 	return test_done();
 }

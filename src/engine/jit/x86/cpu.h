@@ -18,6 +18,7 @@
 
 #include <stdatomic.h>
 
+#include "base/bits.h"
 #include "core/engine.h"
 #include "isa/x86/insn.h"
 
@@ -167,6 +168,8 @@ struct x86_vcpu {
 	u64 star, lstar, cstar, fmask, kernel_gs_base, tsc_aux, tsc_offset, tsc_adjust, xss;
 	u64 sysenter_cs, sysenter_esp, sysenter_eip, pat, misc_enable, spec_ctrl;
 	u64 mtrr_def, mtrr_fix[11], mtrr_var[16];
+	u64 pkrs; /* IA32_PKRS */
+	u32 pkru; /* never in the host's; in c->xsave only by x86_fpu_settle */
 	struct x86_exc exc;
 	bool fetch_global; /* of the last x86_fetch_page */
 	bool sti_shadow, movss_shadow, nmi_masked, halted, wait_sipi, shutdown;
@@ -217,14 +220,21 @@ struct x86_vm {
 	unsigned ncpus;
 	struct x86_vcpu *vcpu[64]; /* filled as they are created; release-stored */
 	struct jit *jit;	   /* NULL: interpret only */
-	u64 xcr0_host;		   /* XCR0 bits the guest may set (host's, filtered) */
-	u32 xsave_size;		   /* size of the standard area for xcr0_host */
+	u64 xcr0_host;		   /* XCR0 bits whose state the host's registers hold */
+	u32 xsave_size;		   /* size of the standard area for x86_xcr0_allowed */
 	u64 tsc_khz;
 	u64 tsc_base; /* host TSC when the VM was made: guest TSC 0 */
 	u64 wall_ns;  /* UTC nanoseconds since 1970 at tsc_base */
 	struct x86_host *host;
 	_Atomic u32 split_lock; /* held for locked accesses that cross a page or are not RAM */
 };
+
+#define X86_XCR0_PKRU BIT(9)
+/* XCR0 bits the guest may set; PKRU is modelled whatever the host has. */
+static inline u64 x86_xcr0_allowed(const struct x86_vm *vm)
+{
+	return vm->xcr0_host ? vm->xcr0_host | X86_XCR0_PKRU : 0;
+}
 
 /* ---- mode key ----------------------------------------------------------------
  * Everything outside registers that the meaning or translation of an
@@ -297,6 +307,9 @@ int x86_tlb_fill(struct x86_vcpu *c, u64 linear, enum x86_access a, void **host)
 int x86_fetch_page(struct x86_vcpu *c, u64 linear, u64 *gpa, const u8 **host);
 void x86_tlb_flush(struct x86_vcpu *c, bool global_too);
 void x86_tlb_flush_page(struct x86_vcpu *c, u64 linear);
+/* New rights of protection keys (SDM vol. 3A section 4.6.2): translations they change go. */
+void x86_set_pkru(struct x86_vcpu *c, u32 v);
+void x86_set_pkrs(struct x86_vcpu *c, u32 v);
 /* Drop every write entry for a guest-physical page from all vCPUs' tables (any thread). */
 void x86_tlb_protect(struct x86_vm *vm, u64 gpa);
 
@@ -321,6 +334,10 @@ static inline void x86_irq_recheck(struct x86_vcpu *c)
 void x86_fpu_load(struct x86_vcpu *c); /* guest state into host registers, if not there */
 /* XINUSE (SDM vol. 1, 13.6): state components that are not in their initial state. */
 u64 x86_fpu_xinuse(struct x86_vcpu *c);
+/* c->xsave complete: parked, initial components written out, PKRU too. */
+void x86_fpu_settle(struct x86_vcpu *c);
+/* c->xsave was replaced by an image: take PKRU from it. */
+void x86_fpu_replaced(struct x86_vcpu *c);
 void x86_fpu_park(struct x86_vcpu *c); /* guest state into c->xsave, host control words restored */
 
 /*

@@ -13,6 +13,9 @@
 
 enum { EAX, EBX, ECX, EDX };
 
+/* XSAVE's components: x87 and SSE, AVX, the three of AVX-512, PKRU (SDM vol. 1, 13.1). */
+enum { PKRU = 9, COMPONENTS };
+
 static void host_cpuid(u32 leaf, u32 sub, u32 o[4])
 {
 	__asm__ volatile("cpuid"
@@ -53,9 +56,9 @@ static const struct word {
 	{7, 0, EBX, B(3) | B(5) | B(6) | B(8) | B(9) | B(13) | B(16) | B(17) | B(18) | B(19) |
 		    B(21) | B(23) | B(24) | B(28) | B(29) | B(30) | B(31),
 		    B(0) | B(1) | B(7) | B(10) | B(20)},
-	/* VBMI VBMI2 GFNI VAES VPCLMUL VNNI BITALG VPOPCNTDQ RDPID; UMIP */
+	/* VBMI VBMI2 GFNI VAES VPCLMUL VNNI BITALG VPOPCNTDQ RDPID; UMIP PKU PKS */
 	{7, 0, ECX, B(1) | B(6) | B(8) | B(9) | B(10) | B(11) | B(12) | B(14) | B(22),
-		    B(2)},
+		    B(2) | B(3) | B(31)},
 	/* 4VNNIW 4FMAPS FSRM VP2INTERSECT FP16 */
 	{7, 0, EDX, B(2) | B(3) | B(4) | B(8) | B(23), 0},
 	/* AVX-VNNI BF16, fast zero-length and short string operations */
@@ -128,10 +131,22 @@ static void add_whole(struct x86_host *h)
 	}
 }
 
+/* PKRU's place in the image: the host's, or behind all else. Returns the new end. */
+static u32 add_pkru(struct x86_host *h, u32 end)
+{
+	u32 *s = leaf_out(h, 0xd, PKRU), o[4] = {0};
+
+	if (host_has_leaf(0xd))
+		host_cpuid(0xd, PKRU, o);
+	s[EAX] = 8;
+	s[EBX] = o[EAX] == 8 && o[EBX] >= end ? o[EBX] : (u32)align_up(end, 64);
+	return s[EBX] + s[EAX];
+}
+
 /* XSAVE: sizes and offsets of the components the guest may enable. */
 static void add_xsave(struct x86_vm *vm, struct x86_host *h)
 {
-	/* x87 SSE AVX and the three AVX-512 parts; no PKRU, CET or AMX. */
+	/* x87 SSE AVX and the three AVX-512 parts; no CET or AMX. PKRU is the engine's own. */
 	u64 mask = host_xcr0() & 0xe7;
 	u32 *o = leaf_out(h, 0xd, 0), end = 576;
 
@@ -148,9 +163,11 @@ static void add_xsave(struct x86_vm *vm, struct x86_host *h)
 		if (s[EBX] + s[EAX] > end)
 			end = s[EBX] + s[EAX];
 	}
+	if (mask)
+		end = add_pkru(h, end);
 	vm->xsave_size = end;
 	o = leaf_out(h, 0xd, 0);
-	o[EAX] = (u32)mask;
+	o[EAX] = (u32)x86_xcr0_allowed(vm);
 	o[ECX] = end;
 	if (!mask)
 		leaf_out(h, 1, 0)[ECX] &= ~(B(26) | B(28) | B(12) | B(29));
@@ -287,7 +304,7 @@ static u32 xsave_size_now(const struct x86_vcpu *c)
 {
 	u32 end = 576;
 
-	for (u32 i = 2; i < 8; i++) {
+	for (u32 i = 2; i < COMPONENTS; i++) {
 		const struct x86_cpuid_leaf *l;
 
 		if (!(c->xcr0 >> i & 1))
@@ -304,7 +321,7 @@ static u32 xsavec_size_now(const struct x86_vcpu *c)
 {
 	u32 end = 576;
 
-	for (u32 i = 2; i < 8; i++) {
+	for (u32 i = 2; i < COMPONENTS; i++) {
 		const struct x86_cpuid_leaf *l;
 
 		if (!(c->xcr0 >> i & 1))
@@ -328,6 +345,10 @@ static void patch(const struct x86_vcpu *c, u32 leaf, u32 sub, u32 o[4])
 		o[EBX] |= id << 24;
 		if (c->cr4 & CR4_OSXSAVE)
 			o[ECX] |= B(27);
+		break;
+	case 7:
+		if (!sub && (c->cr4 & CR4_PKE))
+			o[ECX] |= B(4);
 		break;
 	case 0xb:
 		o[ECX] = (o[ECX] & ~0xffu) | (sub & 0xff);

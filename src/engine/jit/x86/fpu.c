@@ -88,19 +88,6 @@ void x86_fpu_park(struct x86_vcpu *c)
 	c->fpu_live = false;
 }
 
-/* Have c->xsave complete: components in their initial state written out too. */
-static void image_settle(struct x86_vcpu *c)
-{
-	x86_fpu_load(c);
-	x86_fpu_park(c);
-}
-
-u64 x86_fpu_xinuse(struct x86_vcpu *c)
-{
-	image_settle(c);
-	return xstate_bv(c) | flag_if(load_le32(c->xsave + XS_OFF_MXCSR) != MXCSR_INIT, XS_SSE);
-}
-
 /* ---- images in guest memory ---------------------------------------------------------- */
 
 struct image {
@@ -163,6 +150,35 @@ static struct component component(struct x86_vcpu *c, unsigned i, bool wide)
 	return x;
 }
 
+#define XS_PKRU 9u
+
+void x86_fpu_settle(struct x86_vcpu *c)
+{
+	struct component x = component(c, XS_PKRU, true);
+
+	x86_fpu_load(c);
+	x86_fpu_park(c);
+	if (x.size < 8)
+		return;
+	store_le64(c->xsave + x.off, c->pkru);
+	store_le64(c->xsave + XS_OFF_BV,
+		   (xstate_bv(c) & ~X86_XCR0_PKRU) | (c->pkru ? X86_XCR0_PKRU : 0));
+}
+
+void x86_fpu_replaced(struct x86_vcpu *c)
+{
+	struct component x = component(c, XS_PKRU, true);
+
+	if (x.size >= 8)
+		x86_set_pkru(c, xstate_bv(c) & X86_XCR0_PKRU ? load_le32(c->xsave + x.off) : 0);
+}
+
+u64 x86_fpu_xinuse(struct x86_vcpu *c)
+{
+	x86_fpu_settle(c);
+	return xstate_bv(c) | flag_if(load_le32(c->xsave + XS_OFF_MXCSR) != MXCSR_INIT, XS_SSE);
+}
+
 static unsigned xmm_bytes(bool wide)
 {
 	return (wide ? 16 : 8) * 16;
@@ -219,7 +235,7 @@ static int put_components(struct x86_vcpu *c, const struct image *m, u64 rfbm, u
  */
 void x86_fpu_vzero(struct x86_vcpu *c, bool all)
 {
-	image_settle(c);
+	x86_fpu_settle(c);
 	if (all)
 		image_clear(c->xsave + XS_OFF_XMM, xmm_bytes(false));
 	for (unsigned i = 2; i <= 6; i += 4) { /* upper halves of YMM, of ZMM */
@@ -322,7 +338,7 @@ enum { XS_HIGH_REGS = XS_SSE | XS_AVX | 1 << 6 | 1 << 7 };
 
 static int image_restore(struct x86_vcpu *c, const struct image *m, u64 rfbm, bool supervisor)
 {
-	u64 xcr0 = c->xcr0 & c->vm->xcr0_host, head[8], bv, comp, keep;
+	u64 xcr0 = c->xcr0 & x86_xcr0_allowed(c->vm), head[8], bv, comp, keep;
 	u8 x[X86_XSAVE_MAX] __attribute__((aligned(8)));
 	bool compact, mxcsr;
 
@@ -331,7 +347,7 @@ static int image_restore(struct x86_vcpu *c, const struct image *m, u64 rfbm, bo
 	compact = head[1] & XS_COMPACT;
 	if (!header_valid(head, xcr0, compact) || (supervisor && !compact))
 		return x86_raise_err(c, X86_GP, 0);
-	image_settle(c);
+	x86_fpu_settle(c);
 	area_copy(x, c->xsave);
 	bv = head[0] & rfbm;
 	comp = compact ? head[1] : xcr0;
@@ -346,6 +362,8 @@ static int image_restore(struct x86_vcpu *c, const struct image *m, u64 rfbm, bo
 		image_clear(x + XS_OFF_XMM, xmm_bytes(false));
 	store_le64(x + XS_OFF_BV, (xstate_bv(c) & keep) | bv);
 	area_copy(c->xsave, x);
+	if (rfbm & X86_XCR0_PKRU)
+		x86_fpu_replaced(c);
 	return 0;
 }
 
@@ -366,7 +384,7 @@ static u64 fx_parts(const struct x86_vcpu *c)
 
 static int exec_fxsave(struct x86_vcpu *c, const struct image *m)
 {
-	image_settle(c);
+	x86_fpu_settle(c);
 	return put_legacy(c, m, fx_parts(c), true);
 }
 
@@ -374,7 +392,7 @@ static int exec_fxrstor(struct x86_vcpu *c, const struct image *m)
 {
 	u8 x[X86_XSAVE_MAX] __attribute__((aligned(8)));
 
-	image_settle(c);
+	x86_fpu_settle(c);
 	area_copy(x, c->xsave);
 	if (get_legacy(c, m, x, fx_parts(c), true) < 0)
 		return -1;
@@ -430,7 +448,8 @@ static int fpu_state_check(struct x86_vcpu *c, unsigned kind)
 
 static int fpu_state_run(struct x86_vcpu *c, unsigned kind, const struct image *m)
 {
-	u64 rfbm = ((u32)c->gpr[X86_RAX] | c->gpr[X86_RDX] << 32) & c->xcr0 & c->vm->xcr0_host;
+	u64 rfbm =
+		((u32)c->gpr[X86_RAX] | c->gpr[X86_RDX] << 32) & c->xcr0 & x86_xcr0_allowed(c->vm);
 
 	switch (kind) {
 	case AE_FXSAVE:

@@ -140,8 +140,42 @@ void x86_tlb_flush(struct x86_vcpu *c, bool global_too)
 
 		x86_tlb_flush_images(c);
 		s->user_global = false;
+		s->keys[0] = s->keys[1] = 0;
 		s->large_2m[0] = s->large_2m[1] = s->large_1g[0] = s->large_1g[1] = 0;
 	}
+}
+
+/* Keys (2 bits each in diff) of entries that are in the tables have new rights. */
+static void keys_changed(struct x86_vcpu *c, u32 diff, bool pkru)
+{
+	unsigned keys = 0;
+
+	for (unsigned i = 0; i < 16; i++)
+		if (diff >> 2 * i & 3)
+			keys |= 1u << i;
+	if (!(keys & c->sys->keys[pkru]))
+		return;
+	/* Fetches know no keys: theirs may stay. */
+	for (unsigned m = 0; m < X86_MMU_COUNT; m++)
+		mmu_clear(c, m);
+	x86_tlb_flush_images(c);
+	c->sys->keys[0] = c->sys->keys[1] = 0;
+}
+
+void x86_set_pkru(struct x86_vcpu *c, u32 v)
+{
+	u32 diff = c->pkru ^ v;
+
+	c->pkru = v;
+	keys_changed(c, diff, true);
+}
+
+void x86_set_pkrs(struct x86_vcpu *c, u32 v)
+{
+	u32 diff = (u32)c->pkrs ^ v;
+
+	c->pkrs = v;
+	keys_changed(c, diff, false);
 }
 
 /* Empty every entry for pages of [base, base + 2^shift). */
@@ -323,6 +357,8 @@ void x86_tlb_install(struct x86_vcpu *c, enum x86_mmu mmu, u64 linear, const str
 		install_write(c, mmu, page, s, gpa);
 	if (w->shift > 12)
 		x86_tlb_note_large(c, linear, w->shift);
+	if (w->keyed)
+		c->sys->keys[w->pkru] |= (u16)(1u << w->pkey);
 	if (mmu == X86_MMU_USER)
 		c->sys->user_global |= w->global;
 	else if (!w->global)

@@ -14,9 +14,12 @@ enum {
 	PTE_D = 1 << 6,
 	PTE_PS = 1 << 7,
 	PTE_G = 1 << 8,
+	PTE_PKEY_SHIFT = 59,
 };
 #define PTE_NX BIT(63)
 #define PTE_ADDR BITS(12, 51)
+
+enum { PKEY_AD = 1, PKEY_WD = 2 };
 
 /* One walk under way. */
 struct walk {
@@ -25,6 +28,7 @@ struct walk {
 	enum x86_access access;
 	bool user, smap, probe;
 	bool wr, us, nx; /* accumulated over the levels */
+	u8 pkey;	 /* of the leaf */
 	u32 fault;	 /* error code without P-independent bits; valid when step fails */
 };
 
@@ -87,10 +91,33 @@ static bool entry_set(struct walk *k, u64 gpa, unsigned n, u64 old, u64 bits)
 	return ok;
 }
 
+/* Are protection keys on for this kind of page? SDM vol. 3A section 4.6.2. */
+static bool keys_on(const struct walk *k)
+{
+	const struct x86_vcpu *c = k->c;
+
+	return (c->cr4 & (k->us ? CR4_PKE : CR4_PKS)) && x86_long_mode(c);
+}
+
+static bool key_denies(const struct walk *k, enum x86_access a)
+{
+	const struct x86_vcpu *c = k->c;
+	u64 rights;
+
+	if (a == X86_FETCH || !keys_on(k))
+		return false;
+	rights = (k->us ? c->pkru : c->pkrs) >> 2 * k->pkey;
+	if (rights & PKEY_AD)
+		return true;
+	return (rights & PKEY_WD) && a == X86_WRITE && (k->user || (c->cr0 & CR0_WP));
+}
+
 static bool perm_ok(const struct walk *k, enum x86_access a)
 {
 	const struct x86_vcpu *c = k->c;
 
+	if (unlikely(c->cr4 & (CR4_PKE | CR4_PKS)) && key_denies(k, a))
+		return false;
 	if (k->user)
 		return k->us && (a != X86_WRITE || k->wr) && (a != X86_FETCH || !k->nx);
 	if (a == X86_FETCH)
@@ -134,14 +161,18 @@ static enum step walk_leaf(struct walk *k, u64 gpa, unsigned n, u64 e, u64 rsvd,
 	k->wr = k->wr && (e & PTE_W);
 	k->us = k->us && (e & PTE_U);
 	k->nx = k->nx || ((e & PTE_NX) && (k->c->efer & EFER_NXE));
+	k->pkey = e >> PTE_PKEY_SHIFT & 15;
 	if (!k->probe && !perm_ok(k, k->access)) {
-		k->fault = PF_P;
+		k->fault = PF_P | (key_denies(k, k->access) ? PF_PK : 0);
 		return STEP_FAULT;
 	}
 	if (!entry_set(k, gpa, n, e, bits))
 		return STEP_RETRY;
 	w->write_ok = ((e | bits) & PTE_D) && perm_ok(k, X86_WRITE);
 	w->global = (e & PTE_G) && (k->c->cr4 & CR4_PGE);
+	w->pkey = k->pkey;
+	w->keyed = keys_on(k);
+	w->pkru = k->us;
 	return STEP_OK;
 }
 

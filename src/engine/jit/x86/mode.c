@@ -169,7 +169,8 @@ int x86_set_cr3(struct x86_vcpu *c, u64 v)
 u64 x86_cr4_allowed(const struct x86_vcpu *c)
 {
 	u64 v = CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_OSFXSR |
-		CR4_OSXMMEXCPT | CR4_UMIP | CR4_FSGSBASE | CR4_PCIDE | CR4_SMEP | CR4_SMAP;
+		CR4_OSXMMEXCPT | CR4_UMIP | CR4_FSGSBASE | CR4_PCIDE | CR4_SMEP | CR4_SMAP |
+		CR4_PKE | CR4_PKS;
 
 	return c->vm->xcr0_host ? v | CR4_OSXSAVE : v;
 }
@@ -188,7 +189,8 @@ int x86_set_cr4(struct x86_vcpu *c, u64 v)
 	    x86_load_pdptes(c, c->cr0, c->cr3, v))
 		return -1;
 	c->cr4 = v;
-	if (changed & (CR4_PAE | CR4_PGE | CR4_PSE | CR4_PCIDE | CR4_SMEP | CR4_SMAP))
+	if (changed &
+	    (CR4_PAE | CR4_PGE | CR4_PSE | CR4_PCIDE | CR4_SMEP | CR4_SMAP | CR4_PKE | CR4_PKS))
 		x86_tlb_flush(c, true);
 	x86_mode_update(c);
 	return 0;

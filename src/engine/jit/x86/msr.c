@@ -35,6 +35,7 @@ enum {
 	MSR_MTRR_DEF = 0x2ff,
 	MSR_MC0 = 0x400,
 	MSR_TSC_DEADLINE = 0x6e0,
+	MSR_PKRS = 0x6e1,
 	MSR_X2APIC = 0x800,
 	MSR_XSS = 0xda0,
 };
@@ -214,6 +215,9 @@ static bool read_fixed(struct x86_vcpu *c, u32 msr, u64 *v)
 	case MSR_EFER:
 		*v = c->efer;
 		return true;
+	case MSR_PKRS:
+		*v = c->pkrs;
+		return true;
 	case MSR_FS_BASE:
 		*v = c->seg[X86_FS].base;
 		return true;
@@ -311,6 +315,11 @@ static int write_special(struct x86_vcpu *c, u32 msr, u64 v)
 		return write_apic_base(c, v);
 	case MSR_EFER:
 		return x86_set_efer(c, v);
+	case MSR_PKRS:
+		if (v >> 32)
+			return gp0(c);
+		x86_set_pkrs(c, (u32)v);
+		return 0;
 	case MSR_FS_BASE:
 		return write_base(c, X86_FS, v);
 	case MSR_GS_BASE:
@@ -390,7 +399,7 @@ unsigned x86_state_msrs(const u32 **list)
 		MSR_MISC_ENABLE,    MSR_SPEC_CTRL,
 		MSR_MCG_STATUS,	    MSR_MCG_CTL,
 		MSR_TSC_ADJUST,	    0x4b564d00,
-		0x4b564d01,
+		0x4b564d01,	    MSR_PKRS,
 	};
 
 	static_assert(ARRAY_LEN(all) <= X86_STATE_MSRS, "state has room");

@@ -47,6 +47,8 @@ static void reset_cold(struct x86_vcpu *c)
 	store_le32(c->xsave + 28, 0xffff); /* its mask */
 	c->xsave[512] = 3;		   /* XSTATE_BV: x87 and SSE are here */
 	c->xcr0 = 1;
+	c->pkru = 0;
+	c->pkrs = 0;
 	c->star = c->lstar = c->cstar = c->fmask = c->kernel_gs_base = c->tsc_aux = 0;
 	c->tsc_offset = c->tsc_adjust = c->xss = 0;
 	c->sysenter_cs = c->sysenter_esp = c->sysenter_eip = c->spec_ctrl = 0;

@@ -44,6 +44,8 @@
 #define CR4_OSXSAVE BIT(18)
 #define CR4_SMEP BIT(20)
 #define CR4_SMAP BIT(21)
+#define CR4_PKE BIT(22)
+#define CR4_PKS BIT(24)
 
 /* IA32_EFER, SDM vol. 4; FFXSR and TCE are AMD's. */
 #define EFER_SCE BIT(0)
@@ -54,7 +56,7 @@
 #define EFER_AUTOIBRS BIT(21)
 
 /* #PF error code, SDM vol. 3A section 4.7. */
-enum { PF_P = 1, PF_W = 2, PF_U = 4, PF_RSVD = 8, PF_ID = 16 };
+enum { PF_P = 1, PF_W = 2, PF_U = 4, PF_RSVD = 8, PF_ID = 16, PF_PK = 32 };
 
 /* Segment attributes as struct x86_seg has them: descriptor bits 40..55. */
 enum {
@@ -151,6 +153,8 @@ struct x86_sys {
 	/* 2 MiB and 1 GiB pages seen in the TLB, as small filters: [user half, kernel half]. */
 	u64 large_2m[2], large_1g[2];
 	bool user_global; /* a global page is in the user table */
+	/* Protection keys of entries made since the last full flush: [PKRS's, PKRU's]. */
+	u16 keys[2];
 	struct x86_fetch_entry fetch[X86_FETCH_CACHE];
 	struct x86_image image[X86_IMAGES];
 };
@@ -210,6 +214,8 @@ struct x86_walk {
 	unsigned shift; /* page size: 12, 21, 22, 30; 0 with paging off */
 	bool write_ok;	/* a write in the same mmu mode would pass and D is set */
 	bool global;
+	u8 pkey;	  /* protection key, and whether PKRU or PKRS says what it allows; */
+	bool keyed, pkru; /* keyed false: keys are off */
 };
 /*
  * Translate for an access; sets accessed and dirty bits, raises #PF. `mmu` says
@@ -382,8 +388,9 @@ int sys_cpuid(struct x86_vcpu *c, const struct x86_insn *in);
 int sys_xsetbv(struct x86_vcpu *c, const struct x86_insn *in);
 int sys_xgetbv(struct x86_vcpu *c, const struct x86_insn *in);
 int sys_lar_lsl(struct x86_vcpu *c, const struct x86_insn *in);
-int sys_group9(struct x86_vcpu *c, const struct x86_insn *in);	/* 0F C7: rdpid */
-int sys_group15(struct x86_vcpu *c, const struct x86_insn *in); /* 0F AE system part */
+int sys_pkru(struct x86_vcpu *c, const struct x86_insn *in, bool write); /* rdpkru, wrpkru */
+int sys_group9(struct x86_vcpu *c, const struct x86_insn *in);		 /* 0F C7: rdpid */
+int sys_group15(struct x86_vcpu *c, const struct x86_insn *in);		 /* 0F AE system part */
 
 /* ---- cpuid.c ---- */
 struct x86_cpuid_leaf {

@@ -146,11 +146,11 @@ int sys_xgetbv(struct x86_vcpu *c, const struct x86_insn *in)
 	if (n > 1 || (n == 1 && !x86_has(c, 0xd, 1, 0, 2)))
 		return gp0(c);
 	if (n == 1) { /* XINUSE: the host's, with the guest's state in its registers */
-		u32 lo, hi;
+		u32 lo, hi, pkru = c->pkru ? X86_XCR0_PKRU : 0;
 
 		x86_fpu_load(c);
 		__asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(1));
-		v &= lo | (u64)hi << 32;
+		v &= (lo & ~(u32)X86_XCR0_PKRU) | pkru | (u64)hi << 32;
 	}
 	c->gpr[X86_RAX] = (u32)v;
 	c->gpr[X86_RDX] = v >> 32;
@@ -159,7 +159,7 @@ int sys_xgetbv(struct x86_vcpu *c, const struct x86_insn *in)
 
 static bool xcr0_ok(const struct x86_vcpu *c, u64 v)
 {
-	if (!(v & 1) || (v & ~c->vm->xcr0_host))
+	if (!(v & 1) || (v & ~x86_xcr0_allowed(c->vm)))
 		return false;
 	if ((v & 4) && !(v & 2))
 		return false;
@@ -177,6 +177,22 @@ int sys_xsetbv(struct x86_vcpu *c, const struct x86_insn *in)
 	x86_fpu_park(c);
 	c->xcr0 = v;
 	x86_mode_update(c);
+	return sys_done(c, in);
+}
+
+/* SDM vol. 2 RDPKRU, WRPKRU. */
+int sys_pkru(struct x86_vcpu *c, const struct x86_insn *in, bool write)
+{
+	if (!(c->cr4 & CR4_PKE) || in->lock)
+		return x86_raise(c, X86_UD);
+	if ((u32)c->gpr[X86_RCX] || (write && (u32)c->gpr[X86_RDX]))
+		return gp0(c);
+	if (write) {
+		x86_set_pkru(c, (u32)c->gpr[X86_RAX]);
+	} else {
+		c->gpr[X86_RAX] = c->pkru;
+		c->gpr[X86_RDX] = 0;
+	}
 	return sys_done(c, in);
 }
 

@@ -223,6 +223,9 @@ static int group7_reg(struct x86_vcpu *c, const struct x86_insn *in)
 		return sys_xgetbv(c, in);
 	case 0xd1:
 		return sys_xsetbv(c, in);
+	case 0xee:
+	case 0xef:
+		return sys_pkru(c, in, in->modrm & 1);
 	case 0xf8:
 		return sys_swapgs(c, in);
 	case 0xf9:
