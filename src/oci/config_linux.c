@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The linux object of config.json: namespaces, id maps, devices, sysctl, paths. */
+#include "oci/parse.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+	const char *name;
+	int flag;
+} namespaces[] = {
+	{"pid", CLONE_NEWPID},	     {"network", CLONE_NEWNET}, {"mount", CLONE_NEWNS},
+	{"ipc", CLONE_NEWIPC},	     {"uts", CLONE_NEWUTS},	{"user", CLONE_NEWUSER},
+	{"cgroup", CLONE_NEWCGROUP}, {"time", CLONE_NEWTIME},
+};
+
+static void parse_namespaces(struct parse *p, json_t *obj)
+{
+	struct oci_config *c = p->config;
+	json_t *a = parse_array(p, obj, "namespaces", &c->nns);
+
+	c->ns = parse_alloc(p, c->nns, sizeof(*c->ns));
+	for (unsigned i = 0; c->ns && i < c->nns; i++) {
+		json_t *o = parse_item(p, a, i);
+		const char *type = o ? parse_str(p, o, "type") : NULL;
+
+		for (size_t k = 0; type && k < ARRAY_LEN(namespaces); k++)
+			if (!strcmp(type, namespaces[k].name))
+				c->ns[i].flag = namespaces[k].flag;
+		if (!c->ns[i].flag) {
+			parse_fail(p, "namespace \"%.40s\" does not exist", type ? type : "");
+			return;
+		}
+		if (c->ns_flags & c->ns[i].flag)
+			parse_fail(p, "namespace \"%s\" is given twice", type);
+		c->ns_flags |= c->ns[i].flag;
+		c->ns[i].path = parse_str(p, o, "path");
+		if (c->ns[i].path && !c->ns[i].path[0])
+			c->ns[i].path = NULL;
+		if (c->ns[i].path && c->ns[i].path[0] != '/')
+			parse_fail(p, "namespace \"%s\": path must be absolute", type);
+	}
+}
+
+static void parse_time_offsets(struct parse *p, json_t *obj)
+{
+	static const char *const clocks[] = {"monotonic", "boottime"};
+	json_t *o = parse_obj(p, obj, "timeOffsets");
+
+	for (int i = 0; o && i < 2; i++) {
+		json_t *clock = parse_obj(p, o, clocks[i]);
+
+		if (!clock)
+			continue;
+		p->config->have_time_offsets = true;
+		p->config->time_secs[i] = parse_int(p, clock, "secs", INT64_MIN, INT64_MAX, 0);
+		p->config->time_nsecs[i] = parse_int(p, clock, "nanosecs", 0, 999999999, 0);
+	}
+}
+
+static void parse_devices(struct parse *p, json_t *obj)
+{
+	struct oci_config *c = p->config;
+	json_t *a = parse_array(p, obj, "devices", &c->ndevices);
+
+	c->devices = parse_alloc(p, c->ndevices, sizeof(*c->devices));
+	for (unsigned i = 0; c->devices && i < c->ndevices; i++) {
+		struct oci_device *d = &c->devices[i];
+		json_t *o = parse_item(p, a, i);
+		const char *type = o ? parse_str(p, o, "type") : NULL;
+
+		if (!o)
+			return;
+		d->path = parse_str(p, o, "path");
+		if (!d->path || d->path[0] != '/' || !type || strlen(type) != 1 ||
+		    !strchr("cubp", type[0])) {
+			parse_fail(p,
+				   "devices: item %u needs an absolute path and a type of c, b, "
+				   "u or p",
+				   i);
+			return;
+		}
+		d->type = type[0] == 'u' ? 'c' : type[0];
+		d->major = (unsigned)parse_int(p, o, "major", 0, UINT32_MAX, 0);
+		d->minor = (unsigned)parse_int(p, o, "minor", 0, UINT32_MAX, 0);
+		d->mode = (unsigned)parse_int(p, o, "fileMode", 0, UINT32_MAX, 0666) & 07777;
+		d->uid = (uid_t)parse_int(p, o, "uid", 0, INT32_MAX, 0);
+		d->gid = (gid_t)parse_int(p, o, "gid", 0, INT32_MAX, 0);
+	}
+}
+
+static void parse_sysctl(struct parse *p, json_t *obj)
+{
+	unsigned n;
+	struct oci_pair *pairs = parse_pairs(p, obj, "sysctl", &n);
+	struct oci_sysctl *s = parse_alloc(p, n, sizeof(*s));
+
+	for (unsigned i = 0; s && i < n; i++)
+		s[i] = (struct oci_sysctl){pairs[i].key, pairs[i].value};
+	p->config->sysctl = s;
+	p->config->nsysctl = s ? n : 0;
+}
+
+static void parse_personality(struct parse *p, json_t *obj)
+{
+	json_t *o = parse_obj(p, obj, "personality");
+	const char *domain = o ? parse_str(p, o, "domain") : NULL;
+	unsigned nflags = 0;
+
+	if (!o)
+		return;
+	if (o)
+		parse_array(p, o, "flags", &nflags);
+	p->config->have_personality = true;
+	if (domain && !strcmp(domain, "LINUX32"))
+		p->config->personality = 0x0008; /* PER_LINUX32, personality(2) */
+	else if (!domain || strcmp(domain, "LINUX"))
+		parse_fail(p, "personality: domain must be LINUX or LINUX32");
+	if (nflags)
+		parse_fail(p, "personality flags are not supported");
+}
+
+static void parse_rdt(struct parse *p, json_t *obj)
+{
+	json_t *o = parse_obj(p, obj, "intelRdt");
+
+	if (!o)
+		return;
+	p->config->rdt = true;
+	p->config->rdt_closid = parse_str(p, o, "closID");
+	p->config->rdt_l3 = parse_str(p, o, "l3CacheSchema");
+	p->config->rdt_mem = parse_str(p, o, "memBwSchema");
+}
+
+static void parse_propagation(struct parse *p, json_t *obj)
+{
+	const char *name = parse_str(p, obj, "rootfsPropagation");
+
+	if (!name || !name[0])
+		return;
+	p->config->rootfs_propagation = oci_propagation_by_name(name);
+	if (!p->config->rootfs_propagation)
+		parse_fail(p, "rootfsPropagation=%.40s is not supported", name);
+}
+
+void parse_linux(struct parse *p, json_t *obj)
+{
+	struct oci_config *c = p->config;
+	json_t *resources;
+
+	p->in = "linux";
+	parse_namespaces(p, obj);
+	parse_idmaps(p, obj, "uidMappings", "gidMappings", &c->maps);
+	parse_time_offsets(p, obj);
+	parse_devices(p, obj);
+	parse_sysctl(p, obj);
+	parse_strings(p, obj, "maskedPaths", &c->masked);
+	parse_strings(p, obj, "readonlyPaths", &c->readonly);
+	parse_personality(p, obj);
+	parse_rdt(p, obj);
+	parse_propagation(p, obj);
+	c->cgroups_path = parse_str(p, obj, "cgroupsPath");
+	c->mount_label = parse_str(p, obj, "mountLabel");
+	c->seccomp = parse_obj(p, obj, "seccomp");
+	resources = parse_obj(p, obj, "resources");
+	if (resources)
+		parse_resources(p, resources, &c->resources);
+}
