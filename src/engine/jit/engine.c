@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <linux/futex.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,6 +123,11 @@ static void jit_vm_destroy(struct engine_vm *e)
 	free(e);
 }
 
+static void yield_cpu(void)
+{
+	sched_yield();
+}
+
 static int jit_vm_create(const struct engine_vm_config *cfg, struct engine_vm **out)
 {
 	struct engine_vm *e;
@@ -142,6 +148,7 @@ static int jit_vm_create(const struct engine_vm_config *cfg, struct engine_vm **
 	e->vm.wall_ns = clock_ns(CLOCK_REALTIME);
 	e->vm.tsc_base = rdtsc_now();
 	x86_cpuid_init(&e->vm, &e->host);
+	e->vm.yield = cfg->ncpus > 1 ? yield_cpu : NULL;
 	cfg->map->page_written = x86_page_written;
 	cfg->map->opaque = &e->vm;
 	if (!cfg->interpret)
@@ -270,11 +277,13 @@ static void jit_vcpu_irq(struct engine_vcpu *v, bool level)
 		kick_bits(v, X86_KICK_IRQ);
 }
 
+/* One NMI waits for the handler of another to end; before that starts, one behind it. */
 static void jit_vcpu_nmi(struct engine_vcpu *v)
 {
+	u32 max = __atomic_load_n(&v->c->nmi_masked, __ATOMIC_RELAXED) ? 1 : 2;
 	u32 n = atomic_load(&v->c->sys->nmi_queued);
 
-	while (n < 2 && !atomic_compare_exchange_weak(&v->c->sys->nmi_queued, &n, n + 1))
+	while (n < max && !atomic_compare_exchange_weak(&v->c->sys->nmi_queued, &n, n + 1))
 		;
 	kick_bits(v, X86_KICK_NMI);
 }

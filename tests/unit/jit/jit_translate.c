@@ -211,6 +211,34 @@ static void t_stack(void)
 	both(f_enter, 1000, 0, 0);
 }
 
+static uint64_t f_pause(uint64_t a, uint64_t b, uint64_t c)
+{
+	while (a--)
+		__builtin_ia32_pause();
+	return b;
+}
+
+static void no_yield(void)
+{
+}
+
+/* With several vCPUs the interpreter sees each PAUSE, so that it can yield. */
+static void t_pause(void)
+{
+	uint64_t before;
+
+	both(f_pause, 1000, 5, 0);
+	before = self_interpreted();
+	self_call(guest, f_pause, 1000, 5, 0);
+	CHECK(self_interpreted() - before < 100);
+	guest->vm->yield = no_yield;
+	jit_page_written(guest->vm, (uint64_t)(uintptr_t)f_pause & ~4095ULL);
+	before = self_interpreted();
+	self_call(guest, f_pause, 1000, 5, 0);
+	CHECK(self_interpreted() - before >= 1000);
+	guest->vm->yield = NULL;
+}
+
 int main(void)
 {
 	guest = self_guest();
@@ -225,5 +253,6 @@ int main(void)
 	RUN(t_stack);
 	RUN(t_float);
 	RUN(t_libc);
+	RUN(t_pause);
 	return test_done();
 }

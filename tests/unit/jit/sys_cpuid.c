@@ -198,6 +198,31 @@ static void t_pkru(void)
 	sys_cpu_destroy(t);
 }
 
+static struct sys_cpu *yielding;
+
+static void count_yield(void)
+{
+	yielding->c->gpr[X86_RBX]++;
+}
+
+/* A spinning vCPU lets others run. */
+static void t_pause_yields(void)
+{
+	struct sys_cpu *t = yielding = sys_cpu_create(2);
+
+	t->ram[0x1000] = 0xf3;
+	t->ram[0x1001] = 0x90;
+	t->c->seg[X86_CS].base = 0;
+	x86_mode_update(t->c);
+	for (unsigned i = 0; i < 10 * X86_PAUSES; i++) {
+		t->vm.yield = i ? count_yield : NULL;
+		t->c->rip = 0x1000;
+		CHECK_EQ(x86_interp_step(t->c), 0);
+	}
+	CHECK_EQ(t->c->gpr[X86_RBX], 9);
+	sys_cpu_destroy(t);
+}
+
 /* A state carries PKRU in its image and IA32_PKRS among its MSRs. */
 static void t_pkru_state(void)
 {
@@ -226,5 +251,6 @@ int main(void)
 	RUN(t_msr_checks);
 	RUN(t_pkru);
 	RUN(t_pkru_state);
+	RUN(t_pause_yields);
 	return test_done();
 }

@@ -74,7 +74,20 @@ __asm__(".pushsection .rodata\n"
 "ap_start:\n.code16\n	movb $'A', %al\n	outb %al, $0xe9\n	xorw %ax, %ax\n	movw %ax, %ds\n"
 "	lock incl 0x600\n	cli\n4:	hlt\n	jmp 4b\n"
 "ap_end:\n.code64\n.popsection\n");
+
+/* An NMI, ten more in its handler: counts them; then 1000 turns of PAUSE. */
+__asm__(".pushsection .rodata\n"
+".global nmi_start, nmi_end\n"
+"nmi_start:\n.code16\n	xorw %ax, %ax\n	movw %ax, %ds\n	movw %ax, %ss\n	movw $0x7000, %sp\n"
+"	movb $0, 0x600\n	movw $(n_first - nmi_start + 0x8000), 8\n	movw $0, 10\n"
+"	movw $0x503, %dx\n	outb %al, %dx\n	nop\n	movb 0x600, %al\n	addb $'0', %al\n	outb %al, $0xe9\n"
+"	movw $1000, %cx\n1:	pause\n	loop 1b\n"
+"	outb %al, $0xf4\n2:	hlt\n	jmp 2b\n"
+"n_first:\n	incb 0x600\n	cmpb $1, 0x600\n	jne 4f\n	movw $10, %cx\n3:	outb %al, %dx\n	loop 3b\n"
+"4:	iret\n"
+"nmi_end:\n.code64\n.popsection\n");
 /* clang-format on */
+extern const u8 nmi_start[], nmi_end[];
 extern const u8 guest_start[], guest_end[], guest_long[], ap_start[], ap_end[];
 
 #define RAM MIB(4)
@@ -131,6 +144,9 @@ static void bus_out(void *o, u16 port, unsigned size, u32 v)
 		break;
 	case 0x502:
 		engine_jit_ops.vcpu_kick(b->cpu[p->n]);
+		break;
+	case 0x503:
+		engine_jit_ops.vcpu_nmi(b->cpu[p->n]);
 		break;
 	case 0xf4:
 		b->exited = true;
@@ -350,6 +366,31 @@ static void t_dirty_log(void)
 	board_stop(&b);
 }
 
+/* An NMI in service holds back one more, whatever was sent (SDM vol. 3A section 7.7.1). */
+static void nmis(bool interpret)
+{
+	struct board_cpu p[2];
+	struct board b;
+
+	board_start(&b, p, interpret);
+	memcpy(b.ram + 0x8000, nmi_start, (size_t)(nmi_end - nmi_start));
+	CHECK_EQ(board_run(&b), VCPU_EXIT_KICK);
+	if (strcmp(b.out, "2"))
+		printf("# output: %s\n", b.out);
+	CHECK(!strcmp(b.out, "2"));
+	board_stop(&b);
+}
+
+static void t_nmi_interpreted(void)
+{
+	nmis(true);
+}
+
+static void t_nmi_translated(void)
+{
+	nmis(false);
+}
+
 int main(void)
 {
 	RUN(t_modes_interpreted);
@@ -358,5 +399,7 @@ int main(void)
 	RUN(t_debug_translated);
 	RUN(t_triple_fault);
 	RUN(t_dirty_log);
+	RUN(t_nmi_interpreted);
+	RUN(t_nmi_translated);
 	return test_done();
 }

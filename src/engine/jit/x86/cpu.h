@@ -135,6 +135,7 @@ enum {
 
 #define X86_NATIVE_AREA 131072u
 #define X86_NATIVE_GUARD (3 * 4096u)
+#define X86_PAUSES 64u /* from one yield to the next */
 #define X86_INTERP_BYTES (1024u * 1024)
 
 struct x86_vm;
@@ -175,6 +176,7 @@ struct x86_vcpu {
 	bool sti_shadow, movss_shadow, nmi_masked, halted, wait_sipi, shutdown;
 	u8 sipi_vector;
 	u64 insn_count;
+	u32 pauses; /* PAUSE instructions, see exec_pause */
 
 	struct x86_vm *vm;
 	struct x86_sys *sys;
@@ -226,6 +228,8 @@ struct x86_vm {
 	u64 tsc_base; /* host TSC when the VM was made: guest TSC 0 */
 	u64 wall_ns;  /* UTC nanoseconds since 1970 at tsc_base */
 	struct x86_host *host;
+	/* Give the host CPU to another thread; NULL: not with a single vCPU. */
+	void (*yield)(void);
 	_Atomic u32 split_lock; /* held for locked accesses that cross a page or are not RAM */
 };
 

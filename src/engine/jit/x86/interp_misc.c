@@ -10,9 +10,18 @@ static int exec_nop(struct x86_vcpu *c, const struct x86_insn *in)
 	return interp_next(c, in);
 }
 
+/*
+ * A vCPU that spins waits for another one, whose thread may be waiting for this
+ * host CPU: some PAUSEs, a few microseconds, are followed by a yield.
+ */
 static int exec_pause(struct x86_vcpu *c, const struct x86_insn *in)
 {
-	__builtin_ia32_pause();
+	if (c->vm->yield && ++c->pauses % X86_PAUSES == 0) {
+		x86_fpu_park(c);
+		c->vm->yield();
+	} else {
+		__builtin_ia32_pause();
+	}
 	return interp_next(c, in);
 }
 

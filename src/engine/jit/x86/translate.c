@@ -141,6 +141,8 @@ static enum xl_kind ordinary_kind(const struct xl *x, const struct x86_insn *in)
 		return in->adsize == 2 ? XL_EXEC : XL_LEA;
 	if (is_1b(in) && op == 0x90 && !(in->rex & 1) && !in->rep)
 		return XL_SKIP;
+	if (is_1b(in) && op == 0x90 && in->rep && x->j->vm->yield)
+		return XL_EXEC;
 	if (is_0f(in) && (op == 0x0d || (op >= 0x18 && op <= 0x1f)) && in->has_mem)
 		return XL_SKIP;
 	if (in->row->flags & X86_R_IMPLICIT_MEM)
