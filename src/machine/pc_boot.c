@@ -76,46 +76,6 @@ int pc_boot_init(struct pc *pc, struct err *e)
 	return err || !pc->firmware ? err : pc_firmware_tables(pc, e);
 }
 
-/*
- * The few BIOS data area fields that kernels look at without asking firmware
- * (Xen's head.S: how much low memory there is).
- */
-static void put_bios_data(struct pc *pc)
-{
-	enum { BDA_COM1 = 0x400, BDA_EBDA_SEGMENT = 0x40e, BDA_BASE_KIB = 0x413 };
-	u8 word[2];
-
-	store_le16(word, UART_COM1_PORT);
-	gpa_write(&pc->map, BDA_COM1, word, 2);
-	store_le16(word, PC_EBDA >> 4);
-	gpa_write(&pc->map, BDA_EBDA_SEGMENT, word, 2);
-	store_le16(word, PC_EBDA >> 10);
-	gpa_write(&pc->map, BDA_BASE_KIB, word, 2);
-	gpa_write(&pc->map, PC_EBDA, (const u8[]){1}, 1); /* its size in KiB */
-}
-
-/*
- * Real-mode interrupt vectors for kernels that call a BIOS without knowing that
- * there is none (Xen's trampoline): every call comes back with carry set, which
- * means "not supported" (carry is bit 0 of the flags on the stack).
- */
-static void put_bios_vectors(struct pc *pc)
-{
-	static const u8 stub[] = {
-		0x55,			/* push bp */
-		0x89, 0xe5,		/* mov bp, sp */
-		0x83, 0x4e, 0x06, 0x01, /* or word [bp + 6], 1 */
-		0x5d,			/* pop bp */
-		0xcf,			/* iret */
-	};
-	u8 ivt[256 * 4];
-
-	for (unsigned i = 0; i < 256; i++)
-		store_le32(ivt + i * 4, PC_BIOS_STUB >> 4 << 16);
-	gpa_write(&pc->map, 0, ivt, sizeof(ivt));
-	gpa_write(&pc->map, PC_BIOS_STUB, stub, sizeof(stub));
-}
-
 static int start_kernel(struct pc *pc, struct x86_state *st, struct err *e)
 {
 	u8 seed[32];
@@ -133,8 +93,7 @@ static int start_kernel(struct pc *pc, struct x86_state *st, struct err *e)
 	enum boot_format format;
 	int err;
 
-	put_bios_vectors(pc);
-	put_bios_data(pc);
+	pc_bios_leave(pc);
 	gpa_write(&pc->map, PC_TABLES, pc->acpi->tables, pc->acpi->len);
 	gpa_write(&pc->map, PC_RSDP, pc->acpi->rsdp, sizeof(pc->acpi->rsdp));
 	gpa_write(&pc->map, PC_SMBIOS, pc->smbios->anchor, sizeof(pc->smbios->anchor));

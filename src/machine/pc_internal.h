@@ -170,6 +170,9 @@ void pc_firmware_fini(struct pc *pc);
 int pc_firmware_tables(struct pc *pc, struct err *e); /* once acpi and smbios are built */
 void pc_firmware_start(struct pc *pc);		      /* at every reset */
 
+/* pc_bios.c: memory and devices as a BIOS leaves them, for kernels started without one. */
+void pc_bios_leave(struct pc *pc);
+
 /* pc_boot.c: firmware tables and what is started. */
 int pc_boot_init(struct pc *pc, struct err *e);
 int pc_boot_start(struct pc *pc, struct err *e);

@@ -285,6 +285,34 @@ static void t_interrupt_path(void)
 	rig_free(&r);
 }
 
+static void stop_loop(void *opaque)
+{
+	loop_stop(opaque);
+}
+
+/* Without firmware the 8259s, the timer and its handler are as a BIOS leaves them. */
+static void t_bios_tick(void)
+{
+	struct io_timer stop = {.fn = stop_loop};
+	struct rig r;
+	u8 ivt[4], *code;
+
+	CHECK_EQ(rig_make(&r, MIB(64), 1, 0), 0);
+	stop.opaque = r.loop;
+	loop_lock(r.loop);
+	io_timer_arm(loop_clock(r.loop), &stop, 100000000);
+	loop_unlock(r.loop);
+	loop_run(r.loop);
+	CHECK(r.v->irq); /* the timer's period is 55 ms */
+	CHECK_EQ(r.v->bus.irq_ack(r.v->bus.opaque), 8);
+	gpa_read(pc_map(r.pc), 8 * 4, ivt, 4);
+	code = gpa_ptr(pc_map(r.pc), load_le16(ivt) + load_le16(ivt + 2) * 16u, 32, false);
+	CHECK_EQ(code[0], 0x50);
+	CHECK_EQ(in(&r, 0x21, 1), 0xfa);
+	CHECK_EQ(in(&r, 0xa1, 1), 0xff);
+	rig_free(&r);
+}
+
 static void t_processors(void)
 {
 	struct rig r;
@@ -393,6 +421,7 @@ int main(void)
 	RUN(t_pci_both_ways);
 	RUN(t_bars_move);
 	RUN(t_interrupt_path);
+	RUN(t_bios_tick);
 	RUN(t_processors);
 	RUN(t_events);
 	RUN(t_reset_loads_again);
