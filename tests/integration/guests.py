@@ -86,6 +86,17 @@ def seabios_grub_linux():
         check(m.wait() == 9, "exit status %s" % m.child.returncode)
 
 
+def seabios_grub_reboots():
+    """The machine's reset button, as Linux presses it: firmware, boot loader and kernel again, in the
+    memory and the translations that the kernel before left."""
+    disk_with_grub("disk.img", kernel()["path"], initrd("echo fw-$((40 + 2)); reboot -f; sleep 60", "initrd-rb"))
+    with boot("--firmware", SEABIOS, "--disk", "disk.img", "-m", "512M", "--cpus", "2") as m:
+        for _ in range(4):
+            m.expect(rb"SeaBIOS \(version", BOOT)
+            m.expect(rb"grub-is-up", BOOT)
+            m.expect(rb"fw-42", BOOT)
+
+
 def xen_starts_linux_as_dom0():
     xen = package("xen-hypervisor-4.17-amd64", "boot/xen-4.17-amd64.gz")
     dom0 = "vmlinuz earlyprintk=xen,keep"  # a module's string is its name and arguments
@@ -129,5 +140,5 @@ def debian_installer():
 
 
 if __name__ == "__main__":
-    main([seabios_grub_linux, xen_starts_linux_as_dom0, gnumach, memtest_x64, memtest_ia32,
+    main([seabios_grub_linux, seabios_grub_reboots, xen_starts_linux_as_dom0, gnumach, memtest_x64, memtest_ia32,
           debian_installer])

@@ -86,7 +86,41 @@ __asm__(".pushsection .rodata\n"
 "n_first:\n	incb 0x600\n	cmpb $1, 0x600\n	jne 4f\n	movw $10, %cx\n3:	outb %al, %dx\n	loop 3b\n"
 "4:	iret\n"
 "nmi_end:\n.code64\n.popsection\n");
+
+/*
+ * 32-bit code whose callee leaves a result in CF: called from 40 places that run once each, with
+ * the return address on another page than the call, and with other code at the return address plus
+ * 64 KiB, which shares its place in the translator's jump table. Prints a letter for each that is
+ * right.
+ */
+#define FL(label) "(" #label " - fl_start + 0x8000)"
+__asm__(".pushsection .rodata\n"
+".global fl_start, fl_end\n"
+"fl_start:\n.code16\n	xorw %ax, %ax\n	movw %ax, %ds\n	data32 lgdt " FL(fl_gdtr) "\n"
+"	movl %cr0, %eax\n	orb $1, %al\n	movl %eax, %cr0\n	data32 ljmp $0x08, $" FL(fl_pm) "\n"
+".code32\n"
+"fl_pm:\n	movw $0x10, %ax\n	movw %ax, %ds\n	movw %ax, %es\n	movw %ax, %ss\n"
+"	movl $0x7000, %esp\n	xorl %esi, %esi\n"
+".set fl_n, 0\n.rept 40\n	movl $fl_n, %eax\n	call fl_odd\n	jc 1f\n	incl %esi\n1:\n"
+".set fl_n, fl_n + 1\n.endr\n"
+"	cmpl $20, %esi\n	jne 2f\n	movb $'C', %al\n	outb %al, $0xe9\n2:\n"
+"	xorl %esi, %esi\n	movl $200, %edi\n3:	movl %edi, %eax\n	call fl_edge\n	decl %edi\n	jnz 3b\n"
+"	cmpl $100, %esi\n	jne 4f\n	movb $'P', %al\n	outb %al, $0xe9\n4:\n"
+"	xorl %esi, %esi\n	movl $100, %edi\n	movl $" FL(fl_site) " + 0x10000, %ebx\n"
+"	movl $0xc3c031, (%ebx)\n" /* xor %eax, %eax; ret */
+"5:	call fl_one\n	call *%ebx\n	decl %edi\n	jnz 5b\n"
+"	cmpl $100, %esi\n	jne 6f\n	movb $'A', %al\n	outb %al, $0xe9\n6:\n"
+"	outb %al, $0xf4\n7:	hlt\n	jmp 7b\n"
+"fl_odd:	btl $0, %eax\n	pushl %edx\n	popl %edx\n	ret\n"
+"fl_one:	movl $1, %eax\n	call fl_odd\nfl_site:	adcl $0, %esi\n	ret\n"
+"	.skip 0x1000 - 5 - (. - fl_start)\n"
+"fl_edge:	call fl_odd\n	adcl $0, %esi\n	ret\n"
+".balign 8\n"
+"fl_gdt:	.quad 0, 0x00cf9a000000ffff, 0x00cf92000000ffff\n"
+"fl_gdtr:	.word 0x17\n	.quad " FL(fl_gdt) "\n"
+"fl_end:\n.code64\n.popsection\n");
 /* clang-format on */
+extern const u8 fl_start[], fl_end[];
 extern const u8 nmi_start[], nmi_end[];
 extern const u8 guest_start[], guest_end[], guest_long[], ap_start[], ap_end[];
 
@@ -391,6 +425,31 @@ static void t_nmi_translated(void)
 	nmis(false);
 }
 
+/* Flags go where a return goes, whatever the translator saw of the caller before. */
+static void returned_flags(bool interpret)
+{
+	struct board_cpu p[2];
+	struct board b;
+
+	board_start(&b, p, interpret);
+	memcpy(b.ram + 0x8000, fl_start, (size_t)(fl_end - fl_start));
+	CHECK_EQ(board_run(&b), VCPU_EXIT_KICK);
+	if (strcmp(b.out, "CPA"))
+		printf("# output: %s\n", b.out);
+	CHECK(!strcmp(b.out, "CPA"));
+	board_stop(&b);
+}
+
+static void t_returned_flags_interpreted(void)
+{
+	returned_flags(true);
+}
+
+static void t_returned_flags_translated(void)
+{
+	returned_flags(false);
+}
+
 int main(void)
 {
 	RUN(t_modes_interpreted);
@@ -401,5 +460,7 @@ int main(void)
 	RUN(t_dirty_log);
 	RUN(t_nmi_interpreted);
 	RUN(t_nmi_translated);
+	RUN(t_returned_flags_interpreted);
+	RUN(t_returned_flags_translated);
 	return test_done();
 }

@@ -170,7 +170,6 @@ struct jit {
 	u8 heat[JIT_HEAT];
 
 	_Atomic u32 flush_wanted;
-	bool strict_ret; /* some caller looks at the flags its callee leaves */
 	bool have_bmi2;
 	bool no_groups;	      /* check every access (bug hunting) */
 	u32 exec_kinds;	      /* bit n: enum xl_kind n is left to the interpreter (bug hunting) */
@@ -227,19 +226,9 @@ const void *jit_on_exec(struct x86_vcpu *c, u64 unused, u32 site);
 const void *jit_on_poll(struct x86_vcpu *c, u64 unused, u32 site);
 const void *jit_on_fpu(struct x86_vcpu *c, u64 unused, u32 site);
 
-/* A caller that looks at flags its callee returns was seen: translate `ret` so that they survive.
- */
-void jit_strict(struct jit *j);
-
 /* x86/translate.c: a new unit for rip in map m, or NULL (leave it to the interpreter). */
 struct jit_unit *jit_translate(struct jit *j, struct x86_vcpu *c, struct jit_map *m, u64 rip,
 			       bool plain);
-/*
- * Does code at rip, entered with all flags meaningful, look at some before it
- * sets them? Returns the flags it may read; `unknown` is returned where the
- * bytes do not tell. Reads only the page of m.
- */
-u32 jit_peek_flags(const struct jit_map *m, u64 rip, u32 unknown);
 
 /* rt/hosted.c: services of the host OS */
 int jit_host_create(struct jit **out, u64 cache_bytes);

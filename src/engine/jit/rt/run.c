@@ -381,41 +381,13 @@ static void go_inside(struct jit *j, struct x86_vcpu *c)
 
 /* ---- the cold tier ---- */
 
-/* A call was interpreted: does its caller look at the flags it returns? See jit.strict_ret. */
-static void check_return_flags(struct jit *j, struct x86_vcpu *c, u64 at)
-{
-	struct x86_insn in;
-	struct jit_map *m;
-	u64 rip = c->rip;
-	unsigned off = at & (GPA_PAGE_SIZE - 1);
-
-	if (j->strict_ret || (c->mode_key & 3) != X86_MODE_64)
-		return;
-	c->rip = at;
-	m = jit_cpu(c)->xmap[jit_xtlb_index(at, c->mode_key)];
-	c->rip = rip;
-	if (!m || m->dead || m->lin != align_down(at, GPA_PAGE_SIZE))
-		return;
-	if (x86_decode(&in, X86_MODE_64, m->host + off, GPA_PAGE_SIZE - off) == X86_DECODE_OK &&
-	    in.row->cls == X86_C_BRANCH && jit_peek_flags(m, at + in.len, 0))
-		jit_strict(j);
-}
-
-void jit_strict(struct jit *j)
-{
-	if (j->strict_ret)
-		return;
-	j->strict_ret = true;
-	atomic_store(&j->flush_wanted, 1);
-}
-
 /* Interpret to the end of the basic block. False: the run loop is wanted. */
 static bool interpret(struct jit *j, struct x86_vcpu *c)
 {
 	u32 key = c->mode_key;
 
 	for (unsigned n = 0; n < 256; n++) {
-		u64 rip = c->rip, rsp = c->gpr[X86_RSP];
+		u64 rip = c->rip;
 
 		if (step_one(c) < 0 || atomic_load_explicit(&c->kick, memory_order_relaxed))
 			return false;
@@ -423,11 +395,8 @@ static bool interpret(struct jit *j, struct x86_vcpu *c)
 			return true;
 		if (!jit_translatable(key))
 			continue;
-		if ((c->rip ^ rip) < GPA_PAGE_SIZE && c->rip - rip <= X86_INSN_MAX)
-			continue;
-		if (c->gpr[X86_RSP] == rsp - 8)
-			check_return_flags(j, c, rip);
-		return true;
+		if ((c->rip ^ rip) >= GPA_PAGE_SIZE || c->rip - rip > X86_INSN_MAX)
+			return true;
 	}
 	return true;
 }

@@ -370,21 +370,6 @@ static void resolve_targets(struct xl *x)
 	}
 }
 
-/* A caller whose return point looks at flags makes every `ret` keep them: true if that is news. */
-static bool check_calls(struct xl *x)
-{
-	bool before = x->j->strict_ret;
-
-	for (unsigned i = 0; i < x->n; i++) {
-		const struct xl_insn *t = &x->insn[i];
-
-		if (t->kind == XL_CALL || t->kind == XL_CALL_IND)
-			if (jit_peek_flags(x->map, t->rip + t->in.len, 0))
-				jit_strict(x->j);
-	}
-	return x->j->strict_ret && !before;
-}
-
 static void trace(const struct xl *x)
 {
 	unsigned off = x->u->rip & (GPA_PAGE_SIZE - 1);
@@ -418,8 +403,6 @@ struct jit_unit *jit_translate(struct jit *j, struct x86_vcpu *c, struct jit_map
 	scan(x, rip);
 	if (!x->n)
 		return NULL;
-	if (check_calls(x))
-		return NULL; /* all that was translated before is dropped first */
 	resolve_targets(x);
 	xl_liveness(x);
 	xl_groups(x);

@@ -62,12 +62,11 @@ static u32 flags_read(const struct xl_insn *t)
 
 enum { PEEK_INSNS = 10 };
 
-/* What to assume read at an end that tells nothing, and behind a `ret`. */
-struct peek_end {
-	u32 unknown, ret;
-};
-
-static u32 peek(const struct jit_map *m, u64 rip, u32 need, struct peek_end end, unsigned budget)
+/*
+ * The flags that code at rip may look at before it sets them, of those in `need`. An end that
+ * tells nothing looks at `unknown`; whoever called may look at all that a `ret` leaves.
+ */
+static u32 peek(const struct jit_map *m, u64 rip, u32 need, u32 unknown, unsigned budget)
 {
 	bool m64 = (m->key & 3) == X86_MODE_64;
 	u32 res = 0;
@@ -88,24 +87,18 @@ static u32 peek(const struct jit_map *m, u64 rip, u32 need, struct peek_end end,
 		if (in.row->cls != X86_C_BRANCH)
 			continue;
 		if (is_1b(&in) && (in.opcode == 0xc3 || in.opcode == 0xc2))
-			return res | (need & end.ret);
+			return res | need;
 		if (is_1b(&in) && (in.opcode == 0xe8))
-			return res | peek(m, rip + (u64)in.imm, need, (struct peek_end){0, end.ret},
-					  budget / 2);
+			return res | peek(m, rip + (u64)in.imm, need, 0, budget / 2);
 		if (is_1b(&in) && in.opcode == 0xff)
 			break;
 		if (is_1b(&in) && (in.opcode == 0xeb || in.opcode == 0xe9)) {
 			rip += (u64)in.imm;
 			continue;
 		}
-		res |= peek(m, rip + (u64)in.imm, need, end, budget / 2);
+		res |= peek(m, rip + (u64)in.imm, need, unknown, budget / 2);
 	}
-	return res | (need & end.unknown);
-}
-
-u32 jit_peek_flags(const struct jit_map *m, u64 rip, u32 unknown)
-{
-	return peek(m, rip, ALL, (struct peek_end){unknown, 0}, PEEK_INSNS);
+	return res | (need & unknown);
 }
 
 /* The map of another page, if this vCPU has run code there lately. */
@@ -123,9 +116,8 @@ struct jit_map *xl_map_of(const struct xl *x, u64 rip)
 static u32 live_at(const struct xl *x, u64 rip)
 {
 	const struct jit_map *m = xl_map_of(x, rip);
-	struct peek_end end = {ALL, x->j->strict_ret ? ALL : 0};
 
-	return m ? peek(m, rip, ALL, end, PEEK_INSNS) : (u32)ALL;
+	return m ? peek(m, rip, ALL, ALL, PEEK_INSNS) : (u32)ALL;
 }
 
 /* ---- recipes: flags that can be found again from registers ---- */
@@ -192,7 +184,7 @@ static bool piece_starts(const struct xl *x, unsigned k)
 }
 
 /*
- * An indirect jump takes the status flags along in a recipe, so that the memory
+ * An indirect jump or a return takes the status flags along in a recipe, so that the memory
  * accesses before it may use the flags: computed from the registers of the
  * instruction that set them, or saved behind it.
  */
@@ -222,8 +214,7 @@ static void find_recipe(struct xl *x, unsigned i)
 static void find_recipes(struct xl *x)
 {
 	for (unsigned i = 0; i < x->n; i++)
-		if (x->insn[i].kind == XL_JMP_IND ||
-		    (x->insn[i].kind == XL_RET && x->j->strict_ret))
+		if (x->insn[i].kind == XL_JMP_IND || x->insn[i].kind == XL_RET)
 			find_recipe(x, i);
 }
 
@@ -234,8 +225,8 @@ static u32 live_after(const struct xl *x, unsigned i, bool first)
 	u32 live = 0;
 
 	switch (t->kind) {
-	case XL_RET:	  /* see jit.strict_ret */
-	case XL_JMP_IND:  /* see find_recipe */
+	case XL_RET: /* see find_recipe */
+	case XL_JMP_IND:
 	case XL_CALL_IND: /* no calling convention passes flags */
 		return 0;
 	case XL_JMP:
