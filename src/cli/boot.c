@@ -62,7 +62,8 @@ const struct cli_option boot_options[BOOT_OPTIONS] = {
 	{"name", 0, "NAME", "name for `hull ps` and its kin (vm-PID)", NULL, BOOT_NAME},
 	{"gdb", 0, "PORT[,nowait]", "wait for gdb on 127.0.0.1:PORT", NULL, BOOT_GDB},
 	{"log", 0, "LEVEL", "error, warn, info or debug (warn)", "error warn info debug", BOOT_LOG},
-	{"trace", 0, "SPEC", "trace to the log: exits, pio, mmio, irq (comma-separated)", NULL, BOOT_TRACE},
+	{"trace", 0, "EVENT[,EVENT]...[,file=PATH]", "write down exc, int, mmio, pio, msr, cr, exit or all",
+	 "exc int mmio pio msr cr exit all", BOOT_TRACE},
 	{"no-sandbox", 0, NULL, "do not confine the process (debugging)", NULL, BOOT_NO_SANDBOX},
 	{"interpret", 0, NULL, "jit: interpret, never translate (slow; a reference)", NULL, BOOT_INTERPRET},
 	{"vsock", 0, "PATH", "guest's vsock (CID 3) behind unix sockets PATH and PATH_PORT", "@file",
@@ -165,8 +166,7 @@ static int boot_set(struct vm_config *cfg, enum boot_option id, const char *v, s
 	case BOOT_LOG:
 		return boot_set_log(v, e);
 	case BOOT_TRACE:
-		cfg->trace = v;
-		return 0;
+		return vm_config_trace(cfg, v, e);
 	case BOOT_NO_SANDBOX:
 		cfg->sandbox = false;
 		return 0;

@@ -66,6 +66,31 @@ struct vcpu_bus {
 	void *opaque;
 };
 
+/* Tracing: what happened on a vCPU, told on its thread without any lock held. */
+enum vcpu_trace_kind {
+	VCPU_TRACE_EXC,	 /* exception: where = vector, value = error code, aux = CR2 of #PF */
+	VCPU_TRACE_INT,	 /* interrupt, NMI, INT n: where = vector; write = by instruction */
+	VCPU_TRACE_MMIO, /* where = guest-physical address, value, size */
+	VCPU_TRACE_PIO,	 /* where = port, value, size */
+	VCPU_TRACE_MSR,	 /* where = MSR, value */
+	VCPU_TRACE_CR,	 /* MOV to CRn: where = n, value */
+	VCPU_TRACE_EXIT, /* vcpu_run returns: where = enum vcpu_exit_kind */
+	VCPU_TRACE_KINDS
+};
+
+struct vcpu_trace_event {
+	enum vcpu_trace_kind kind;
+	unsigned cpu, size;
+	bool write, failed; /* failed: the access raised #GP */
+	u64 rip, where, value, aux;
+};
+
+struct engine_trace {
+	u32 kinds; /* bit n: enum vcpu_trace_kind n is wanted */
+	void (*event)(void *opaque, const struct vcpu_trace_event *ev);
+	void *opaque;
+};
+
 enum engine_caps {
 	ENGINE_CAP_IRQCHIP = 1, /* LAPIC, IOAPIC, PIC, PIT live in the engine */
 	ENGINE_CAP_DIRTY_LOG = 2,
@@ -75,6 +100,7 @@ enum engine_caps {
 struct engine_info {
 	const char *name; /* "jit", "kvm" */
 	u32 caps;
+	u32 traces; /* bit n: it can tell of enum vcpu_trace_kind n */
 	unsigned max_vcpus;
 	char note[160];	   /* why it is unusable or slow, for a person; empty if fine */
 	bool usable, fast; /* fast: really virtualizes (kvm) or translates (jit) */
@@ -89,7 +115,8 @@ struct engine_vm_config {
 	/* kvm: the machine has its own interrupt controllers and paravirtual clock, as with
 	 * jit, so that it can move between engines. Default: ENGINE_CAP_IRQCHIP's. */
 	bool user_irqchip;
-	u64 tsc_khz; /* 0 = host's */
+	u64 tsc_khz;			  /* 0 = host's */
+	const struct engine_trace *trace; /* NULL = none; outlives the VM */
 };
 
 struct vcpu_debug {

@@ -40,6 +40,7 @@ struct pc_config {
 	bool interpret;	 /* see struct engine_vm_config */
 	u64 code_cache;
 	const char *kvm_device;
+	const struct engine_trace *trace; /* NULL = none */
 
 	unsigned ncpus;
 	u64 memory; /* bytes, a multiple of 1 MiB */

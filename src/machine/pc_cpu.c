@@ -243,6 +243,7 @@ int pc_cpus_init(struct pc *pc, struct err *e)
 		.code_cache = cfg->code_cache,
 		.interpret = cfg->interpret,
 		.device = cfg->kvm_device,
+		.trace = cfg->trace,
 	};
 	int err;
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vm/config.h"
 
+#include "vm/trace.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -175,6 +177,34 @@ int vm_config_console(struct vm_config *cfg, const char *text, struct err *e)
 	return 0;
 }
 
+int vm_config_trace(struct vm_config *cfg, const char *text, struct err *e)
+{
+	char piece[32];
+	bool too_long;
+
+	while (text) {
+		const char *file = value_of(text, "file");
+		int kind;
+
+		if (file && *file) { /* the rest: a path may hold commas */
+			cfg->trace_file = file;
+			break;
+		}
+		next_piece(&text, piece, sizeof(piece), &too_long);
+		kind = trace_kind_by_name(piece);
+		if (!strcmp(piece, "all"))
+			cfg->trace |= (1u << VCPU_TRACE_KINDS) - 1;
+		else if (kind >= 0 && !too_long)
+			cfg->trace |= 1u << kind;
+		else
+			return err_set(e, EINVAL,
+				       "--trace: no events \"%s\"; give all or some of " TRACE_NAMES
+				       ", then perhaps file=PATH",
+				       piece);
+	}
+	return cfg->trace ? 0 : err_set(e, EINVAL, "--trace: which events? " TRACE_NAMES);
+}
+
 int vm_config_check(const struct vm_config *cfg, struct err *e)
 {
 	if (cfg->kernel && cfg->firmware)
@@ -194,8 +224,6 @@ int vm_config_check(const struct vm_config *cfg, struct err *e)
 	if (strlen(cfg->append) >= VM_CMDLINE_MAX)
 		return err_set(e, EINVAL, "--append: longer than the %u bytes Linux takes",
 			       VM_CMDLINE_MAX - 1);
-	if (cfg->trace)
-		return err_set(e, ENOSYS, "--trace: not built yet (docs/roadmap.md)");
 	if (cfg->no_net && cfg->nnets)
 		return err_set(e, EINVAL, "--net none and another --net");
 	return 0;

@@ -61,21 +61,23 @@ struct vm_config {
 
 	enum vm_console_kind console;
 	const char *console_file;
-	u16 gdb_port;	 /* 0 = none */
-	bool gdb_nowait; /* start without waiting for gdb */
-	const char *trace;
+	u16 gdb_port;		/* 0 = none */
+	bool gdb_nowait;	/* start without waiting for gdb */
+	u32 trace;		/* bit n: enum vcpu_trace_kind n (core/engine.h) */
+	const char *trace_file; /* NULL: the log's stderr */
 	bool sandbox;
 };
 
 /* What a machine is if nothing is said. */
 void vm_config_default(struct vm_config *cfg);
 
-/* The text forms of --name, --disk, --net and --console. */
+/* The text forms of --name, --engine, --disk, --net, --console and --trace. */
 int vm_config_name(struct vm_config *cfg, const char *text, struct err *e);
 int vm_config_engine(struct vm_config *cfg, const char *text, struct err *e);
 int vm_config_disk(struct vm_config *cfg, const char *text, struct err *e);
 int vm_config_net(struct vm_config *cfg, const char *text, struct err *e);
 int vm_config_console(struct vm_config *cfg, const char *text, struct err *e);
+int vm_config_trace(struct vm_config *cfg, const char *text, struct err *e);
 
 /* Checks what belongs together. */
 int vm_config_check(const struct vm_config *cfg, struct err *e);

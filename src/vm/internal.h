@@ -15,6 +15,7 @@
 #include "vm/control.h"
 #include "vm/gdb.h"
 #include "vm/runner.h"
+#include "vm/trace.h"
 #include "vm/vm.h"
 
 #include <sys/epoll.h>
@@ -29,6 +30,7 @@ struct vm {
 	struct pc *pc;
 	struct runner *runner;
 	struct gdb *gdb; /* NULL: no --gdb */
+	struct trace *trace;
 	struct io_block *disk[VM_DISKS_MAX];
 	struct io_net *net[VM_NETS_MAX];
 	struct io_vsock *vsock;

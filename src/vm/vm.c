@@ -295,6 +295,21 @@ static int open_signals(struct vm *vm, struct err *e)
 	return loop_fd_add(vm->loop, &vm->sigwatch, vm->sigfd, EPOLLIN, on_signal, vm, e);
 }
 
+static int open_trace(struct vm *vm, struct pc_config *pc, const struct engine_info *info,
+		      struct err *e)
+{
+	u32 kinds = vm->cfg->trace;
+	int ret;
+
+	if (!kinds)
+		return 0;
+	if (kinds & ~info->traces)
+		log_warn("--trace: engine %s cannot tell of all these events", info->name);
+	ret = trace_create(kinds, vm->cfg->trace_file, &vm->trace, e);
+	pc->trace = trace_engine(vm->trace);
+	return ret;
+}
+
 static int open_board(struct vm *vm, struct err *e)
 {
 	const struct vm_config *cfg = vm->cfg;
@@ -317,7 +332,9 @@ static int open_board(struct vm *vm, struct err *e)
 		return ret;
 	vm->ops->probe(&info, NULL);
 	pc.engine_caps = info.caps;
-	ret = backends_open(vm, &pc, e);
+	ret = open_trace(vm, &pc, &info, e);
+	if (!ret)
+		ret = backends_open(vm, &pc, e);
 	return file_error(ret ? ret : pc_create(&pc, &vm->pc, e), e);
 }
 
@@ -438,6 +455,7 @@ void vm_destroy(struct vm *vm)
 		close(vm->ptyfd);
 	if (vm->statusfd >= 0)
 		close(vm->statusfd);
+	trace_destroy(vm->trace);
 	loop_destroy(vm->loop);
 	file_map_close(&vm->kernel);
 	file_map_close(&vm->firmware);

@@ -67,6 +67,8 @@ def bad_option_values():
     one_line(125, boot(*k, "--name", "a/b"), "name")
     one_line(125, boot(*k, "--gdb", "0"), "65535")
     one_line(125, boot(*k, "--log", "loud"), "debug")
+    one_line(125, boot(*k, "--trace", "exc,irq"), "irq", "exc, int, mmio")
+    one_line(125, boot(*k, "--trace", "file=/x"), "which events")
     one_line(125, boot(*k, "--firmware", "f"), "not both")
     one_line(125, boot(*k, "--append", "x" * 5000), "--append")
     one_line(125, boot("--firmware", "f", "--initrd", "i"), "--kernel")

@@ -258,6 +258,19 @@ def memory_with_a_hole():
         check(m.wait() == 0, "exit status")
 
 
+def trace():
+    """The trace shows what the guest did: its exit port, its page faults; and only what was asked for."""
+    with Machine(*args("exit 5"), "--trace", "pio,exc,file=trace") as m:
+        check(m.wait(BOOT) == 5, "exit status")
+    lines = open("trace").read().splitlines()
+    check(any(re.fullmatch(r"cpu 0 [0-9a-f]+ pio write \d f4 = 5", x) for x in lines), "exit port is not there")
+    check(any(re.fullmatch(r"cpu 0 [0-9a-f]+ exc #PF error [0-9a-f]+ at [0-9a-f]+", x) for x in lines), "no page fault")
+    check(all(x.split()[3] in ("pio", "exc") for x in lines), "other events")
+    with Machine(*args("exit 0"), "--trace", "cr,msr") as m:
+        m.expect(rb"cpu 0 [0-9a-f]+ cr cr3 = [0-9a-f]+\r?\n", BOOT)
+        m.expect(rb"cpu 0 [0-9a-f]+ msr write c0000082 = ffffffff", BOOT)
+
+
 def runs_confined():
     """Before the first guest instruction: no root, no privileges, a system-call filter."""
     with Machine(*args("sleep 1000")) as m:
@@ -275,4 +288,4 @@ def runs_confined():
 main([boots_and_gives_exit_status, four_cpus, generic_kernel, powers_off, power_button_and_second_signal,
       power_button_reaches_the_guest, reboots, triple_fault, control_socket, console_attach, stop_by_name, pty_console,
       terminal_is_restored, terminal_menu, window_size_and_virtio_console,
-      disk_and_network, memory_with_a_hole, runs_confined])
+      disk_and_network, memory_with_a_hole, trace, runs_confined])

@@ -104,6 +104,7 @@ static void jit_probe(struct engine_info *info, const char *device)
 	(void)device;
 	*info = (struct engine_info){.name = "jit",
 				     .caps = ENGINE_CAP_DIRTY_LOG | ENGINE_CAP_KVMCLOCK,
+				     .traces = (1u << VCPU_TRACE_KINDS) - 1,
 				     .max_vcpus = MAX_VCPUS,
 				     .usable = true};
 #if defined(__x86_64__)
@@ -148,6 +149,7 @@ static int jit_vm_create(const struct engine_vm_config *cfg, struct engine_vm **
 	e->vm.wall_ns = clock_ns(CLOCK_REALTIME);
 	e->vm.tsc_base = rdtsc_now();
 	x86_cpuid_init(&e->vm, &e->host);
+	e->vm.trace = cfg->trace && cfg->trace->kinds ? cfg->trace : NULL;
 	e->vm.yield = cfg->ncpus > 1 ? yield_cpu : NULL;
 	cfg->map->page_written = x86_page_written;
 	cfg->map->opaque = &e->vm;
@@ -309,7 +311,7 @@ static void sleep_until_kick(struct engine_vcpu *v)
 	atomic_store(&v->sleeper.asleep, 0);
 }
 
-static int jit_vcpu_run(struct engine_vcpu *v, struct vcpu_exit *exit)
+static int run_to_exit(struct engine_vcpu *v, struct vcpu_exit *exit)
 {
 	struct x86_vcpu *c = v->c;
 
@@ -333,6 +335,14 @@ static int jit_vcpu_run(struct engine_vcpu *v, struct vcpu_exit *exit)
 			break;
 		}
 	}
+}
+
+static int jit_vcpu_run(struct engine_vcpu *v, struct vcpu_exit *exit)
+{
+	int ret = run_to_exit(v, exit);
+
+	x86_trace(v->c, (struct vcpu_trace_event){.kind = VCPU_TRACE_EXIT, .where = exit->kind});
+	return ret;
 }
 
 static int jit_vcpu_debug(struct engine_vcpu *v, const struct vcpu_debug *dbg)

@@ -182,6 +182,7 @@ static int vm_create(const struct engine_vm_config *cfg, struct engine_vm **out)
 	vm->ncpus = cfg->ncpus;
 	vm->user_irqchip = cfg->user_irqchip;
 	vm->tsc_khz = cfg->tsc_khz;
+	vm->trace = cfg->trace && cfg->trace->kinds ? cfg->trace : NULL;
 	vm->fd = -1;
 	vm->sys = open(device, O_RDWR | O_CLOEXEC);
 	ret = vm->sys < 0 ? -errno : kvm_signal_install();

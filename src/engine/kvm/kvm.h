@@ -46,6 +46,7 @@ struct engine_vm {
 	unsigned ncpus;
 	bool user_irqchip;
 	u64 tsc_khz;
+	const struct engine_trace *trace; /* NULL: nothing is traced */
 	size_t run_size;      /* bytes of struct kvm_run's mapping */
 	u32 xsave_size;	      /* bytes of the standard-format area the guest can have */
 	u64 xcr0;	      /* XCR0 bits it can set */

@@ -228,9 +228,10 @@ void kvm_probe(struct engine_info *info, const char *device)
 
 	if (!device)
 		device = KVM_DEVICE;
-	*info = (struct engine_info){.name = "kvm",
-				     .caps = ENGINE_CAP_IRQCHIP | ENGINE_CAP_DIRTY_LOG |
-					     ENGINE_CAP_KVMCLOCK};
+	*info = (struct engine_info){
+		.name = "kvm",
+		.caps = ENGINE_CAP_IRQCHIP | ENGINE_CAP_DIRTY_LOG | ENGINE_CAP_KVMCLOCK,
+		.traces = 1u << VCPU_TRACE_MMIO | 1u << VCPU_TRACE_PIO | 1u << VCPU_TRACE_EXIT};
 	fd = open(device, O_RDWR | O_CLOEXEC);
 	if (fd < 0) {
 		snprintf(info->note, sizeof(info->note), "%s: %s", device, strerror(errno));

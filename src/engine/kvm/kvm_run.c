@@ -18,6 +18,32 @@
 
 #define RUN_AGAIN 1 /* stay in the loop */
 
+/* ---- tracing ---------------------------------------------------------------------------- */
+
+static void trace_event(struct engine_vcpu *v, struct vcpu_trace_event ev)
+{
+	const struct engine_trace *t = v->vm->trace;
+	struct kvm_regs r = {0};
+
+	if (!t || !(t->kinds >> ev.kind & 1))
+		return;
+	ioctl(v->fd, KVM_GET_REGS, &r);
+	ev.rip = r.rip;
+	ev.cpu = v->index;
+	t->event(t->opaque, &ev);
+}
+
+static void trace_io(struct engine_vcpu *v, enum vcpu_trace_kind kind, bool write, u64 where,
+		     const u8 *p, u32 size)
+{
+	if (v->vm->trace)
+		trace_event(v, (struct vcpu_trace_event){.kind = kind,
+							 .write = write,
+							 .where = where,
+							 .size = size,
+							 .value = load_le(p, size)});
+}
+
 /* ---- I/O ------------------------------------------------------------------------------- */
 
 static void exit_pio(struct engine_vcpu *v)
@@ -26,12 +52,15 @@ static void exit_pio(struct engine_vcpu *v)
 	u8 *p = (u8 *)r + r->io.data_offset;
 
 	for (u32 i = 0; i < r->io.count; i++, p += r->io.size) {
-		if (r->io.direction == KVM_EXIT_IO_OUT)
+		if (r->io.direction == KVM_EXIT_IO_OUT) {
+			trace_io(v, VCPU_TRACE_PIO, true, r->io.port, p, r->io.size);
 			v->bus.pio_write(v->bus.opaque, r->io.port, r->io.size,
 					 (u32)load_le(p, r->io.size));
-		else
+		} else {
 			store_le(p, r->io.size,
 				 v->bus.pio_read(v->bus.opaque, r->io.port, r->io.size));
+			trace_io(v, VCPU_TRACE_PIO, false, r->io.port, p, r->io.size);
+		}
 	}
 }
 
@@ -48,10 +77,13 @@ static void exit_mmio(struct engine_vcpu *v)
 		return; /* a write to ROM */
 	for (; len; len -= n, p += n, gpa += n) {
 		n = len >= 8 ? 8 : len >= 4 ? 4 : len >= 2 ? 2 : 1;
-		if (v->run->mmio.is_write)
+		if (v->run->mmio.is_write) {
+			trace_io(v, VCPU_TRACE_MMIO, true, gpa, p, n);
 			v->bus.mmio_write(v->bus.opaque, gpa, n, load_le(p, n));
-		else
+		} else {
 			store_le(p, n, v->bus.mmio_read(v->bus.opaque, gpa, n));
+			trace_io(v, VCPU_TRACE_MMIO, false, gpa, p, n);
+		}
 	}
 }
 
@@ -338,5 +370,6 @@ int kvm_vcpu_run(struct engine_vcpu *v, struct vcpu_exit *exit)
 		ret = 0;
 	}
 	atomic_store(&v->tid, 0);
+	trace_event(v, (struct vcpu_trace_event){.kind = VCPU_TRACE_EXIT, .where = exit->kind});
 	return ret;
 }

@@ -230,6 +230,7 @@ struct x86_vm {
 	struct x86_host *host;
 	/* Give the host CPU to another thread; NULL: not with a single vCPU. */
 	void (*yield)(void);
+	const struct engine_trace *trace; /* NULL: nothing is traced */
 	_Atomic u32 split_lock; /* held for locked accesses that cross a page or are not RAM */
 };
 

@@ -303,6 +303,10 @@ void x86_deliver_exception(struct x86_vcpu *c)
 		c->exc.pending = false;
 		c->halted = false; /* a debug trap after HLT */
 		c->count.interrupts++;
+		x86_trace(c, (struct vcpu_trace_event){.kind = VCPU_TRACE_EXC,
+						       .where = e.vector,
+						       .value = e.error,
+						       .aux = e.vector == X86_PF ? c->cr2 : 0});
 		if (!x86_event(c, e.vector, e.soft ? EVENT_SOFT : EVENT_HW, e.has_error, e.error,
 			       c->rip))
 			return;
@@ -322,6 +326,7 @@ int x86_deliver_interrupt(struct x86_vcpu *c, u8 vector)
 {
 	c->count.interrupts++;
 	c->halted = false;
+	x86_trace(c, (struct vcpu_trace_event){.kind = VCPU_TRACE_INT, .where = vector});
 	if (!x86_event(c, vector, EVENT_HW, false, 0, c->rip))
 		return 0;
 	x86_deliver_exception(c);

@@ -77,15 +77,27 @@ static unsigned mmio_piece(unsigned n)
 	return n >= 8 ? 8 : n >= 4 ? 4 : n >= 2 ? 2 : 1;
 }
 
+static void trace_mmio(struct x86_vcpu *c, u64 gpa, const u8 *buf, unsigned n, bool write)
+{
+	x86_trace(c, (struct vcpu_trace_event){.kind = VCPU_TRACE_MMIO,
+					       .where = gpa,
+					       .size = n,
+					       .value = load_le(buf, n),
+					       .write = write});
+}
+
 static void mmio(struct x86_vcpu *c, u64 gpa, u8 *buf, unsigned n, bool write)
 {
 	x86_fpu_park(c);
 	for (unsigned k; n; n -= k, gpa += k, buf += k) {
 		k = mmio_piece(n);
-		if (write)
+		if (write) {
+			trace_mmio(c, gpa, buf, k, true);
 			c->bus.mmio_write(c->bus.opaque, gpa, k, load_le(buf, k));
-		else
+		} else {
 			store_le(buf, k, c->bus.mmio_read(c->bus.opaque, gpa, k));
+			trace_mmio(c, gpa, buf, k, false);
+		}
 	}
 }
 

@@ -171,6 +171,15 @@ static inline void x86_fill(void *dst, u64 v, size_t bytes)
 	__asm__ volatile("rep stosq" : "+D"(dst), "+c"(bytes) : "a"(v) : "memory");
 }
 
+/* ---- trace.c ---- */
+void x86_trace_event(struct x86_vcpu *c, struct vcpu_trace_event ev);
+/* Cheap unless somebody traces this kind of event. */
+static inline void x86_trace(struct x86_vcpu *c, struct vcpu_trace_event ev)
+{
+	if (unlikely(c->vm->trace != NULL))
+		x86_trace_event(c, ev);
+}
+
 /* ---- mode.c ---- */
 static inline bool x86_long_mode(const struct x86_vcpu *c)
 {

@@ -25,8 +25,19 @@ static int cr8_write(struct x86_vcpu *c, u64 v)
 	return 0;
 }
 
+static void trace_value(struct x86_vcpu *c, enum vcpu_trace_kind kind, bool write, u64 where,
+			u64 value, bool failed)
+{
+	x86_trace(c, (struct vcpu_trace_event){.kind = kind,
+					       .where = where,
+					       .value = value,
+					       .write = write,
+					       .failed = failed});
+}
+
 static int write_cr(struct x86_vcpu *c, unsigned n, u64 v)
 {
+	trace_value(c, VCPU_TRACE_CR, true, n, v, false);
 	switch (n) {
 	case 0:
 		return x86_set_cr0(c, v);
@@ -69,7 +80,7 @@ int sys_lmsw(struct x86_vcpu *c, const struct x86_insn *in)
 		return -1;
 	/* PE can be set, not cleared (SDM vol. 2 LMSW). */
 	v = (c->cr0 & ~(CR0_MP | CR0_EM | CR0_TS)) | (v & 15);
-	return x86_set_cr0(c, v) ? -1 : sys_done(c, in);
+	return write_cr(c, 0, v) ? -1 : sys_done(c, in);
 }
 
 int sys_mov_dr(struct x86_vcpu *c, const struct x86_insn *in, bool to)
@@ -238,8 +249,11 @@ int sys_rdmsr(struct x86_vcpu *c, const struct x86_insn *in)
 
 	if (c->cpl)
 		return gp0(c);
-	if (x86_rdmsr(c, (u32)c->gpr[X86_RCX], &v))
+	if (x86_rdmsr(c, (u32)c->gpr[X86_RCX], &v)) {
+		trace_value(c, VCPU_TRACE_MSR, false, (u32)c->gpr[X86_RCX], 0, true);
 		return -1;
+	}
+	trace_value(c, VCPU_TRACE_MSR, false, (u32)c->gpr[X86_RCX], v, false);
 	c->gpr[X86_RAX] = (u32)v;
 	c->gpr[X86_RDX] = v >> 32;
 	return sys_done(c, in);
@@ -251,7 +265,12 @@ int sys_wrmsr(struct x86_vcpu *c, const struct x86_insn *in)
 
 	if (c->cpl)
 		return gp0(c);
-	return x86_wrmsr(c, (u32)c->gpr[X86_RCX], v) ? -1 : sys_done(c, in);
+	if (x86_wrmsr(c, (u32)c->gpr[X86_RCX], v)) {
+		trace_value(c, VCPU_TRACE_MSR, true, (u32)c->gpr[X86_RCX], v, true);
+		return -1;
+	}
+	trace_value(c, VCPU_TRACE_MSR, true, (u32)c->gpr[X86_RCX], v, false);
+	return sys_done(c, in);
 }
 
 /* F3 0F AE register forms: rdfsbase, rdgsbase, wrfsbase, wrgsbase. */

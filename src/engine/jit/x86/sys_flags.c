@@ -62,5 +62,7 @@ int sys_cli_sti(struct x86_vcpu *c, const struct x86_insn *in, bool set)
 
 int sys_int(struct x86_vcpu *c, const struct x86_insn *in, u8 vector)
 {
+	x86_trace(c, (struct vcpu_trace_event){
+			     .kind = VCPU_TRACE_INT, .where = vector, .write = true});
 	return x86_event(c, vector, EVENT_SOFT, false, 0, sys_next(c, in));
 }

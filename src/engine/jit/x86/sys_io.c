@@ -36,6 +36,8 @@ static u32 port_in(struct x86_vcpu *c, u16 port, unsigned n)
 
 	x86_fpu_park(c);
 	v = c->bus.pio_read(c->bus.opaque, port, n);
+	x86_trace(c, (struct vcpu_trace_event){
+			     .kind = VCPU_TRACE_PIO, .where = port, .size = n, .value = v});
 	x86_debug_io(c, port, n);
 	return n == 4 ? v : v & ((1u << 8 * n) - 1);
 }
@@ -43,7 +45,13 @@ static u32 port_in(struct x86_vcpu *c, u16 port, unsigned n)
 static void port_out(struct x86_vcpu *c, u16 port, unsigned n, u32 v)
 {
 	x86_fpu_park(c);
-	c->bus.pio_write(c->bus.opaque, port, n, n == 4 ? v : v & ((1u << 8 * n) - 1));
+	v = n == 4 ? v : v & ((1u << 8 * n) - 1);
+	x86_trace(c, (struct vcpu_trace_event){.kind = VCPU_TRACE_PIO,
+					       .where = port,
+					       .size = n,
+					       .value = v,
+					       .write = true});
+	c->bus.pio_write(c->bus.opaque, port, n, v);
 	x86_debug_io(c, port, n);
 }
 
