@@ -103,6 +103,10 @@ static int option_value(struct cli_parser *p, const struct cli_option *o, const 
 
 	p->value = NULL;
 	if (!o->arg) {
+		if (joined && !is_long) {
+			p->letters = joined;
+			return 1;
+		}
 		if (joined)
 			return err_set(e, EINVAL, "option --%s takes no value", o->name);
 		return 1;
@@ -116,6 +120,19 @@ static int option_value(struct cli_parser *p, const struct cli_option *o, const 
 	return 1;
 }
 
+/* One of the letters behind the first of a word like -it. */
+static int next_letter(struct cli_parser *p, const struct cli_option **opt, struct err *e)
+{
+	const char text[] = {'-', p->letters[0], 0};
+
+	p->letters = p->letters[1] ? p->letters + 1 : NULL;
+	p->value = NULL;
+	*opt = find_option(p->cmd, text);
+	if (!*opt || (*opt)->arg)
+		return err_set(e, EINVAL, "%s: only options without value can share a dash", text);
+	return 1;
+}
+
 int cli_next(struct cli_parser *p, const struct cli_option **opt, struct err *e)
 {
 	const char *text;
@@ -123,6 +140,8 @@ int cli_next(struct cli_parser *p, const struct cli_option **opt, struct err *e)
 	if (!p->at)
 		p->at = 1;
 	*opt = NULL;
+	if (p->letters)
+		return next_letter(p, opt, e);
 	if (p->at < p->argc && !p->only_positional && !strcmp(p->argv[p->at], "--")) {
 		p->only_positional = true;
 		p->at++;

@@ -49,7 +49,8 @@ struct cli_parser {
 	int argc, at;
 	char **argv;
 	bool only_positional;
-	const char *value; /* of the option, or the positional argument itself */
+	const char *letters; /* left of a word like -it */
+	const char *value;   /* of the option, or the positional argument itself */
 };
 
 /*

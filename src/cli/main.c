@@ -4,6 +4,7 @@
  */
 #include "cli/boot.h"
 #include "cli/cli.h"
+#include "cli/run.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -30,6 +31,9 @@ static const struct cli_option stop_options[] = {
 static const struct cli_command boot = {
 	"boot", "", "Boot a machine and stay with its console until it ends",
 	boot_options, BOOT_OPTIONS, NULL, cmd_boot, boot_more_help};
+static const struct cli_command run = {
+	"run", "IMAGE [COMMAND...]", "Run an image as a container or as a machine",
+	run_options, RUN_OPTIONS, NULL, cmd_run, run_more_help};
 static const struct cli_command ps = {
 	.name = "ps", .args = "", .help = "List running machines", OPTIONS(ps_options), .run = cmd_ps};
 static const struct cli_command stop = {
@@ -66,8 +70,8 @@ static const struct cli_command version = {
 /* clang-format on */
 
 const struct cli_command *const cli_commands[] = {
-	&boot,	  &ps,	   &stop,   &kill_,	 &pause_,  &resume, &console,
-	&inspect, &kernel, &doctor, &completion, &version, NULL,
+	&boot,	  &run,	    &ps,     &stop,   &kill_,	   &pause_,  &resume,
+	&console, &inspect, &kernel, &doctor, &completion, &version, NULL,
 };
 
 static void print_usage(FILE *f)
@@ -108,6 +112,8 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(argv[1], "--version"))
 		return cmd_version(&version, 0, NULL);
+	if (!strcmp(argv[1], "_end"))
+		return cmd_end(argc - 1, argv + 1);
 	for (unsigned i = 0; cli_commands[i]; i++)
 		if (!strcmp(argv[1], cli_commands[i]->name))
 			return cli_commands[i]->run(cli_commands[i], argc - 1, argv + 1);

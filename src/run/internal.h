@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of run/ do for each other. Not for others. */
+#ifndef HULL_RUN_INTERNAL_H
+#define HULL_RUN_INTERNAL_H
+
+#include "run/thing.h"
+#include "run/wire.h"
+
+/* What the monitor is to have: descriptors (-1: none) without close-on-exec, see monitor.c. */
+struct start {
+	const struct thing *t;
+	const struct run_spec *spec;
+	int lock, listener, owner;	 /* given */
+	int in, out, err, wire, payload; /* made by the kind's start */
+	pid_t child, helper;
+};
+
+/* The kind's own part of start: leaves a child and its stdio in s. */
+int machine_start(struct start *s, struct err *e);
+int container_start(struct start *s, struct err *e);
+/* ... and of thing_finish. */
+int machine_finish(const struct thing *t, const struct run_spec *spec, struct err *e);
+int container_finish(const struct thing *t, const struct run_spec *spec, struct err *e);
+
+/* Kills a network helper if that is still what runs under this process id. */
+void helper_kill(pid_t pid);
+/* Lets the image's files go (image_unpin). */
+void thing_unpin(const struct thing *t);
+/* Removes a directory and all below, on its own file system. 0 or -1. */
+int tree_remove(const char *path);
+
+/* A WIRE_START payload being written, of growing size. */
+struct fields {
+	u8 *p;
+	size_t len, cap;
+	bool failed;
+};
+
+void fields_add(struct fields *f, const char *key, const char *value);
+void fields_list(struct fields *f, const char *key, const struct strv *l);
+void fields_format(struct fields *f, const char *key, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* What every process has: args, env, cwd, user, capabilities. */
+void fields_process(struct fields *f, const struct run_spec *spec);
+
+/* The lines of a thing's /etc/hosts and /etc/resolv.conf, one string each. */
+int etc_hosts(const struct run_spec *spec, const char *ip, struct strv *lines, struct err *e);
+int etc_resolv(const struct run_spec *spec, struct strv *lines, struct err *e);
+
+#endif

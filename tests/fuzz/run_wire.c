@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Frames, the fields of a START and the user files of an image, from any bytes. */
+#include "run/user.h"
+#include "run/wire.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
+
+static void fields(const struct wire_frame *f)
+{
+	char key[WIRE_KEY_MAX];
+	const char *value;
+	size_t at = 0, was = 0;
+	bool bad;
+
+	while (wire_field(f, &at, key, &value, &bad)) {
+		if (at <= was || at > f->len || strlen(value) >= f->len)
+			abort();
+		was = at;
+	}
+}
+
+static void user(const u8 *data, size_t size)
+{
+	char *text = malloc(size + 1);
+	struct user u;
+
+	if (!text)
+		return;
+	memcpy(text, data, size);
+	text[size] = 0;
+	user_find("www:daemon", text, text + strlen(text) / 2, &u);
+	user_find(text, "root:x:0:0::/root:", "root:x:0:root", &u);
+	if (u.ngroups > USER_GROUPS_MAX || memchr(u.home, 0, sizeof(u.home)) == NULL)
+		abort();
+	free(text);
+}
+
+int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
+{
+	size_t at = 0;
+	struct wire_frame f;
+	long n;
+
+	while ((n = wire_parse(data + at, size - at, &f)) > 0) {
+		if (f.data < data || f.data + f.len > data + size)
+			abort();
+		if (f.type == WIRE_START)
+			fields(&f);
+		at += (size_t)n;
+	}
+	f = (struct wire_frame){.type = WIRE_START, .data = data, .len = (u32)size};
+	fields(&f);
+	user(data, size);
+	return 0;
+}

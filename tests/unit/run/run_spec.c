@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* src/run/spec.c: texts taken apart, JSON both ways, what is refused. */
+#include "tests/test.h"
+
+#include "run/spec.h"
+
+#include <signal.h>
+
+static void t_volume(void)
+{
+	struct run_volume v;
+
+	CHECK(!spec_volume("/a/b:/c", &v, NULL));
+	CHECK(!strcmp(v.host, "/a/b") && !strcmp(v.path, "/c") && !v.ro);
+	CHECK(!spec_volume("/a:/c/d:ro", &v, NULL));
+	CHECK(!strcmp(v.path, "/c/d") && v.ro);
+	CHECK(spec_volume("/a:/c:rx", &v, NULL));
+	CHECK(spec_volume("a:/c", &v, NULL));
+	CHECK(spec_volume("/a", &v, NULL));
+	CHECK(spec_volume("/a:c", &v, NULL));
+}
+
+static void t_port(void)
+{
+	static const char *const bad[] = {"",	    "80",	 "80:",	   ":80",     "0:80",
+					  "80:0",   "65536:1",	 "80:80/", "80:80/x", "1.2.3:80:80",
+					  "a:80:1", "80:80:80x", "-1:80"};
+	struct run_port p;
+
+	CHECK(!spec_port("8080:80", &p, NULL));
+	CHECK(!strcmp(p.addr, "127.0.0.1") && p.host == 8080 && p.guest == 80 && !p.udp);
+	CHECK(!spec_port("0.0.0.0:53:5353/udp", &p, NULL));
+	CHECK(!strcmp(p.addr, "0.0.0.0") && p.guest == 5353 && p.udp);
+	for (unsigned i = 0; i < ARRAY_LEN(bad); i++)
+		CHECK(spec_port(bad[i], &p, NULL));
+}
+
+static void t_caps(void)
+{
+	struct run_spec s = {0};
+	u64 caps;
+
+	CHECK(!spec_caps(&s, &caps, NULL));
+	CHECK_EQ(caps, RUN_CAPS_DEFAULT);
+	strv_add(&s.cap_add, "CAP_SYS_TIME", NULL);
+	strv_add(&s.cap_drop, "kill", NULL);
+	CHECK(!spec_caps(&s, &caps, NULL));
+	CHECK_EQ(caps, (RUN_CAPS_DEFAULT | 1u << 25) & ~(1ull << 5));
+	strv_add(&s.cap_drop, "ALL", NULL);
+	CHECK(!spec_caps(&s, &caps, NULL));
+	CHECK_EQ(caps, 1u << 25);
+	strv_add(&s.cap_add, "nosuch", NULL);
+	CHECK(spec_caps(&s, &caps, NULL));
+	spec_free(&s);
+}
+
+static void t_json(void)
+{
+	struct run_spec s = {0}, back;
+	json_t *o;
+
+	spec_text(&s.name, "n", NULL);
+	strv_add(&s.args, "ls", NULL);
+	strv_add(&s.args, "-l", NULL);
+	s.tty = true;
+	s.memory = 1ull << 40;
+	o = spec_to_json(&s);
+	CHECK(!spec_from_json(o, &back, NULL));
+	CHECK(!strcmp(back.name, "n") && back.args.n == 2 && !strcmp(back.args.v[1], "-l"));
+	CHECK(back.tty && !back.rm && back.memory == 1ull << 40 && !back.user);
+	spec_free(&back);
+	json_object_set_new(o, "args", json_string("x"));
+	CHECK(spec_from_json(o, &back, NULL));
+	json_decref(o);
+	spec_free(&s);
+}
+
+static void t_signal(void)
+{
+	CHECK_EQ(spec_signal("TERM"), SIGTERM);
+	CHECK_EQ(spec_signal("SIGusr1"), SIGUSR1);
+	CHECK_EQ(spec_signal("9"), 9);
+	CHECK_EQ(spec_signal("0"), 0);
+	CHECK_EQ(spec_signal("65"), 0);
+	CHECK_EQ(spec_signal("nosuch"), 0);
+	CHECK_EQ(spec_signal(""), 0);
+}
+
+static void t_check(void)
+{
+	struct run_spec s = {0};
+
+	spec_text(&s.name, "n", NULL);
+	spec_text(&s.as, "container", NULL);
+	CHECK(!spec_check(&s, NULL));
+	s.rm = true;
+	spec_text(&s.restart, "always", NULL);
+	CHECK(spec_check(&s, NULL));
+	s.rm = false;
+	CHECK(!spec_check(&s, NULL));
+	spec_text(&s.restart, "on-failure:3", NULL);
+	CHECK(!spec_check(&s, NULL));
+	spec_text(&s.restart, "on-failure:x", NULL);
+	CHECK(spec_check(&s, NULL));
+	spec_text(&s.restart, NULL, NULL);
+	spec_text(&s.network, "host", NULL);
+	CHECK(!spec_check(&s, NULL));
+	spec_text(&s.as, "vm", NULL);
+	CHECK(spec_check(&s, NULL));
+	spec_text(&s.network, "none", NULL);
+	strv_add(&s.ports, "80:80", NULL);
+	CHECK(spec_check(&s, NULL));
+	spec_text(&s.network, "user", NULL);
+	CHECK(!spec_check(&s, NULL));
+	spec_text(&s.name, "../x", NULL);
+	CHECK(spec_check(&s, NULL));
+	spec_free(&s);
+}
+
+int main(void)
+{
+	RUN(t_volume);
+	RUN(t_port);
+	RUN(t_caps);
+	RUN(t_json);
+	RUN(t_signal);
+	RUN(t_check);
+	return test_done();
+}
