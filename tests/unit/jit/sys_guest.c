@@ -450,6 +450,28 @@ static void t_returned_flags_translated(void)
 	returned_flags(false);
 }
 
+/* A reset forgets what was sent to a CPU before it: the second one waits again. */
+static void t_reset_forgets_sipi(void)
+{
+	static struct x86_state s;
+	struct board_cpu p[2];
+	struct vcpu_exit e;
+	struct board b;
+
+	board_start(&b, p, false);
+	engine_jit_ops.vcpu_init(b.cpu[1]);
+	engine_jit_ops.vcpu_sipi(b.cpu[1], 9);
+	engine_jit_ops.vcpu_nmi(b.cpu[1]);
+	engine_jit_ops.vcpu_reset(b.cpu[1]);
+	engine_jit_ops.vcpu_kick(b.cpu[1]);
+	CHECK_EQ(engine_jit_ops.vcpu_run(b.cpu[1], &e), 0);
+	CHECK_EQ(e.kind, VCPU_EXIT_KICK);
+	CHECK_EQ(engine_jit_ops.vcpu_get_state(b.cpu[1], &s), 0);
+	CHECK_EQ(s.mp_state, X86_MP_WAIT_SIPI);
+	CHECK(!s.nmi_pending);
+	board_stop(&b);
+}
+
 int main(void)
 {
 	RUN(t_modes_interpreted);
@@ -462,5 +484,6 @@ int main(void)
 	RUN(t_nmi_translated);
 	RUN(t_returned_flags_interpreted);
 	RUN(t_returned_flags_translated);
+	RUN(t_reset_forgets_sipi);
 	return test_done();
 }

@@ -68,8 +68,11 @@ static void reset_cold(struct x86_vcpu *c)
 
 void x86_reset(struct x86_vcpu *c, bool init)
 {
-	if (!init)
+	if (!init) {
 		reset_cold(c);
+		/* Sent before the reset by a CPU that ran on for a moment. */
+		atomic_fetch_and(&c->kick, ~(u32)(X86_KICK_INIT | X86_KICK_SIPI | X86_KICK_NMI));
+	}
 	reset_segments(c);
 	reset_registers(c, init);
 	c->exc = (struct x86_exc){0};
