@@ -67,8 +67,9 @@ struct console_menu {
 int vm_console_open(struct vm *vm, const struct console_menu *menu, struct err *e);
 int vm_control_open(struct vm *vm, struct err *e);
 int backends_open(struct vm *vm, struct pc_config *pc, struct err *e);
-/* Nothing is in flight afterwards. Without the lock, as the next. */
+/* Waits for what is in flight between disks and guest memory. Lock held. */
 void backends_drain(struct vm *vm);
+/* Without the lock. */
 void backends_close(struct vm *vm);
 
 #endif

@@ -63,6 +63,7 @@ static void do_reset(void *opaque)
 		return;
 	runner_hold(vm->runner);
 	vm->reset_wanted = false;
+	backends_drain(vm); /* what a disk still reads must not land on what is loaded now */
 	console_reset(vm->console);
 	if (pc_reset(vm->pc, &e)) {
 		vm_finish(vm, VM_END_ERROR, 0, e.msg);
@@ -444,7 +445,11 @@ void vm_destroy(struct vm *vm)
 		return;
 	runner_destroy(vm->runner);
 	gdb_destroy(vm->gdb);
-	backends_drain(vm);
+	if (vm->loop) {
+		loop_lock(vm->loop);
+		backends_drain(vm);
+		loop_unlock(vm->loop);
+	}
 	pc_destroy(vm->pc);
 	backends_close(vm);
 	control_destroy(vm->control);

@@ -275,13 +275,9 @@ int backends_open(struct vm *vm, struct pc_config *pc, struct err *e)
 
 void backends_drain(struct vm *vm)
 {
-	if (!vm->loop)
-		return;
-	loop_lock(vm->loop);
 	for (unsigned i = 0; i < VM_DISKS_MAX; i++)
 		if (vm->disk[i])
 			raw_drain(vm->disk[i]);
-	loop_unlock(vm->loop);
 }
 
 void backends_close(struct vm *vm)
