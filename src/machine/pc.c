@@ -143,7 +143,9 @@ static int board_init(struct pc *pc, struct err *e)
 		err = parts_add(irqchip, ARRAY_LEN(irqchip), e);
 	if (!err && pc->cfg.firmware.data)
 		err = pc_firmware_init(pc, e);
-	return err ? err : pc_virtio_init(pc, e);
+	if (!err)
+		err = pc_virtio_init(pc, e);
+	return err ? err : pc_events_init(pc, e);
 }
 
 static int pc_init(struct pc *pc, struct err *e)
@@ -170,6 +172,7 @@ int pc_create(const struct pc_config *cfg, struct pc **out, struct err *e)
 		return err_set(e, E_NOMEM, "no memory for the board");
 	pc->cfg = *cfg;
 	pc->irqchip = cfg->engine_caps & ENGINE_CAP_IRQCHIP;
+	pc_events_none(pc);
 	loop_lock(cfg->loop);
 	err = pc_init(pc, e);
 	loop_unlock(cfg->loop);
@@ -187,6 +190,7 @@ void pc_destroy(struct pc *pc)
 		return;
 	loop_lock(pc->cfg.loop);
 	timers_fini(pc);
+	pc_events_fini(pc);
 	pc_cpus_fini(pc);
 	loop_unlock(pc->cfg.loop);
 	pc_virtio_fini(pc);
@@ -203,6 +207,7 @@ int pc_reset(struct pc *pc, struct err *e)
 
 	bus_reset(&pc->pio);
 	bus_reset(&pc->mmio);
+	pc_events_reset(pc);
 	pc_cpus_reset(pc);
 	if (!pc->cfg.firmware.data)
 		err = pci_assign_bars(&pc->pci);

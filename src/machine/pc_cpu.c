@@ -244,6 +244,7 @@ int pc_cpus_init(struct pc *pc, struct err *e)
 		.interpret = cfg->interpret,
 		.device = cfg->kvm_device,
 		.trace = cfg->trace,
+		.user_irqchip = !pc->irqchip,
 	};
 	int err;
 

@@ -95,6 +95,26 @@ struct pc_net {
 	struct virtio_pci pci;
 };
 
+/* Event descriptors, pc_events.c. A driver's notification of one queue ... */
+#define PC_KICKS 8u /* queues of a device that get one */
+struct pc_kick {
+	struct virtio_dev *dev; /* NULL: unused */
+	unsigned queue;
+	int fd;
+	bool wired;
+	struct loop_fd watch;
+};
+
+/* ... and a message that the engine delivers. */
+#define PC_MESSAGES 32u
+struct pc_message {
+	u64 addr;
+	u32 data;
+	unsigned count; /* times sent while not wired; 0 = free */
+	int fd;
+	bool wired;
+};
+
 struct pc {
 	struct pc_config cfg;
 	bool irqchip; /* interrupt controllers live in the engine */
@@ -139,6 +159,9 @@ struct pc {
 	struct pci_host pci;
 	struct pc_virtio *virtio[PCI_SLOTS]; /* by slot; 0 is the host bridge */
 	unsigned nvirtio, nmmio;
+	bool events; /* the engine signals kicks and is signalled messages */
+	struct pc_kick kick[PCI_SLOTS][PC_KICKS];
+	struct pc_message message[PC_MESSAGES];
 
 	struct io_reclaim reclaim;
 	struct pc_firmware *firmware; /* NULL: started without */
@@ -163,6 +186,15 @@ struct msi_sink pc_msi_sink(struct pc *pc);
 void pc_pci_init(struct pc *pc);
 int pc_virtio_init(struct pc *pc, struct err *e);
 void pc_virtio_fini(struct pc *pc);
+
+/* pc_events.c: event descriptors between engine and devices. */
+void pc_events_none(struct pc *pc);
+int pc_events_init(struct pc *pc, struct err *e); /* once all devices are attached */
+void pc_events_reset(struct pc *pc);
+void pc_events_fini(struct pc *pc);
+void pc_events_map(struct pc *pc, unsigned slot, u64 addr, bool map);
+/* True if the message went that way. */
+bool pc_events_message(struct pc *pc, u64 addr, u32 data);
 
 /* pc_firmware.c: fw_cfg and the files firmware finds there. */
 int pc_firmware_init(struct pc *pc, struct err *e);

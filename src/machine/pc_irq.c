@@ -14,7 +14,8 @@ static void engine_msi_send(void *opaque, u64 addr, u32 data)
 {
 	struct pc *pc = opaque;
 
-	pc->cfg.engine->msi_send(pc->vm, addr, data);
+	if (!pc_events_message(pc, addr, data))
+		pc->cfg.engine->msi_send(pc->vm, addr, data);
 }
 
 void pc_irq_init(struct pc *pc)

@@ -22,12 +22,15 @@ static void on_bar_map(void *opaque, struct pci_func *f, unsigned bar, bool map)
 	struct pc *pc = opaque;
 	struct pci_bar *b = &f->bar[bar];
 	struct bus *bus = b->kind == PCI_BAR_IO ? &pc->pio : &pc->mmio;
+	bool there = true;
 
 	/* Where a guest lays one BAR over another the first one answers. */
 	if (map)
-		bus_add(bus, b->addr, b->size, b->ops, b->opaque);
+		there = !bus_add(bus, b->addr, b->size, b->ops, b->opaque);
 	else
 		bus_remove(bus, b->addr, b->opaque);
+	if (there && bar == VIRTIO_PCI_BAR_REGS && pc->events)
+		pc_events_map(pc, f->slot, b->addr, map);
 }
 
 void pc_pci_init(struct pc *pc)

@@ -3,8 +3,11 @@
 #include "machine/pc.h"
 
 #include "base/bits.h"
+#include "abi/virtio.h"
 #include "base/endian.h"
 #include "tests/test.h"
+
+#include <unistd.h>
 
 #define CPUS 3
 
@@ -21,6 +24,14 @@ struct engine_vm {
 	unsigned ncpus;
 	unsigned gsi, gsi_sets;
 	u64 msi_addr;
+	unsigned msis;
+	struct {
+		int fd;
+		u64 gpa;
+	} io[64]; /* gpa 0: free */
+	int irq_fd;
+	u64 irq_addr;
+	u32 irq_data;
 };
 
 static int fake_vm_create(const struct engine_vm_config *cfg, struct engine_vm **vm)
@@ -102,6 +113,27 @@ static int fake_gsi_set(struct engine_vm *vm, unsigned gsi, bool level)
 static int fake_msi_send(struct engine_vm *vm, u64 addr, u32 data)
 {
 	vm->msi_addr = addr;
+	vm->msis++;
+	return 0;
+}
+
+static int fake_ioeventfd(struct engine_vm *vm, int fd, u64 gpa, unsigned len, u64 match, bool add)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(vm->io); i++) {
+		if (vm->io[i].gpa != (add ? 0 : gpa))
+			continue;
+		vm->io[i].fd = fd;
+		vm->io[i].gpa = add ? gpa : 0;
+		return 0;
+	}
+	return -E_NOSPC;
+}
+
+static int fake_irqfd(struct engine_vm *vm, int fd, u64 addr, u32 data, bool add)
+{
+	vm->irq_fd = add ? fd : -1;
+	vm->irq_addr = addr;
+	vm->irq_data = data;
 	return 0;
 }
 
@@ -121,6 +153,8 @@ static const struct engine_ops fake_ops = {
 	.vcpu_tsc = fake_tsc,
 	.gsi_set = fake_gsi_set,
 	.msi_send = fake_msi_send,
+	.ioeventfd = fake_ioeventfd,
+	.irqfd = fake_irqfd,
 };
 
 struct rig {
@@ -205,6 +239,21 @@ static void wr(struct rig *r, u64 gpa, unsigned size, u64 val)
 	r->v->bus.mmio_write(r->v->bus.opaque, gpa, size, val);
 }
 
+static void stop_loop(void *opaque)
+{
+	loop_stop(opaque);
+}
+
+static void run_for(struct rig *r, u64 ns)
+{
+	struct io_timer stop = {.fn = stop_loop, .opaque = r->loop};
+
+	loop_lock(r->loop);
+	io_timer_arm(loop_clock(r->loop), &stop, io_now(loop_clock(r->loop)) + ns);
+	loop_unlock(r->loop);
+	loop_run(r->loop);
+}
+
 static void t_memory_layout(void)
 {
 	struct rig r;
@@ -285,24 +334,14 @@ static void t_interrupt_path(void)
 	rig_free(&r);
 }
 
-static void stop_loop(void *opaque)
-{
-	loop_stop(opaque);
-}
-
 /* Without firmware the 8259s, the timer and its handler are as a BIOS leaves them. */
 static void t_bios_tick(void)
 {
-	struct io_timer stop = {.fn = stop_loop};
 	struct rig r;
 	u8 ivt[4], *code;
 
 	CHECK_EQ(rig_make(&r, MIB(64), 1, 0), 0);
-	stop.opaque = r.loop;
-	loop_lock(r.loop);
-	io_timer_arm(loop_clock(r.loop), &stop, 100000000);
-	loop_unlock(r.loop);
-	loop_run(r.loop);
+	run_for(&r, 100000000);
 	CHECK(r.v->irq); /* the timer's period is 55 ms */
 	CHECK_EQ(r.v->bus.irq_ack(r.v->bus.opaque), 8);
 	gpa_read(pc_map(r.pc), 8 * 4, ivt, 4);
@@ -396,6 +435,91 @@ static void t_engine_irqchip(void)
 	rig_free(&r);
 }
 
+/* The descriptor an engine would signal for a write to gpa, or -1. */
+static int kick_fd(const struct engine_vm *vm, u64 gpa)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(vm->io); i++)
+		if (vm->io[i].gpa == gpa)
+			return vm->io[i].fd;
+	return -1;
+}
+
+/* Brings the entropy device in slot 1 up with its queue at 1 MiB; where its registers are. */
+static u64 rng_start(struct rig *r)
+{
+	u64 cfg = 0xb0008000, bar, table, cap = rd(r, cfg + 0x34, 1);
+
+	while (rd(r, cfg + cap, 1) != 0x11)
+		cap = rd(r, cfg + cap + 1, 1);
+	wr(r, cfg + 4, 2, 6); /* memory, bus master */
+	wr(r, cfg + cap + 2, 2, 0x8000);
+	table = rd(r, cfg + 0x14, 4) & ~0xfull;
+	bar = rd(r, cfg + 0x20, 4) & ~0xfull;
+	wr(r, table, 4, 0xfee00000);
+	wr(r, table + 4, 4, 0);
+	wr(r, table + 8, 4, 0x41);
+	wr(r, table + 12, 4, 0);
+	wr(r, bar + 0x14, 1, 3);
+	wr(r, bar + 8, 4, 1);
+	wr(r, bar + 12, 4, 1); /* VERSION_1 */
+	wr(r, bar + 0x14, 1, 11);
+	wr(r, bar + 0x16, 2, 0);
+	wr(r, bar + 0x18, 2, 8);
+	wr(r, bar + 0x1a, 2, 0);
+	wr(r, bar + 0x20, 4, MIB(1));
+	wr(r, bar + 0x28, 4, MIB(1) + 0x1000);
+	wr(r, bar + 0x30, 4, MIB(1) + 0x2000);
+	wr(r, bar + 0x1c, 2, 1);
+	wr(r, bar + 0x14, 1, 15);
+	return bar;
+}
+
+/*
+ * An engine that signals descriptors: notifications come through them wherever
+ * the registers move, and a message that comes often goes out through one.
+ */
+static void t_engine_eventfds(void)
+{
+	struct rig r;
+	struct engine_vm *vm;
+	struct virtq_desc *d;
+	u16 *avail, *used;
+	u64 bar, one = 1, count = 0;
+	int fd;
+
+	CHECK_EQ(rig_make(&r, MIB(64), 1, ENGINE_CAP_IRQCHIP), 0);
+	vm = container_of(r.v, struct engine_vm, cpu[0]);
+	bar = rng_start(&r);
+	fd = kick_fd(vm, bar + 0x3000);
+	CHECK(fd >= 0);
+	CHECK_EQ(kick_fd(vm, bar + 0x3004), (u64)-1); /* it has one queue */
+	d = gpa_ptr(pc_map(r.pc), MIB(1), 16, true);
+	avail = gpa_ptr(pc_map(r.pc), MIB(1) + 0x1000, 32, true);
+	used = gpa_ptr(pc_map(r.pc), MIB(1) + 0x2000, 32, true);
+	*d = (struct virtq_desc){.addr = MIB(2), .len = 16, .flags = VIRTQ_DESC_F_WRITE};
+	for (unsigned i = 1; i <= 20; i++) {
+		avail[1] = (u16)i;
+		CHECK_EQ(write(fd, &one, 8), 8);
+		run_for(&r, 1000000);
+		CHECK_EQ(used[1], i);
+	}
+	CHECK_EQ(vm->msi_addr, 0xfee00000);
+	CHECK_EQ(vm->msis, 15);
+	CHECK_EQ(vm->irq_addr, 0xfee00000);
+	CHECK_EQ(vm->irq_data, 0x41);
+	CHECK_EQ(read(vm->irq_fd, &count, 8), 8);
+	CHECK_EQ(count, 5);
+	wr(&r, 0xb0008020, 4, 0xd0000000);
+	CHECK_EQ(kick_fd(vm, bar + 0x3000), (u64)-1);
+	CHECK_EQ(kick_fd(vm, 0xd0003000), (u64)fd);
+	loop_lock(r.loop);
+	CHECK_EQ(pc_reset(r.pc, &r.e), 0);
+	loop_unlock(r.loop);
+	CHECK_EQ(vm->irq_fd, (u64)-1);
+	CHECK_EQ(kick_fd(vm, 0xd0003000), (u64)-1);
+	rig_free(&r);
+}
+
 static void t_bad_configurations(void)
 {
 	static const struct {
@@ -426,6 +550,7 @@ int main(void)
 	RUN(t_events);
 	RUN(t_reset_loads_again);
 	RUN(t_engine_irqchip);
+	RUN(t_engine_eventfds);
 	RUN(t_bad_configurations);
 	return test_done();
 }
