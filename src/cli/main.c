@@ -4,6 +4,7 @@
  */
 #include "cli/boot.h"
 #include "cli/cli.h"
+#include "cli/image.h"
 #include "cli/run.h"
 
 #include <errno.h>
@@ -70,8 +71,9 @@ static const struct cli_command version = {
 /* clang-format on */
 
 const struct cli_command *const cli_commands[] = {
-	&boot,	  &run,	    &ps,     &stop,   &kill_,	   &pause_,  &resume,
-	&console, &inspect, &kernel, &doctor, &completion, &version, NULL,
+	&boot,	  &run,	      &ps,	 &stop,	      &kill_,	   &pause_,    &resume,
+	&console, &inspect,   &cli_load, &cli_import, &cli_images, &cli_image, &cli_tag,
+	&cli_rmi, &cli_prune, &kernel,	 &doctor,     &completion, &version,   NULL,
 };
 
 static void print_usage(FILE *f)

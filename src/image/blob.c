@@ -193,8 +193,7 @@ static int judge(const struct blob_writer *w, const struct digest *have, const s
 	return 0;
 }
 
-int blob_check(const struct blob_writer *w, const struct digest *want, u64 want_size,
-	       struct err *e)
+int blob_check(const struct blob_writer *w, const struct digest *want, u64 want_size, struct err *e)
 {
 	struct digest have;
 	struct hash h;
@@ -206,8 +205,8 @@ int blob_check(const struct blob_writer *w, const struct digest *want, u64 want_
 	return judge(w, &have, want, want_size, e);
 }
 
-int blob_commit(struct blob_writer *w, const struct digest *want, u64 want_size,
-		struct digest *out, struct err *e)
+int blob_commit(struct blob_writer *w, const struct digest *want, u64 want_size, struct digest *out,
+		struct err *e)
 {
 	const struct image_store *s = w->store;
 	struct digest have;

@@ -124,7 +124,7 @@ static int make(struct image_store *s, const struct image *im, const char *final
 		ret = run_child(im, root, file, uuid, e);
 	if (!ret && (chmod(file, 0644) || rename(file, final)))
 		ret = store_io_error(s, "cannot make a block image", e);
-	tree_remove(s->fd, tmp);
+	store_tree_remove(s->fd, tmp);
 	return ret;
 }
 
@@ -135,8 +135,9 @@ int image_rootfs_block(struct image_store *s, const struct image *im, char *path
 	if (ret || !access(path, R_OK))
 		return ret;
 	if (!proc_found("mkfs.erofs"))
-		return err_set(e, ENOENT,
-			       "mkfs.erofs is not installed (package erofs-utils): a machine's root "
-			       "is made by it");
+		return err_set(
+			e, ENOENT,
+			"mkfs.erofs is not installed (package erofs-utils): a machine's root "
+			"is made by it");
 	return make(s, im, path, e);
 }

@@ -80,8 +80,8 @@ static int parse(const json_t *doc, struct image *im, struct err *e)
 		  : doc_copy("variant", doc_text(doc, "variant"), p->variant, sizeof(p->variant),
 			     e);
 	ret = ret ? ret
-		  : doc_copy("created", doc_text(doc, "created"), im->created,
-			     sizeof(im->created), e);
+		  : doc_copy("created", doc_text(doc, "created"), im->created, sizeof(im->created),
+			     e);
 	return ret ? ret : layers(doc, im, e);
 }
 

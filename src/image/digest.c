@@ -17,8 +17,7 @@ int digest_parse(const char *text, struct digest *out, struct err *e)
 		return err_set(e, EINVAL, "a digest is missing");
 	if (!strncmp(text, "sha512:", 7))
 		return err_set(e, EOPNOTSUPP, "digest %.80s: only sha256 is supported", text);
-	if (strncmp(text, "sha256:", DIGEST_PREFIX) ||
-	    strlen(text) != DIGEST_PREFIX + HEX_DIGITS ||
+	if (strncmp(text, "sha256:", DIGEST_PREFIX) || strlen(text) != DIGEST_PREFIX + HEX_DIGITS ||
 	    strspn(text + DIGEST_PREFIX, "0123456789abcdef") != HEX_DIGITS)
 		return err_set(e, EINVAL, "%.80s is no sha256 digest", text);
 	memcpy(out->s, text, sizeof(out->s));

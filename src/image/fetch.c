@@ -210,8 +210,8 @@ static int fetch_manifest(struct fetch *f, const struct manifest *m, struct err 
 	struct image *im = calloc(1, sizeof(*im));
 	char *data = NULL;
 	size_t len;
-	int ret = im ? get_document(f, &m->config, &data, &len, e)
-		     : err_set(e, ENOMEM, "no memory");
+	int ret =
+		im ? get_document(f, &m->config, &data, &len, e) : err_set(e, ENOMEM, "no memory");
 
 	if (!ret)
 		ret = config_parse(m->config.digest.s, data, len, im, e);

@@ -22,8 +22,8 @@ struct fetch_ops {
 	int (*document)(void *opaque, const struct descriptor *d, char **data, size_t *len,
 			struct err *e);
 	/* The bytes of a blob from an offset on. Several threads at once. */
-	int (*blob)(void *opaque, const struct descriptor *d, u64 from,
-		    const struct fetch_sink *to, struct err *e);
+	int (*blob)(void *opaque, const struct descriptor *d, u64 from, const struct fetch_sink *to,
+		    struct err *e);
 	unsigned parallel; /* blobs at once, 1 to FETCH_PARALLEL_MAX */
 	bool resume;	   /* partial blobs are worth keeping */
 };
@@ -32,8 +32,8 @@ struct fetch_ops {
 
 struct fetch_options {
 	const struct image_platform *platform; /* of an index; NULL: the host's */
-	bool all;    /* every image of an index that is there, whatever its platform */
-	bool quiet;  /* no progress on standard error */
+	bool all;	  /* every image of an index that is there, whatever its platform */
+	bool quiet;	  /* no progress on standard error */
 	const char *what; /* for the progress line */
 };
 

@@ -188,7 +188,7 @@ static int drop_layer(int fd, const char *name, struct prune_result *out)
 	snprintf(gone, sizeof(gone), "../tmp/gone-%.200s", name);
 	if (renameat(fd, name, fd, gone))
 		return -errno;
-	return tree_remove(fd, gone);
+	return store_tree_remove(fd, gone);
 }
 
 /* A partial download that somebody may still want is a day's worth of patience. */
@@ -255,17 +255,17 @@ static int lock_alone(struct image_store *s, bool wait, struct err *e)
 {
 	for (unsigned ms = 0; flock(s->lock_fd, LOCK_EX | LOCK_NB); ms += LOCK_STEP_MS) {
 		if (!wait || ms >= LOCK_WAIT_MS)
-			return err_set(e, EBUSY,
-				       "image store %s is in use by another hull: try again when it "
-				       "is done",
-				       s->dir);
+			return err_set(
+				e, EBUSY,
+				"image store %s is in use by another hull: try again when it "
+				"is done",
+				s->dir);
 		usleep(LOCK_STEP_MS * 1000);
 	}
 	return 0;
 }
 
-int store_prune(struct image_store *s, bool all, bool wait, struct prune_result *out,
-		struct err *e)
+int store_prune(struct image_store *s, bool all, bool wait, struct prune_result *out, struct err *e)
 {
 	struct marks g = {.s = s};
 	int ret = lock_alone(s, wait, e);

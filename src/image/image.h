@@ -72,8 +72,8 @@ struct image {
 	char created[40];		 /* RFC 3339, may be empty */
 	struct image_platform platform;
 	struct image_config config;
-	u64 size;	/* of the blobs, bytes */
-	char **layers;	/* absolute directories, lowest first, NULL at the end */
+	u64 size;	 /* of the blobs, bytes */
+	char **layers;	 /* absolute directories, lowest first, NULL at the end */
 	char **diff_ids; /* their digests */
 	unsigned nlayers;
 	char *store; /* absolute directory of the store */

@@ -292,6 +292,17 @@ static int search_one(void *opaque, const struct descriptor *at, const struct ma
 	return 0;
 }
 
+bool store_holds(const struct image_store *s, const struct descriptor *d,
+		 const struct digest *manifest)
+{
+	struct search q = {.digest = manifest};
+
+	if (digest_equal(&d->digest, manifest))
+		return true;
+	store_each_manifest(s, d, search_one, &q, NULL);
+	return q.nfound;
+}
+
 /* path: "registry/path" a name must have, or NULL. */
 static int search_all(const struct image_store *s, const struct index_entries *x, const char *path,
 		      struct search *q, struct err *e)

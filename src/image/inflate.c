@@ -139,7 +139,8 @@ static int gzip_member(struct inflate *z, struct err *e)
 	isal_inflate_reset(z->gz);
 	z->gz->crc_flag = ISAL_GZIP;
 	z->between = *z->in != 0x1f;
-	/* RFC 1952 2.2: members only; gzip(1) ignores zeros after the last one, and so does hull. */
+	/* RFC 1952 2.2: members only; gzip(1) ignores zeros after the last one, and so does hull.
+	 */
 	while (z->between && !ret && z->left) {
 		for (; z->left; z->left--, z->in++)
 			if (*z->in)

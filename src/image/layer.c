@@ -12,7 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Data that compresses better than this is a bomb, once it is large. gzip cannot do 1032:1 or more. */
+/* Data that compresses better than this is a bomb, once it is large. gzip cannot do 1032:1 or more.
+ */
 #define BOMB_RATIO 1000u
 #define BOMB_BYTES GIB(2)
 
@@ -51,8 +52,8 @@ static int inflate_all(struct layer_job *j, struct inflate *z, struct err *e)
 	for (;;) {
 		size_t cap;
 		u8 *room = ring_room(j->plain, &cap);
-		ssize_t n = room ? inflate_read(z, room, cap, e)
-				 : err_set(e, ECANCELED, "cancelled");
+		ssize_t n =
+			room ? inflate_read(z, room, cap, e) : err_set(e, ECANCELED, "cancelled");
 
 		if (n <= 0)
 			return (int)n;
@@ -179,7 +180,7 @@ static void job_free(struct layer_job *j)
 	join_workers(j, NULL);
 	blob_abort(&j->writer);
 	if (j->tmp[0])
-		tree_remove(j->store->fd, j->tmp);
+		store_tree_remove(j->store->fd, j->tmp);
 	ring_destroy(j->packed);
 	ring_destroy(j->plain);
 	free(j);
@@ -223,8 +224,8 @@ static int replay(struct layer_job *j, struct err *e)
 	struct source from;
 	const u8 *p = NULL;
 	ssize_t n;
-	int ret = file_source_init(&f, j->writer.fd, 0, j->writer.size, "partial download", &from,
-				   e);
+	int ret =
+		file_source_init(&f, j->writer.fd, 0, j->writer.size, "partial download", &from, e);
 
 	while (!ret && (n = from.next(from.opaque, &p, e))) {
 		if (n < 0)
@@ -444,8 +445,8 @@ int layer_from_source(struct image_store *s, const struct layer_want *want,
 	return ret;
 }
 
-int layer_ensure(struct image_store *s, const struct descriptor *blob,
-		 const struct digest *diff_id, struct err *e)
+int layer_ensure(struct image_store *s, const struct descriptor *blob, const struct digest *diff_id,
+		 struct err *e)
 {
 	const struct layer_want want = {.blob = blob, .diff_id = diff_id};
 	struct file_source f;

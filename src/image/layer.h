@@ -45,8 +45,8 @@ void layer_abort(struct layer_job *j);
 /* Is the layer unpacked, and beyond doubt? */
 bool layer_present(const struct image_store *s, const struct digest *diff_id);
 /* Unpacks it from its blob if it is not. */
-int layer_ensure(struct image_store *s, const struct descriptor *blob,
-		 const struct digest *diff_id, struct err *e);
+int layer_ensure(struct image_store *s, const struct descriptor *blob, const struct digest *diff_id,
+		 struct err *e);
 /* Reads a blob from a source, of which the job takes all. */
 int layer_from_source(struct image_store *s, const struct layer_want *want,
 		      const struct source *from, struct descriptor *blob, struct digest *diff_id,

@@ -27,7 +27,8 @@ struct load {
 	unsigned nloaded;
 };
 
-/* The canonical form of a name, or NULL for what is none ("latest" of an OCI layout is a tag only). */
+/* The canonical form of a name, or NULL for what is none ("latest" of an OCI layout is a tag only).
+ */
 static bool canonical(const char *text, char *out)
 {
 	struct ref r;
@@ -69,8 +70,8 @@ static int oci_document(void *opaque, const struct descriptor *d, char **data, s
 	return pack_read(l->pack, path, data, len, e);
 }
 
-static int oci_blob(void *opaque, const struct descriptor *d, u64 from,
-		    const struct fetch_sink *to, struct err *e)
+static int oci_blob(void *opaque, const struct descriptor *d, u64 from, const struct fetch_sink *to,
+		    struct err *e)
 {
 	struct load *l = opaque;
 	struct pack_file pf;
@@ -97,8 +98,8 @@ static int oci_blob(void *opaque, const struct descriptor *d, u64 from,
 static int load_oci_entry(struct load *l, const struct descriptor *d, const char *name,
 			  struct err *e)
 {
-	static const struct fetch_ops ops = {.document = oci_document, .blob = oci_blob,
-					     .parallel = 2};
+	static const struct fetch_ops ops = {
+		.document = oci_document, .blob = oci_blob, .parallel = 2};
 	char what[80];
 	const struct fetch_options o = {.all = true, .quiet = l->quiet, .what = what};
 	int ret;
@@ -112,7 +113,8 @@ static int load_oci_entry(struct load *l, const struct descriptor *d, const char
 static void entry_name(const json_t *o, const struct load *l, char *name)
 {
 	const json_t *a = json_object_get(o, "annotations");
-	const char *full = doc_text(a, "io.containerd.image.name"), *ref = doc_text(a, ANNOTATION_REF);
+	const char *full = doc_text(a, "io.containerd.image.name"),
+		   *ref = doc_text(a, ANNOTATION_REF);
 
 	name[0] = 0;
 	if (canonical(full, name))
@@ -224,8 +226,7 @@ static int docker_compose(struct load *l, const json_t *o, const char *config, s
 	struct image *im = calloc(1, sizeof(*im));
 	struct descriptor *layers = NULL, d = {.media = MEDIA_CONFIG, .size = len};
 	struct digest *ids = NULL;
-	int ret = im ? config_parse("config", config, len, im, e)
-		     : err_set(e, ENOMEM, "no memory");
+	int ret = im ? config_parse("config", config, len, im, e) : err_set(e, ENOMEM, "no memory");
 
 	if (!ret) {
 		layers = calloc(im->nlayers + 1, sizeof(*layers));
@@ -253,10 +254,9 @@ static bool docker_wanted(const struct load *l, const json_t *tags)
 
 	if (!l->name || !json_array_size(tags))
 		return true;
-	json_array_foreach(tags, i, t)
-		if (json_string_value(t) && canonical(json_string_value(t), name) &&
-		    !strcmp(name, l->name))
-			return true;
+	json_array_foreach(tags, i, t) if (json_string_value(t) &&
+					   canonical(json_string_value(t), name) &&
+					   !strcmp(name, l->name)) return true;
 	return false;
 }
 
@@ -315,9 +315,10 @@ static int load_pack(struct load *l, struct err *e)
 	if (ret)
 		ret = pack_read(l->pack, "index.json", &text, &len, NULL);
 	if (ret)
-		return err_set(e, ENOEXEC,
-			       "neither a docker-archive nor an OCI layout: no manifest.json and no "
-			       "index.json (a root file system goes by `hull import`)");
+		return err_set(
+			e, ENOEXEC,
+			"neither a docker-archive nor an OCI layout: no manifest.json and no "
+			"index.json (a root file system goes by `hull import`)");
 	ret = docker ? load_docker(l, text, len, e) : load_oci(l, text, len, e);
 	free(text);
 	if (!ret && !l->nloaded)

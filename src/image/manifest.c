@@ -30,12 +30,11 @@ bool media_is_manifest(const char *media)
 
 bool media_is_layer(const char *media)
 {
-	return any_of(media,
-		      (const char *const[]){
-			      MEDIA_LAYER, MEDIA_LAYER_GZIP, MEDIA_LAYER_ZSTD,
-			      "application/vnd.docker.image.rootfs.diff.tar",
-			      "application/vnd.docker.image.rootfs.diff.tar.gzip",
-			      "application/vnd.docker.image.rootfs.diff.tar.zstd", NULL});
+	return any_of(media, (const char *const[]){
+				     MEDIA_LAYER, MEDIA_LAYER_GZIP, MEDIA_LAYER_ZSTD,
+				     "application/vnd.docker.image.rootfs.diff.tar",
+				     "application/vnd.docker.image.rootfs.diff.tar.gzip",
+				     "application/vnd.docker.image.rootfs.diff.tar.zstd", NULL});
 }
 
 static int parse_platform(const json_t *o, struct image_platform *p, struct err *e)
@@ -101,7 +100,8 @@ static int parse_items(const json_t *a, unsigned max, struct manifest *m, struct
 	size_t n = json_array_size(a);
 
 	if (!json_is_array(a))
-		return err_set(e, EINVAL, "%s", m->is_index ? "no list of manifests" : "no list of layers");
+		return err_set(e, EINVAL, "%s",
+			       m->is_index ? "no list of manifests" : "no list of layers");
 	if (n > max)
 		return err_set(e, EFBIG, "%zu %s, more than %u", n,
 			       m->is_index ? "manifests" : "layers", max);
@@ -126,9 +126,10 @@ static int check_layers(const struct manifest *m, struct err *e)
 			return err_set(e, EOPNOTSUPP,
 				       "layer %u is not distributed with the image (%s)", i, media);
 		if (!media_is_layer(media))
-			return err_set(e, EOPNOTSUPP,
-				       "layer %u is of the unknown type %s: this is no image to run",
-				       i, media);
+			return err_set(
+				e, EOPNOTSUPP,
+				"layer %u is of the unknown type %s: this is no image to run", i,
+				media);
 	}
 	return 0;
 }

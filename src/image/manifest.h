@@ -67,8 +67,7 @@ bool media_is_layer(const char *media);
  * there is. An entry that does not say its platform fits when it is the only
  * one.
  */
-int manifest_choose(const struct manifest *index, const struct image_platform *want,
-		    struct err *e);
+int manifest_choose(const struct manifest *index, const struct image_platform *want, struct err *e);
 /* Does an image of platform have run where want is wanted? An empty variant fits all. */
 bool platform_fits(const struct image_platform *have, const struct image_platform *want);
 /* "linux/arm64/v8"; out holds 100 bytes. */

@@ -90,7 +90,8 @@ static int config_layers(int fs, const struct image *im, const struct image_moun
 	snprintf(empty, sizeof(empty), "%s/empty", im->store);
 	if (im->nlayers < 2 && config_add(fs, "lowerdir+", empty))
 		return -1;
-	if (c->upper && (config_add(fs, "upperdir", c->upper) || config_add(fs, "workdir", c->work)))
+	if (c->upper &&
+	    (config_add(fs, "upperdir", c->upper) || config_add(fs, "workdir", c->work)))
 		return -1;
 	if (c->upper && c->volatile_ && config(fs, "volatile", NULL))
 		return -1;

@@ -105,8 +105,10 @@ static int add_entry(struct pack *p, const struct tar_entry *t, u64 at, struct e
 	}
 	x = &p->v[p->n];
 	normalize(t->name, clean);
-	*x = (struct pack_entry){.name = strdup(clean), .link = link ? link_target(t) : NULL,
-				 .at = at, .size = t->size};
+	*x = (struct pack_entry){.name = strdup(clean),
+				 .link = link ? link_target(t) : NULL,
+				 .at = at,
+				 .size = t->size};
 	p->n++;
 	return x->name && (!link || x->link) ? 0 : err_set(e, ENOMEM, "no memory");
 }
@@ -224,8 +226,7 @@ static const struct pack_entry *entry(const struct pack *p, const char *name)
 	return NULL;
 }
 
-static int find_in_dir(const struct pack *p, const char *name, struct pack_file *out,
-		       struct err *e)
+static int find_in_dir(const struct pack *p, const char *name, struct pack_file *out, struct err *e)
 {
 	struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK,
 			       .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};

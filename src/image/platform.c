@@ -15,10 +15,12 @@
 static const struct {
 	const char *name, *arch, *variant;
 } platform_aliases[] = {
-	{"x86_64", "amd64", ""},     {"x86-64", "amd64", ""},	{"aarch64", "arm64", ""},
-	{"armv7l", "arm", "v7"},     {"armhf", "arm", "v7"},	{"armv6l", "arm", "v6"},
-	{"i386", "386", ""},	     {"i686", "386", ""},	{"ppc64el", "ppc64le", ""},
-	{"powerpc64le", "ppc64le", ""}, {"mips64el", "mips64le", ""},
+	{"x86_64", "amd64", ""},      {"x86-64", "amd64", ""},
+	{"aarch64", "arm64", ""},     {"armv7l", "arm", "v7"},
+	{"armhf", "arm", "v7"},	      {"armv6l", "arm", "v6"},
+	{"i386", "386", ""},	      {"i686", "386", ""},
+	{"ppc64el", "ppc64le", ""},   {"powerpc64le", "ppc64le", ""},
+	{"mips64el", "mips64le", ""},
 };
 
 static void canonical(struct image_platform *p)
@@ -55,7 +57,8 @@ int image_platform_parse(const char *text, struct image_platform *out, struct er
 		size_t len = strcspn(s, "/");
 
 		if (n == 3 || !len || len >= sizeof(part[0]))
-			return err_set(e, EINVAL, "%.60s is no platform: give OS/ARCH[/VARIANT] or ARCH",
+			return err_set(e, EINVAL,
+				       "%.60s is no platform: give OS/ARCH[/VARIANT] or ARCH",
 				       text);
 		memcpy(part[n++], s, len);
 		s += len;

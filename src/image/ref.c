@@ -124,10 +124,9 @@ static int parse_name(const char *name, const char *text, struct ref *out, struc
 		memcpy(out->registry, "docker.io", 10);
 	if (!registry_ok(out->registry))
 		return bad(text, "its registry is no host name with an optional port", e);
-	n = (size_t)snprintf(out->path, sizeof(out->path), "%s%s",
-			     !strcmp(out->registry, "docker.io") && !strchr(path, '/') ? "library/"
-										       : "",
-			     path);
+	n = (size_t)snprintf(
+		out->path, sizeof(out->path), "%s%s",
+		!strcmp(out->registry, "docker.io") && !strchr(path, '/') ? "library/" : "", path);
 	if (n >= sizeof(out->path))
 		return bad(text, "the name is too long", e);
 	if (!path_ok(out->path))

@@ -12,9 +12,9 @@
 #include "image/image.h"
 
 struct ref {
-	char registry[256]; /* "docker.io", "localhost:5000", "[::1]:5000" */
-	char path[256];	    /* "library/busybox" */
-	char tag[129];	    /* empty with only a digest given */
+	char registry[256];   /* "docker.io", "localhost:5000", "[::1]:5000" */
+	char path[256];	      /* "library/busybox" */
+	char tag[129];	      /* empty with only a digest given */
 	struct digest digest; /* s[0] == 0: none */
 	bool short_name;      /* no registry was given */
 };

@@ -184,7 +184,8 @@ int store_each_pin(const struct image_store *s,
 		   int (*fn)(void *opaque, const char *owner, const struct digest *manifest),
 		   void *opaque, struct err *e)
 {
-	int ret = 0, fd = s->fd < 0 ? -1 : openat(s->fd, "pins", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int ret = 0,
+	    fd = s->fd < 0 ? -1 : openat(s->fd, "pins", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct digest digest;
 	struct dirent *de;
 	DIR *d;

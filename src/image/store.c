@@ -20,7 +20,7 @@ static const struct {
 	const char *name;
 	mode_t mode;
 } store_dirs[] = {
-	{"blobs", 0755}, {"blobs/sha256", 0755}, {"layers", 0700}, {"erofs", 0755},
+	{"blobs", 0755}, {"blobs/sha256", 0755}, {"layers", 0700},  {"erofs", 0755},
 	{"pins", 0755},	 {"tmp", 0700},		 {"partial", 0700}, {"empty", 0755},
 };
 
@@ -80,7 +80,7 @@ static int tree_remove_at(int dirfd, const char *name, unsigned depth)
 	return ret;
 }
 
-int tree_remove(int dirfd, const char *name)
+int store_tree_remove(int dirfd, const char *name)
 {
 	return tree_remove_at(dirfd, name, 0);
 }
@@ -141,8 +141,8 @@ static int open_dirs(struct image_store *s, struct err *e)
 		return 0;
 	if (s->fd < 0)
 		return err_errno(e, "image store %s", s->dir);
-	s->lock_fd = openat(s->fd, "lock", O_RDONLY | O_CLOEXEC | (s->writable ? O_CREAT : 0),
-			    0644);
+	s->lock_fd =
+		openat(s->fd, "lock", O_RDONLY | O_CLOEXEC | (s->writable ? O_CREAT : 0), 0644);
 	if (s->lock_fd < 0 && s->writable)
 		return store_io_error(s, "cannot create a lock", e);
 	if (s->lock_fd >= 0 && s->writable)

@@ -63,8 +63,8 @@ int blob_check(const struct blob_writer *w, const struct digest *want, u64 want_
  * On disk and named. want NULL: whatever it is, see out (NULL ok); want_size (u64)-1: any.
  * Another digest or size than wanted is -EBADMSG, and nothing stays behind.
  */
-int blob_commit(struct blob_writer *w, const struct digest *want, u64 want_size,
-		struct digest *out, struct err *e);
+int blob_commit(struct blob_writer *w, const struct digest *want, u64 want_size, struct digest *out,
+		struct err *e);
 void blob_abort(struct blob_writer *w);
 /* All at once. */
 int blob_put(const struct image_store *s, const void *data, size_t len, struct digest *out,
@@ -92,8 +92,7 @@ int index_untag(const struct image_store *s, const char *name, struct err *e);
  * What a reference names: an index entry. The entry of a name@digest or an ID
  * is made up when only part of a stored index matches. -ENOENT.
  */
-int store_find(const struct image_store *s, const char *ref, struct descriptor *out,
-	       struct err *e);
+int store_find(const struct image_store *s, const char *ref, struct descriptor *out, struct err *e);
 /*
  * The image manifest behind a descriptor: follows indexes to the platform among
  * what is stored. want NULL: the host's. manifest_fini the result; *at is its
@@ -110,6 +109,9 @@ int store_each_manifest(const struct image_store *s, const struct descriptor *d,
 			int (*fn)(void *opaque, const struct descriptor *at,
 				  const struct manifest *m),
 			void *opaque, struct err *e);
+/* Is that manifest the one of a descriptor, or below it? */
+bool store_holds(const struct image_store *s, const struct descriptor *d,
+		 const struct digest *manifest);
 /* The image of a manifest without its layer directories; image_free. */
 int store_image(const struct image_store *s, const struct descriptor *at, const struct manifest *m,
 		struct image **out, struct err *e);
@@ -143,7 +145,7 @@ int store_temp_dir(const struct image_store *s, char *out, struct err *e);
 /* Deepest directory a layer may have. */
 #define TREE_MAX_DEPTH 400u
 /* Removes a file or a tree below dirfd, never following a link. 0 or -errno. */
-int tree_remove(int dirfd, const char *name);
+int store_tree_remove(int dirfd, const char *name);
 /* -errno with a message of the full disk or quota kind, where it is one. */
 int store_io_error(const struct image_store *s, const char *what, struct err *e);
 

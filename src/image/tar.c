@@ -19,12 +19,12 @@ struct tar {
 	struct source from;
 	const u8 *p; /* the source's current bytes */
 	size_t left;
-	u64 offset;	 /* consumed of the archive */
-	u64 data;	 /* left of the current entry's data */
-	u64 pad;	 /* after it */
-	bool has[4];	 /* extended headers said: path, link, size, mtime */
+	u64 offset;  /* consumed of the archive */
+	u64 data;    /* left of the current entry's data */
+	u64 pad;     /* after it */
+	bool has[4]; /* extended headers said: path, link, size, mtime */
 	u64 pax_size;
-	char *pax;	 /* the current entry's extended header, NUL-terminated */
+	char *pax; /* the current entry's extended header, NUL-terminated */
 	size_t pax_len;
 	bool has_uid, has_gid;
 	struct tar_entry entry;

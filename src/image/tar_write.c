@@ -91,7 +91,10 @@ static void finish_header(u8 *h, char type)
 	unsigned sum = 0;
 
 	h[AT_TYPE] = (u8)type;
-	memcpy(h + AT_MAGIC, "ustar\0" "00", 8);
+	memcpy(h + AT_MAGIC,
+	       "ustar\0"
+	       "00",
+	       8);
 	memset(h + AT_CHKSUM, ' ', 8);
 	for (unsigned i = 0; i < TAR_BLOCK; i++)
 		sum += h[i];
@@ -147,9 +150,9 @@ static void fill_header(u8 *h, struct pax *x, const struct tar_entry *t, const c
 
 int tar_put(const struct tar_writer *w, const struct tar_entry *t, struct err *e)
 {
-	static const char types[] = {[TAR_FILE] = '0', [TAR_HARDLINK] = '1', [TAR_SYMLINK] = '2',
-				     [TAR_CHAR] = '3', [TAR_BLOCKDEV] = '4', [TAR_DIR] = '5',
-				     [TAR_FIFO] = '6'};
+	static const char types[] = {
+		[TAR_FILE] = '0',     [TAR_HARDLINK] = '1', [TAR_SYMLINK] = '2', [TAR_CHAR] = '3',
+		[TAR_BLOCKDEV] = '4', [TAR_DIR] = '5',	    [TAR_FIFO] = '6'};
 	char name[TAR_MAX_NAME + 1], key[300];
 	u8 h[TAR_BLOCK] = {0};
 	struct pax x = {0};

@@ -124,7 +124,8 @@ static int make_parents(struct unpack *u, const char *path, struct err *e)
 
 		if (slash)
 			*slash = 0;
-		/* Never through a link: an existing one is for openat2 below to follow or refuse. */
+		/* Never through a link: an existing one is for openat2 below to follow or refuse.
+		 */
 		if (!mkdirat(at, s, 0755))
 			fchmodat(at, s, 0755, 0);
 		if (fd >= 0)
@@ -197,7 +198,7 @@ static int make_way(struct unpack *u, int dir, const char *name, bool *was_white
 		*was_whiteout = is_whiteout(&st);
 	/* It may be a link on the way to the cached directory: resolve that anew next time. */
 	u->parent[0] = 0;
-	ret = tree_remove(dir, name);
+	ret = store_tree_remove(dir, name);
 	return ret ? err_set(e, -ret, "cannot replace %.200s: %s", u->name, strerror(-ret)) : 0;
 }
 
@@ -247,8 +248,8 @@ static int set_attributes(struct unpack *u, int fd, const struct tar_entry *t, s
 }
 
 /* The same for what cannot be opened: links, devices, fifos. */
-static int set_attributes_at(struct unpack *u, int dir, const char *name,
-			     const struct tar_entry *t, struct err *e)
+static int set_attributes_at(struct unpack *u, int dir, const char *name, const struct tar_entry *t,
+			     struct err *e)
 {
 	struct timespec ts[2];
 
@@ -511,7 +512,8 @@ static int put_entry(struct unpack *u, struct tar *tar, const struct tar_entry *
 
 /* ---- the whole archive ---- */
 
-/* Deepest last does not matter: utimensat changes no parent. A later link in its place is not followed. */
+/* Deepest last does not matter: utimensat changes no parent. A later link in its place is not
+ * followed. */
 static void set_dir_times(struct unpack *u)
 {
 	for (size_t i = 0; i < u->ndirs; i++) {
