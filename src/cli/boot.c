@@ -251,6 +251,8 @@ static int machine_main(const struct cli_command *self, const struct vm_config *
 
 /* ---- the parent: the supervisor ---- */
 
+#define BOOT_PATIENCE_S 5
+
 static void machine_signals(sigset_t *set)
 {
 	sigemptyset(set);
@@ -260,18 +262,29 @@ static void machine_signals(sigset_t *set)
 	sigaddset(set, SIGWINCH);
 }
 
-/* Passes signals on until the child has ended; its wait status. */
+/*
+ * Passes signals on until the child has ended; its wait status. The second one
+ * that asks for an end shall end it: a child that still has not after a while is
+ * stuck (in the host's KVM, or stopped) and is killed.
+ */
 static int supervise(pid_t child, sigset_t *set)
 {
+	const struct timespec patience = {.tv_sec = BOOT_PATIENCE_S};
+	unsigned asked = 0;
 	int status;
 
 	sigaddset(set, SIGCHLD);
 	while (waitpid(child, &status, WNOHANG) != child) {
 		siginfo_t si;
-		int sig = sigwaitinfo(set, &si);
+		int sig = sigtimedwait(set, &si, asked < 2 ? NULL : &patience);
 
+		if (sig < 0 && errno == EAGAIN)
+			kill(child, SIGKILL);
+		if (sig <= 0 || sig == SIGCHLD)
+			continue;
+		asked += sig != SIGWINCH;
 		/* What the terminal sends goes to the whole group: the child has it. */
-		if (sig > 0 && sig != SIGCHLD && si.si_code != SI_KERNEL)
+		if (si.si_code != SI_KERNEL)
 			kill(child, sig);
 	}
 	return status;

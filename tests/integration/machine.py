@@ -52,6 +52,18 @@ def power_button_and_second_signal():
         check(m.wait() == 128 + signal.SIGTERM, "exit status %s" % m.child.returncode)
 
 
+def stuck_machine_ends():
+    # A process that does not react at all: the second signal ends it nevertheless.
+    with Machine(*args("sleep 1000")) as m:
+        m.expect(rb"Linux version", BOOT)
+        kid = int(subprocess.run(["pgrep", "-P", str(m.child.pid)], stdout=subprocess.PIPE).stdout.split()[0])
+        os.kill(kid, signal.SIGSTOP)
+        m.child.send_signal(signal.SIGTERM)
+        time.sleep(0.2)
+        m.child.send_signal(signal.SIGTERM)
+        check(m.wait(20) == 137, "exit status %s" % m.child.returncode)
+
+
 def power_button_reaches_the_guest():
     k = kernel()
     path = initrd("e=$(grep -A4 'Power Button' /proc/bus/input/devices | sed -n 's/.*\\(event[0-9]*\\).*/\\1/p' | head -1); "
@@ -285,7 +297,7 @@ def runs_confined():
         check(os.listdir("/proc/%s/root" % kid) == [], "its root is not empty")
 
 
-main([boots_and_gives_exit_status, four_cpus, generic_kernel, powers_off, power_button_and_second_signal,
+main([boots_and_gives_exit_status, four_cpus, generic_kernel, powers_off, power_button_and_second_signal, stuck_machine_ends,
       power_button_reaches_the_guest, reboots, triple_fault, control_socket, console_attach, stop_by_name, pty_console,
       terminal_is_restored, terminal_menu, window_size_and_virtio_console,
       disk_and_network, memory_with_a_hole, trace, runs_confined])
