@@ -142,6 +142,11 @@ struct engine_ops {
 	void (*probe)(struct engine_info *info, const char *device);
 	int (*vm_create)(const struct engine_vm_config *cfg, struct engine_vm **vm);
 	void (*vm_destroy)(struct engine_vm *vm); /* NULL ok; after all vCPUs */
+	/*
+	 * Guest time (TSC, paravirtual clock) stands still, or goes on. No vCPU runs
+	 * meanwhile. Idempotent.
+	 */
+	void (*vm_freeze)(struct engine_vm *vm, bool frozen);
 	/* bus is copied. index 0 is the boot processor; others start in WAIT_SIPI. */
 	int (*vcpu_create)(struct engine_vm *vm, unsigned index, const struct vcpu_bus *bus,
 			   struct engine_vcpu **v);

@@ -231,6 +231,11 @@ const char *pc_boot_name(const struct pc *pc)
 	return pc->boot_name;
 }
 
+void pc_freeze(struct pc *pc, bool frozen)
+{
+	pc->cfg.engine->vm_freeze(pc->vm, frozen);
+}
+
 void pc_nmi(struct pc *pc)
 {
 	for (unsigned i = 0; i < pc->cfg.ncpus; i++)

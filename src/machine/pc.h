@@ -93,6 +93,9 @@ struct gpa_map *pc_map(struct pc *pc);
 /* How the kernel is started, for a person ("Linux, 64-bit entry", "firmware"). */
 const char *pc_boot_name(const struct pc *pc);
 
+/* Guest time stands still, or goes on: with the loop's (host/loop.h). Lock held, no vCPU runs. */
+void pc_freeze(struct pc *pc, bool frozen);
+
 /* The front panel. Lock held. */
 void pc_power_button(struct pc *pc);
 void pc_nmi(struct pc *pc); /* to every vCPU */

@@ -141,13 +141,23 @@ void vm_describe_shutdown(struct vm *vm, unsigned cpu, char *text, size_t size)
 
 /* ---- requests from outside; event thread, lock held ---- */
 
+/* Virtual time is one for devices and CPUs. No vCPU runs. */
+static void time_stop(struct vm *vm, bool stop)
+{
+	if (stop)
+		loop_pause(vm->loop);
+	else
+		loop_resume(vm->loop);
+	pc_freeze(vm->pc, stop);
+}
+
 void vm_pause(struct vm *vm)
 {
 	if (vm->paused)
 		return;
 	vm->paused = true;
 	runner_hold(vm->runner);
-	loop_pause(vm->loop);
+	time_stop(vm, true);
 }
 
 void vm_resume(struct vm *vm)
@@ -157,7 +167,7 @@ void vm_resume(struct vm *vm)
 	vm->paused = false;
 	if (gdb_is_stopped(vm->gdb))
 		return;
-	loop_resume(vm->loop);
+	time_stop(vm, false);
 	vm_go(vm);
 }
 
@@ -168,7 +178,7 @@ static void gdb_hold(void *opaque)
 	struct vm *vm = opaque;
 
 	runner_hold(vm->runner);
-	loop_pause(vm->loop);
+	time_stop(vm, true);
 }
 
 static void gdb_release(void *opaque)
@@ -177,7 +187,7 @@ static void gdb_release(void *opaque)
 
 	if (vm->paused)
 		return;
-	loop_resume(vm->loop);
+	time_stop(vm, false);
 	vm_go(vm);
 }
 

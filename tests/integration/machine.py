@@ -134,6 +134,17 @@ def control_socket():
         check(run("ps", "--quiet")[1] == "", "still listed")
 
 
+def pause_stops_the_guests_clocks():
+    with Machine(*args("read a b < /proc/uptime; echo clock=$a; sleep 2; read a b < /proc/uptime; echo clock=$a", "--name", "clk")) as m:
+        before = float(m.expect(rb"clock=([0-9.]+)", BOOT)[1])
+        check(run("pause", "clk")[0] == 0, "pause")
+        time.sleep(5)
+        check(run("resume", "clk")[0] == 0, "resume")
+        after = float(m.expect(rb"clock=([0-9.]+)", BOOT)[1])
+        check(1.5 < after - before < 4, "the guest counted %.1f s" % (after - before))
+        check(m.wait() == 0, "exit status")
+
+
 def console_attach():
     with Machine(*args("echo early-words; sleep 3; read x; echo got=$x; exit 5", "--name", "con", "--console",
                        "file=log")) as m:
@@ -298,6 +309,6 @@ def runs_confined():
 
 
 main([boots_and_gives_exit_status, four_cpus, generic_kernel, powers_off, power_button_and_second_signal, stuck_machine_ends,
-      power_button_reaches_the_guest, reboots, triple_fault, control_socket, console_attach, stop_by_name, pty_console,
+      power_button_reaches_the_guest, reboots, triple_fault, control_socket, pause_stops_the_guests_clocks, console_attach, stop_by_name, pty_console,
       terminal_is_restored, terminal_menu, window_size_and_virtio_console,
       disk_and_network, memory_with_a_hole, trace, runs_confined])

@@ -160,6 +160,20 @@ static int jit_vm_create(const struct engine_vm_config *cfg, struct engine_vm **
 	return 0;
 }
 
+static void jit_vm_freeze(struct engine_vm *e, bool frozen)
+{
+	u64 since = atomic_load(&e->vm.tsc_frozen), gone;
+
+	if (frozen == (since != 0))
+		return;
+	if (!frozen) {
+		gone = rdtsc_now() - since;
+		e->vm.tsc_base += gone;
+		e->vm.wall_ns += (u64)((unsigned __int128)gone * 1000000 / e->vm.tsc_khz);
+	}
+	atomic_store(&e->vm.tsc_frozen, frozen ? rdtsc_now() : 0);
+}
+
 /* ---- vCPUs ---- */
 
 static void *guarded_map(size_t size)
@@ -423,6 +437,7 @@ const struct engine_ops engine_jit_ops = {
 	.probe = jit_probe,
 	.vm_create = jit_vm_create,
 	.vm_destroy = jit_vm_destroy,
+	.vm_freeze = jit_vm_freeze,
 	.vcpu_create = jit_vcpu_create,
 	.vcpu_destroy = jit_vcpu_destroy,
 	.vcpu_reset = jit_vcpu_reset,

@@ -203,6 +203,7 @@ const struct engine_ops engine_kvm_ops = {
 	.probe = kvm_probe,
 	.vm_create = vm_create,
 	.vm_destroy = vm_destroy,
+	.vm_freeze = kvm_vm_freeze,
 	.vcpu_create = kvm_vcpu_create,
 	.vcpu_destroy = kvm_vcpu_destroy,
 	.vcpu_reset = kvm_vcpu_reset,

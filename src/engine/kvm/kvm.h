@@ -47,11 +47,11 @@ struct engine_vm {
 	bool user_irqchip;
 	u64 tsc_khz;
 	const struct engine_trace *trace; /* NULL: nothing is traced */
-	size_t run_size;      /* bytes of struct kvm_run's mapping */
-	u32 xsave_size;	      /* bytes of the standard-format area the guest can have */
-	u64 xcr0;	      /* XCR0 bits it can set */
-	pthread_mutex_t lock; /* slots and routes */
-	unsigned nslots;      /* slots KVM knows of */
+	size_t run_size;		  /* bytes of struct kvm_run's mapping */
+	u32 xsave_size;			  /* bytes of the standard-format area the guest can have */
+	u64 xcr0;			  /* XCR0 bits it can set */
+	pthread_mutex_t lock;		  /* slots and routes */
+	unsigned nslots;		  /* slots KVM knows of */
 	bool dirty[GPA_MAX_SLOTS];
 	struct kvm_cpuid2 *cpuid; /* the same for all vCPUs but topology */
 	u32 msr[X86_STATE_MSRS];  /* MSRs of struct x86_state that exist here */
@@ -59,6 +59,9 @@ struct engine_vm {
 	struct kvm_msi_route route[KVM_ROUTES_MAX];
 	struct kvm_irqchip chip[3]; /* as after power-on: 8259 master, slave, I/O APIC */
 	struct kvm_pit_state2 pit;
+	struct engine_vcpu *vcpu[KVM_VCPUS_MAX];
+	_Atomic bool frozen;
+	struct kvm_clock_data clock; /* while frozen */
 };
 
 enum { /* engine_vcpu.pending */
@@ -83,6 +86,7 @@ struct engine_vcpu {
 	bool dbg_on, dbg_by_step; /* more breakpoints than registers: step and compare */
 	_Atomic u64 exits;
 	_Atomic u64 tsc_offset; /* guest TSC minus host TSC */
+	u64 tsc_frozen;		/* guest TSC while the VM is frozen */
 
 	/* User irqchip only. */
 	_Atomic bool irq_pin;
@@ -132,6 +136,7 @@ int kvm_msrs_init(struct engine_vm *vm, int vcpu_fd);
 int kvm_get_state(struct engine_vcpu *v, struct x86_state *s);
 int kvm_set_state(struct engine_vcpu *v, const struct x86_state *s);
 void kvm_tsc_update(struct engine_vcpu *v);
+void kvm_vm_freeze(struct engine_vm *vm, bool frozen);
 
 /* kvm_probe.c */
 void kvm_probe(struct engine_info *info, const char *device);

@@ -87,6 +87,37 @@ void kvm_tsc_update(struct engine_vcpu *v)
 			     tsc - (before + (__builtin_ia32_rdtsc() - before) / 2));
 }
 
+static void tsc_freeze(struct engine_vcpu *v, bool frozen)
+{
+	if (frozen) {
+		if (msr_get(v->fd, MSR_TSC, &v->tsc_frozen))
+			v->tsc_frozen = 0;
+	} else if (v->tsc_frozen) {
+		msr_set(v->fd, MSR_TSC, v->tsc_frozen);
+	}
+	kvm_tsc_update(v);
+}
+
+/* KVM's clock goes with the TSCs; a guest's watchdogs are told of the gap. */
+void kvm_vm_freeze(struct engine_vm *vm, bool frozen)
+{
+	if (frozen == atomic_load(&vm->frozen))
+		return;
+	if (frozen && ioctl(vm->fd, KVM_GET_CLOCK, &vm->clock))
+		vm->clock.clock = 0;
+	for (unsigned i = 0; i < vm->ncpus; i++)
+		if (vm->vcpu[i])
+			tsc_freeze(vm->vcpu[i], frozen);
+	atomic_store(&vm->frozen, frozen);
+	if (frozen || !vm->clock.clock)
+		return;
+	vm->clock.flags = 0;
+	ioctl(vm->fd, KVM_SET_CLOCK, &vm->clock);
+	for (unsigned i = 0; i < vm->ncpus; i++)
+		if (vm->vcpu[i])
+			ioctl(vm->vcpu[i]->fd, KVM_KVMCLOCK_CTRL);
+}
+
 /* ---- segments ---------------------------------------------------------------------------- */
 
 static struct x86_seg seg_from_kvm(const struct kvm_segment *k)

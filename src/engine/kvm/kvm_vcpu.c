@@ -160,6 +160,7 @@ int kvm_vcpu_create(struct engine_vm *vm, unsigned index, const struct vcpu_bus 
 		kvm_vcpu_destroy(v);
 		return ret;
 	}
+	vm->vcpu[index] = v;
 	*out = v;
 	return 0;
 }
@@ -199,6 +200,8 @@ u64 kvm_vcpu_tsc(struct engine_vcpu *v, u64 *khz)
 {
 	if (khz)
 		*khz = v->vm->tsc_khz;
+	if (atomic_load(&v->vm->frozen))
+		return v->tsc_frozen;
 	return __builtin_ia32_rdtsc() + atomic_load(&v->tsc_offset);
 }
 

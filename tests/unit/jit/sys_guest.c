@@ -400,6 +400,30 @@ static void t_dirty_log(void)
 	board_stop(&b);
 }
 
+/* Guest time stands still while the VM is frozen, and goes on from there. */
+static void t_frozen_time(void)
+{
+	struct timespec nap = {.tv_nsec = 20000000};
+	struct board_cpu p[2];
+	struct board b;
+	u64 khz, t0, t1, t2;
+
+	board_start(&b, p, false);
+	engine_jit_ops.vm_freeze(b.vm, true);
+	t0 = engine_jit_ops.vcpu_tsc(b.cpu[0], &khz);
+	nanosleep(&nap, NULL);
+	engine_jit_ops.vm_freeze(b.vm, true);
+	t1 = engine_jit_ops.vcpu_tsc(b.cpu[0], &khz);
+	CHECK_EQ(t0, t1);
+	engine_jit_ops.vm_freeze(b.vm, false);
+	t1 = engine_jit_ops.vcpu_tsc(b.cpu[1], &khz);
+	CHECK(t1 >= t0 && t1 - t0 < khz * 10);
+	nanosleep(&nap, NULL);
+	t2 = engine_jit_ops.vcpu_tsc(b.cpu[0], &khz);
+	CHECK(t2 - t1 >= khz * 20);
+	board_stop(&b);
+}
+
 /* An NMI in service holds back one more, whatever was sent (SDM vol. 3A section 7.7.1). */
 static void nmis(bool interpret)
 {
@@ -480,6 +504,7 @@ int main(void)
 	RUN(t_debug_translated);
 	RUN(t_triple_fault);
 	RUN(t_dirty_log);
+	RUN(t_frozen_time);
 	RUN(t_nmi_interpreted);
 	RUN(t_nmi_translated);
 	RUN(t_returned_flags_interpreted);

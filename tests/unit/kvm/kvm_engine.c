@@ -111,6 +111,39 @@ static void t_kick(void)
 		}
 }
 
+static bool tsc_moves(void)
+{
+	struct x86_state *s = state();
+	u64 before = s->tsc;
+
+	s->tsc = before + (1ULL << 40);
+	return !rig.ops->vcpu_set_state(rig.cpu[0].v, s) && state()->tsc - before >= 1ULL << 40;
+}
+
+/* The guest's TSC stands still while its VM is frozen, and goes on from there. */
+static void t_frozen_time(void)
+{
+	static const u8 spin[] = {0xeb, 0xfe};
+	u64 khz, t0, t1;
+
+	FOR_BOTH(true, spin)
+	{
+		rig.ops->vm_freeze(rig.vm, true);
+		t0 = rig.ops->vcpu_tsc(rig.cpu[0].v, &khz);
+		usleep(100000);
+		CHECK_EQ(rig.ops->vcpu_tsc(rig.cpu[0].v, &khz), t0);
+		rig.ops->vm_freeze(rig.vm, false);
+		t1 = state()->tsc;
+		CHECK(t1 >= t0);
+		if (tsc_moves())
+			CHECK(t1 - t0 < khz * 50);
+		else
+			printf("# this host's KVM does not let the TSC be set\n");
+		usleep(20000);
+		CHECK(rig.ops->vcpu_tsc(rig.cpu[0].v, &khz) > t1);
+	}
+}
+
 static void t_state_round_trip(void)
 {
 	static const u8 code[] = {0xf4};
@@ -343,6 +376,7 @@ int main(void)
 	alarm(50); /* a guest that never stops is a failure, not a wait */
 	RUN(t_triple_fault);
 	RUN(t_kick);
+	RUN(t_frozen_time);
 	RUN(t_state_round_trip);
 	RUN(t_steps_and_breakpoints);
 	RUN(t_dirty_log);

@@ -22,6 +22,7 @@ struct engine_vcpu {
 struct engine_vm {
 	struct engine_vcpu cpu[PC_MAX_CPUS];
 	unsigned ncpus;
+	bool frozen;
 	unsigned gsi, gsi_sets;
 	u64 msi_addr;
 	unsigned msis;
@@ -38,6 +39,11 @@ static int fake_vm_create(const struct engine_vm_config *cfg, struct engine_vm *
 {
 	*vm = calloc(1, sizeof(**vm));
 	return *vm ? 0 : -E_NOMEM;
+}
+
+static void fake_vm_freeze(struct engine_vm *vm, bool frozen)
+{
+	vm->frozen = frozen;
 }
 
 static void fake_vm_destroy(struct engine_vm *vm)
@@ -141,6 +147,7 @@ static const struct engine_ops fake_ops = {
 	.name = "fake",
 	.vm_create = fake_vm_create,
 	.vm_destroy = fake_vm_destroy,
+	.vm_freeze = fake_vm_freeze,
 	.vcpu_create = fake_vcpu_create,
 	.vcpu_destroy = fake_vcpu_destroy,
 	.vcpu_reset = fake_vcpu_reset,

@@ -225,8 +225,9 @@ struct x86_vm {
 	u64 xcr0_host;		   /* XCR0 bits whose state the host's registers hold */
 	u32 xsave_size;		   /* size of the standard area for x86_xcr0_allowed */
 	u64 tsc_khz;
-	u64 tsc_base; /* host TSC when the VM was made: guest TSC 0 */
-	u64 wall_ns;  /* UTC nanoseconds since 1970 at tsc_base */
+	u64 tsc_base; /* host TSC when the VM was made, and time it was frozen: guest TSC 0 */
+	_Atomic u64 tsc_frozen; /* host TSC since when guest time stands still, 0 = it runs */
+	u64 wall_ns;		/* UTC nanoseconds since 1970 at tsc_base */
 	struct x86_host *host;
 	/* Give the host CPU to another thread; NULL: not with a single vCPU. */
 	void (*yield)(void);

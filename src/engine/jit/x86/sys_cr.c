@@ -221,10 +221,14 @@ int sys_cpuid(struct x86_vcpu *c, const struct x86_insn *in)
 
 u64 x86_tsc(const struct x86_vcpu *c)
 {
+	u64 now = atomic_load_explicit(&c->vm->tsc_frozen, memory_order_relaxed);
 	u32 lo, hi;
 
-	__asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
-	return ((u64)hi << 32 | lo) - c->vm->tsc_base + c->tsc_offset;
+	if (likely(!now)) {
+		__asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
+		now = (u64)hi << 32 | lo;
+	}
+	return now - c->vm->tsc_base + c->tsc_offset;
 }
 
 int sys_rdtsc(struct x86_vcpu *c, const struct x86_insn *in, bool p)
