@@ -165,4 +165,11 @@ enum virtio_vsock_op { /* 5.10.6 */
 #define VIRTIO_VSOCK_SHUTDOWN_RCV 1
 #define VIRTIO_VSOCK_SHUTDOWN_SEND 2
 
+/* File system device, section 5.11. */
+struct virtio_fs_config { /* 5.11.4 */
+	u8 tag[36]; /* padded with zero bytes */
+	u32 num_request_queues;
+};
+static_assert(sizeof(struct virtio_fs_config) == 40, "virtio 1.2 5.11.4");
+
 #endif

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Commands on running machines: ps, stop, kill, pause, resume, inspect, console.
- * All talk to the machine's control socket (vm/control.h).
+ * Commands on machines by their control socket (vm/control.h): stop, kill,
+ * pause, resume, inspect of `hull boot`'s (things.c calls), console of all.
  */
-#include "cli/cli.h"
+#include "cli/run.h"
+
 #include "host/tty.h"
 #include "vm/control.h"
 
@@ -16,74 +17,17 @@
 
 #define STOP_SECONDS_DEFAULT 30u
 
-/* ---- ps ---- */
-
-enum { PS_JSON, PS_QUIET };
-
-struct ps {
-	bool json, quiet;
-	json_t *array;
-};
-
-static const char *text_of(json_t *o, const char *key)
-{
-	return json_string_value(json_object_get(o, key)) ?: "?";
-}
-
-static void ps_row(void *opaque, const char *name, int fd)
-{
-	struct ps *ps = opaque;
-	json_t *r;
-
-	if (ps->quiet) {
-		printf("%s\n", name);
-		return;
-	}
-	if (control_call(fd, json_pack("{s:s}", "do", "status"), &r, NULL))
-		return; /* it ended just now */
-	if (ps->json) {
-		json_object_del(r, "ok");
-		json_array_append_new(ps->array, r);
-		return;
-	}
-	printf("%-20s %-8s %-7s %4lld %7lld %8lld %6.0f\n", name, text_of(r, "state"),
-	       text_of(r, "engine"), json_integer_value(json_object_get(r, "cpus")),
-	       json_integer_value(json_object_get(r, "memory_mib")),
-	       json_integer_value(json_object_get(r, "pid")),
-	       json_number_value(json_object_get(r, "uptime_s")));
-	json_decref(r);
-}
-
-int cmd_ps(const struct cli_command *self, int argc, char **argv)
-{
-	struct cli_parser p = {.cmd = self, .argc = argc, .argv = argv};
-	const struct cli_option *opt;
-	struct ps ps = {0};
-	struct err e = {0};
-	int ret;
-
-	while ((ret = cli_next(&p, &opt, &e)) > 0) {
-		if (!opt)
-			return cli_parse_end(self, err_set(&e, EINVAL, "takes no arguments"), &e);
-		ps.json |= opt->id == PS_JSON;
-		ps.quiet |= opt->id == PS_QUIET;
-	}
-	if (ret < 0)
-		return cli_parse_end(self, ret, &e);
-	ps.array = json_array();
-	if (!ps.json && !ps.quiet)
-		printf("%-20s %-8s %-7s %4s %7s %8s %6s\n", "NAME", "STATE", "ENGINE", "CPUS",
-		       "MIB", "PID", "UP(s)");
-	ret = control_each(ps_row, &ps, &e);
-	if (!ret && ps.json)
-		ret = json_dumpf(ps.array, stdout, JSON_INDENT(2)) || putchar('\n') == EOF;
-	json_decref(ps.array);
-	return ret ? cli_fail(self, &e) : CLI_OK;
-}
-
 /* ---- stop, kill, pause, resume, inspect ---- */
 
-enum { CONTROL_TIMEOUT };
+bool control_knows(const char *command)
+{
+	static const char *const names[] = {"stop", "kill", "pause", "resume", "inspect"};
+
+	for (unsigned i = 0; i < ARRAY_LEN(names); i++)
+		if (!strcmp(command, names[i]))
+			return true;
+	return false;
+}
 
 /* The process keeps its sockets to its end: waits for that. False on a time-out. */
 static bool wait_gone(int fd, u64 seconds)
@@ -120,7 +64,7 @@ static int stop(int fd, const char *name, u64 seconds, struct err *e)
 	return ret;
 }
 
-static int control_one(const struct cli_command *self, const char *name, u64 seconds, struct err *e)
+int control_one(const struct cli_command *self, const char *name, u64 seconds, struct err *e)
 {
 	json_t *r = NULL;
 	int ret, fd = control_connect(name, e);
@@ -140,34 +84,6 @@ static int control_one(const struct cli_command *self, const char *name, u64 sec
 	json_decref(r);
 	close(fd);
 	return ret;
-}
-
-int cmd_control(const struct cli_command *self, int argc, char **argv)
-{
-	struct cli_parser p = {.cmd = self, .argc = argc, .argv = argv};
-	const struct cli_option *opt;
-	u64 seconds = STOP_SECONDS_DEFAULT;
-	const char *name[32];
-	unsigned n = 0;
-	struct err e = {0};
-	int ret, status = CLI_OK;
-
-	while ((ret = cli_next(&p, &opt, &e)) > 0) {
-		if (!opt && n < ARRAY_LEN(name))
-			name[n++] = p.value;
-		else if (opt && opt->id == CONTROL_TIMEOUT)
-			ret = cli_parse_uint("timeout", p.value, 0, 86400, &seconds, &e);
-		if (ret < 0)
-			break;
-	}
-	if (!ret && !n)
-		ret = err_set(&e, EINVAL, "give the name of a running machine (see `hull ps`)");
-	if (ret < 0)
-		return cli_parse_end(self, ret, &e);
-	for (unsigned i = 0; i < n; i++)
-		if (control_one(self, name[i], seconds, &e))
-			status = cli_fail(self, &e);
-	return status;
 }
 
 /* ---- console ---- */

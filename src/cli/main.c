@@ -18,13 +18,45 @@ static const struct cli_option json_only[] = {
 };
 
 static const struct cli_option ps_options[] = {
-	{.name = "json", .help = "print JSON", .id = 0},
-	{.name = "quiet", .letter = 'q', .help = "print names only", .id = 1},
+	{.name = "json", .help = "print JSON", .id = PS_JSON},
+	{.name = "quiet", .letter = 'q', .help = "print names only", .id = PS_QUIET},
+	{.name = "all", .letter = 'a', .help = "what has ended too", .id = PS_ALL},
 };
 
 static const struct cli_option stop_options[] = {
-	{.name = "timeout", .letter = 't', .arg = "SECONDS",
-	 .help = "kill the machine if it has not powered off by then (30)"},
+	{.name = "timeout", .letter = 't', .arg = "SECONDS", .id = THINGS_TIMEOUT,
+	 .help = "kill it if it has not ended by then (10; a machine of `hull boot` 30)"},
+	{.name = "all", .letter = 'a', .help = "all things of `hull run`", .id = THINGS_ALL},
+};
+
+static const struct cli_option kill_options[] = {
+	{.name = "signal", .letter = 's', .arg = "SIGNAL", .id = THINGS_SIGNAL,
+	 .help = "by name or number (KILL)"},
+};
+
+static const struct cli_option rm_options[] = {
+	{.name = "force", .letter = 'f', .help = "kill what is running first", .id = THINGS_FORCE},
+	{.name = "all", .letter = 'a', .help = "all things of `hull run`", .id = THINGS_ALL},
+};
+
+static const struct cli_option logs_options[] = {
+	{.name = "follow", .letter = 'f', .help = "go on until it ends", .id = LOGS_FOLLOW},
+	{.name = "timestamps", .letter = 't', .help = "with times", .id = LOGS_TIMES},
+	{.name = "tail", .letter = 'n', .arg = "N", .help = "the last N lines only", .id = LOGS_TAIL},
+};
+
+static const struct cli_option exec_options[] = {
+	{.name = "interactive", .letter = 'i', .help = "standard input from here", .id = EXEC_INTERACTIVE},
+	{.name = "tty", .letter = 't', .help = "a terminal", .id = EXEC_TTY},
+	{.name = "detach", .letter = 'd', .help = "come back at once", .id = EXEC_DETACH},
+	{.name = "privileged", .help = "with all capabilities", .id = EXEC_PRIVILEGED},
+	{.name = "env", .letter = 'e', .arg = "KEY=VALUE", .help = "environment", .id = EXEC_ENV},
+	{.name = "user", .letter = 'u', .arg = "USER[:GROUP]", .help = "by name or number", .id = EXEC_USER},
+	{.name = "workdir", .letter = 'w', .arg = "DIR", .help = "working directory", .id = EXEC_WORKDIR},
+};
+
+static const struct cli_option attach_options[] = {
+	{.name = "no-stdin", .help = "look on only"},
 };
 
 #define OPTIONS(o) .options = o, .noptions = ARRAY_LEN(o)
@@ -36,26 +68,54 @@ static const struct cli_command run = {
 	"run", "IMAGE [COMMAND...]", "Run an image as a container or as a machine",
 	run_options, RUN_OPTIONS, NULL, cmd_run, run_more_help};
 static const struct cli_command ps = {
-	.name = "ps", .args = "", .help = "List running machines", OPTIONS(ps_options), .run = cmd_ps};
+	.name = "ps", .args = "", .help = "List running containers and machines", OPTIONS(ps_options),
+	.run = cmd_ps};
+static const struct cli_command exec = {
+	.name = "exec", .args = "NAME COMMAND...", .help = "Run one more command in a running container or machine",
+	OPTIONS(exec_options), .words = "@machine", .run = cmd_exec};
+static const struct cli_command logs = {
+	.name = "logs", .args = "NAME", .help = "Print what a container or machine has printed",
+	OPTIONS(logs_options), .words = "@machine", .run = cmd_logs};
+static const struct cli_command attach = {
+	.name = "attach", .args = "NAME", .help = "Attach this terminal to a container's or machine's command",
+	OPTIONS(attach_options), .words = "@machine", .run = cmd_attach};
 static const struct cli_command stop = {
 	.name = "stop", .args = "NAME...",
-	.help = "Press the power button of machines and wait until they are off",
-	OPTIONS(stop_options), .words = "@machine", .run = cmd_control};
+	.help = "Ask containers and machines to end, and wait until they have",
+	OPTIONS(stop_options), .words = "@machine", .run = cmd_things};
 static const struct cli_command kill_ = {
-	.name = "kill", .args = "NAME...", .help = "End machines at once, as if unplugged",
-	.words = "@machine", .run = cmd_control};
+	.name = "kill", .args = "NAME...", .help = "End containers and machines at once, or send a signal",
+	OPTIONS(kill_options), .words = "@machine", .run = cmd_things};
+static const struct cli_command start_ = {
+	.name = "start", .args = "NAME...", .help = "Start ended containers and machines again",
+	.words = "@machine", .run = cmd_things};
+static const struct cli_command restart = {
+	.name = "restart", .args = "NAME...", .help = "Stop and start again",
+	OPTIONS(stop_options), .words = "@machine", .run = cmd_things};
+static const struct cli_command rm = {
+	.name = "rm", .args = "NAME...", .help = "Remove ended containers and machines",
+	OPTIONS(rm_options), .words = "@machine", .run = cmd_things};
+static const struct cli_command wait_ = {
+	.name = "wait", .args = "NAME...", .help = "Wait for the end, print the exit status",
+	.words = "@machine", .run = cmd_things};
 static const struct cli_command pause_ = {
-	.name = "pause", .args = "NAME...", .help = "Hold machines still; their time stops",
-	.words = "@machine", .run = cmd_control};
+	.name = "pause", .args = "NAME...", .help = "Hold containers and machines still",
+	.words = "@machine", .run = cmd_things};
 static const struct cli_command resume = {
-	.name = "resume", .args = "NAME...", .help = "Let paused machines go on",
-	.words = "@machine", .run = cmd_control};
+	.name = "resume", .args = "NAME...", .help = "Let paused ones go on",
+	.words = "@machine", .run = cmd_things};
+static const struct cli_command stats = {
+	.name = "stats", .args = "[NAME]", .help = "Print what running containers and machines use",
+	OPTIONS(json_only), .words = "@machine", .run = cmd_stats};
+static const struct cli_command top = {
+	.name = "top", .args = "NAME", .help = "List the processes of a container or machine",
+	.words = "@machine", .run = cmd_top};
 static const struct cli_command console = {
 	.name = "console", .args = "NAME", .help = "Attach to a machine's console; Ctrl-] q leaves",
 	.words = "@machine", .run = cmd_console};
 static const struct cli_command inspect = {
-	.name = "inspect", .args = "NAME...", .help = "Print what machines are and have done, as JSON",
-	.words = "@machine", .run = cmd_control};
+	.name = "inspect", .args = "NAME...", .help = "Print what containers and machines are, as JSON",
+	.words = "@machine", .run = cmd_things};
 static const struct cli_command kernel = {
 	.name = "kernel", .args = "list | fetch [cloud|generic|PACKAGE] | add NAME IMAGE [MODULES]",
 	.help = "List, download from Debian, or store guest kernels", OPTIONS(json_only),
@@ -70,11 +130,14 @@ static const struct cli_command version = {
 	.name = "version", .args = "", .help = "Print the version", .run = cmd_version};
 /* clang-format on */
 
+/* clang-format off */
 const struct cli_command *const cli_commands[] = {
-	&boot,	  &run,	      &ps,	 &stop,	      &kill_,	   &pause_,    &resume,
-	&console, &inspect,   &cli_load, &cli_import, &cli_images, &cli_image, &cli_tag,
-	&cli_rmi, &cli_prune, &kernel,	 &doctor,     &completion, &version,   NULL,
+	&run, &boot, &ps, &exec, &logs, &attach, &stop, &kill_, &start_, &restart, &rm, &wait_,
+	&pause_, &resume, &stats, &top, &inspect, &console,
+	&cli_load, &cli_import, &cli_images, &cli_image, &cli_tag, &cli_rmi, &cli_prune,
+	&kernel, &doctor, &completion, &version, NULL,
 };
+/* clang-format on */
 
 static void print_usage(FILE *f)
 {

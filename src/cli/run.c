@@ -302,23 +302,6 @@ static int defaults(struct run *r, struct err *e)
 	return ret ? ret : created_now(s, e);
 }
 
-/* A value of the command line replaces the image's of the same key. */
-static int merge_env(struct strv *env, const struct strv *over, struct err *e)
-{
-	int ret = 0;
-
-	for (unsigned i = 0; !ret && i < over->n; i++) {
-		size_t key = strcspn(over->v[i], "=") + 1;
-		unsigned k = 0;
-
-		while (k < env->n && strncmp(env->v[k], over->v[i], key))
-			k++;
-		ret = k < env->n ? spec_text(&env->v[k], over->v[i], e)
-				 : strv_add(env, over->v[i], e);
-	}
-	return ret;
-}
-
 static bool has_env(const struct strv *env, const char *key)
 {
 	for (unsigned i = 0; i < env->n; i++)
@@ -384,7 +367,7 @@ static int from_image(struct run *r, struct err *e)
 	if (!ret)
 		ret = add_words(&s->env, im.env, -1, e);
 	if (!ret)
-		ret = merge_env(&s->env, &r->env, e);
+		ret = strv_merge(&s->env, &r->env, e);
 	if (!ret && !s->user)
 		ret = spec_text(&s->user, im.user, e);
 	if (!ret && !s->cwd)

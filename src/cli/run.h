@@ -12,6 +12,31 @@
 extern const struct cli_option run_options[RUN_OPTIONS];
 extern const char run_more_help[];
 
+enum { PS_JSON, PS_QUIET, PS_ALL };
+enum { THINGS_TIMEOUT, THINGS_FORCE, THINGS_ALL, THINGS_SIGNAL };
+enum { LOGS_FOLLOW, LOGS_TIMES, LOGS_TAIL };
+enum {
+	EXEC_INTERACTIVE,
+	EXEC_TTY,
+	EXEC_DETACH,
+	EXEC_PRIVILEGED,
+	EXEC_ENV,
+	EXEC_USER,
+	EXEC_WORKDIR
+};
+
+int cmd_ps(const struct cli_command *self, int argc, char **argv);
+int cmd_stats(const struct cli_command *self, int argc, char **argv);
+int cmd_things(const struct cli_command *self, int argc, char **argv);
+int cmd_logs(const struct cli_command *self, int argc, char **argv);
+int cmd_exec(const struct cli_command *self, int argc, char **argv);
+int cmd_attach(const struct cli_command *self, int argc, char **argv);
+int cmd_top(const struct cli_command *self, int argc, char **argv);
+
+/* control.c: one command (stop, kill, pause, resume, inspect) on a machine of `hull boot`'s. */
+bool control_knows(const char *command);
+int control_one(const struct cli_command *self, const char *name, u64 seconds, struct err *e);
+
 int cmd_run(const struct cli_command *self, int argc, char **argv);
 /* Not in the table: `hull _end DIR lock=FD listen=FD`, what hull-monitor becomes. */
 int cmd_end(int argc, char **argv);

@@ -14,6 +14,7 @@
 #include "host/loop.h"
 #include "io/block.h"
 #include "io/char.h"
+#include "io/fs.h"
 #include "io/net.h"
 #include "io/vsock.h"
 #include "machine/boot/boot.h"
@@ -21,6 +22,7 @@
 #define PC_MAX_CPUS 64u
 #define PC_MAX_DISKS 16u
 #define PC_MAX_NETS 8u
+#define PC_MAX_SHARES 12u
 #define PC_MAX_MMIO 2u
 #define PC_VSOCK_CID 3u
 #define PC_MEMORY_MIN MIB(4)
@@ -60,6 +62,8 @@ struct pc_config {
 	unsigned ndisks;
 	struct io_net *net[PC_MAX_NETS];
 	unsigned nnets;
+	struct io_fs *share[PC_MAX_SHARES];
+	unsigned nshares;
 	struct io_vsock *vsock; /* host end of vsock; the guest is PC_VSOCK_CID */
 
 	/*

@@ -25,6 +25,7 @@
 #include "dev/virtio/net.h"
 #include "dev/virtio/pci.h"
 #include "dev/virtio/rng.h"
+#include "dev/virtio/fs.h"
 #include "dev/virtio/vsock.h"
 #include "host/mem.h"
 #include "machine/acpi.h"
@@ -87,6 +88,7 @@ struct pc_virtio {
 		struct virtio_rng rng;
 		struct virtio_balloon balloon;
 		struct virtio_vsock vsock;
+		struct virtio_fs fs;
 	};
 };
 

@@ -153,6 +153,16 @@ static int vsock_init(struct pc *pc, struct err *e)
 	return virtio_attach(pc, &v->vsock.dev, CLASS_OTHER, e);
 }
 
+static int share_init(struct pc *pc, struct io_fs *back, struct err *e)
+{
+	struct pc_virtio *v = virtio_new(pc, e);
+
+	if (!v)
+		return -E_NOMEM;
+	virtio_fs_init(&v->fs, &pc->map, back);
+	return virtio_attach(pc, &v->fs.dev, CLASS_STORAGE, e);
+}
+
 static void random_fill(void *opaque, void *buf, size_t len)
 {
 	u8 *p = buf;
@@ -207,6 +217,8 @@ int pc_virtio_init(struct pc *pc, struct err *e)
 		err = disk_init(pc, pc->cfg.disk[i], pc->cfg.disk_mmio[i], e);
 	for (unsigned i = 0; !err && i < pc->cfg.nnets; i++)
 		err = net_init(pc, pc->cfg.net[i], e);
+	for (unsigned i = 0; !err && i < pc->cfg.nshares; i++)
+		err = share_init(pc, pc->cfg.share[i], e);
 	if (!err && pc->cfg.vsock)
 		err = vsock_init(pc, e);
 	if (!err)

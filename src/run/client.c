@@ -18,7 +18,7 @@
 #define KEY_SECOND 0x11 /* Ctrl-Q */
 
 struct client {
-	int fd, signals;
+	int fd, signals, from, to; /* from, to: our stdin and stdout, or the caller's */
 	const struct client_config *cfg;
 	bool in_open, key; /* key: the first detach key was typed */
 	bool done;
@@ -99,14 +99,15 @@ static size_t keys(struct client *c, u8 *p, size_t n)
 
 static void read_stdin(struct client *c)
 {
-	ssize_t n = read(STDIN_FILENO, c->out + WIRE_HEAD, WIRE_DATA_MAX);
+	ssize_t n = read(c->from, c->out + WIRE_HEAD, WIRE_DATA_MAX);
 	size_t len;
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {
 		c->in_open = false;
-		put(c, WIRE_STDIN_END, NULL, 0);
+		if (!c->cfg->keep_stdin)
+			put(c, WIRE_STDIN_END, NULL, 0);
 		return;
 	}
 	len = c->cfg->tty ? keys(c, c->out + WIRE_HEAD, (size_t)n) : (size_t)n;
@@ -166,10 +167,9 @@ static void frame(struct client *c, const struct wire_frame *f)
 
 	switch (f->type) {
 	case WIRE_STDOUT:
-		write_all(STDOUT_FILENO, f->data, f->len);
-		break;
 	case WIRE_STDERR:
-		write_all(STDERR_FILENO, f->data, f->len);
+		if (!c->cfg->quiet)
+			write_all(f->type == WIRE_STDOUT ? c->to : STDERR_FILENO, f->data, f->len);
 		break;
 	case WIRE_STARTED:
 		if (c->cfg->only_start)
@@ -223,7 +223,7 @@ static void loop(struct client *c)
 		struct pollfd pf[3] = {
 			{c->fd, (short)(POLLIN | (c->out_len ? POLLOUT : 0)), 0},
 			{c->signals, POLLIN, 0},
-			{c->in_open && !c->out_len ? STDIN_FILENO : -1, POLLIN, 0},
+			{c->in_open && !c->out_len ? c->from : -1, POLLIN, 0},
 		};
 
 		if (poll(pf, 3, -1) < 0)
@@ -257,17 +257,19 @@ int client_run(int fd, const struct client_config *cfg, struct client_result *ou
 	struct tty tty = {0};
 	sigset_t before;
 
+	c.from = cfg->own_fds ? cfg->fd_in : STDIN_FILENO;
+	c.to = cfg->own_fds ? cfg->fd_out : STDOUT_FILENO;
 	*out = (struct client_result){.end = CLIENT_LOST, .status = 125};
 	client_signals(&before);
 	c.signals = open_signals(e);
 	if (c.signals < 0)
 		return c.signals;
-	c.in_open = cfg->in && !cfg->only_start;
+	c.in_open = cfg->in && !cfg->only_start && !cfg->quiet;
 	if (cfg->tty && cfg->in) {
 		tty_save(&tty, STDIN_FILENO);
 		tty_raw(&tty);
 	}
-	if (!cfg->in && !cfg->only_start)
+	if (!cfg->in && !cfg->only_start && !cfg->quiet && !cfg->keep_stdin)
 		put(&c, WIRE_STDIN_END, NULL, 0);
 	loop(&c);
 	if (cfg->tty && cfg->in)

@@ -24,6 +24,10 @@ struct client_config {
 	bool in;	 /* our standard input is the process's */
 	bool signals;	 /* ours go to the process */
 	bool only_start; /* come back when it has started */
+	bool keep_stdin; /* our end of input is not the process's */
+	bool quiet;	 /* drop what it prints */
+	bool own_fds;	 /* fd_in and fd_out instead of standard input and output */
+	int fd_in, fd_out;
 };
 
 struct client_result {

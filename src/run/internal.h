@@ -3,7 +3,7 @@
 #ifndef HULL_RUN_INTERNAL_H
 #define HULL_RUN_INTERNAL_H
 
-#include "run/thing.h"
+#include "run/life.h"
 #include "run/wire.h"
 
 /* What the monitor is to have: descriptors (-1: none) without close-on-exec, see monitor.c. */
@@ -22,6 +22,16 @@ int container_start(struct start *s, struct err *e);
 int machine_finish(const struct thing *t, const struct run_spec *spec, struct err *e);
 int container_finish(const struct thing *t, const struct run_spec *spec, struct err *e);
 
+/* The containers' part of run/life.h. */
+int container_pause(const struct thing *t, bool pause, struct err *e);
+bool container_is_paused(const struct thing *t);
+int container_exec(const struct thing *t, const struct run_spec *spec, bool detach,
+		   struct client_result *out, struct err *e);
+int container_usage(const struct thing *t, struct thing_use *out, struct err *e);
+int container_top(const struct thing *t, struct err *e);
+
+/* Connects to a unix socket by path: descriptor or -errno. */
+int socket_connect(const char *path);
 /* Kills a network helper if that is still what runs under this process id. */
 void helper_kill(pid_t pid);
 /* Lets the image's files go (image_unpin). */

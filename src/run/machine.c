@@ -6,6 +6,7 @@
 #include "run/initrd.h"
 #include "run/internal.h"
 #include "run/root.h"
+#include "run/share.h"
 
 #include "base/bits.h"
 #include "net/passt.h"
@@ -250,6 +251,33 @@ static int configure(struct machine *m, const struct start *s, const struct run_
 	return vm_config_check(cfg, e);
 }
 
+/* A process for each volume; they end when the machine's process does. */
+static int start_shares(struct vm_config *cfg, const struct run_spec *spec, struct err *e)
+{
+	struct run_volume v;
+	pid_t pid;
+	int ret = 0;
+
+	for (unsigned i = 0; !ret && i < spec->volumes.n; i++) {
+		if (i == VM_SHARES_MAX)
+			return err_set(e, EINVAL, "at most %u volumes", VM_SHARES_MAX);
+		ret = spec_volume(spec->volumes.v[i], &v, e);
+		if (!ret)
+			ret = share_start(v.host, v.ro, &cfg->share[i].fd, &pid, e);
+		if (ret)
+			break;
+		snprintf(cfg->share[i].tag, sizeof(cfg->share[i].tag), "hull%u", i);
+		cfg->nshares++;
+	}
+	return ret;
+}
+
+static void close_shares(const struct vm_config *cfg)
+{
+	for (unsigned i = 0; i < cfg->nshares; i++)
+		close(cfg->share[i].fd);
+}
+
 /* ---- the process ---- */
 
 /* Where the guest's init reports: v/vsock_PORT. The directory is all the sandbox leaves. */
@@ -368,7 +396,10 @@ int machine_start(struct start *s, struct err *e)
 	if (ret >= 0)
 		ret = s->payload = payload(s->spec, &root, e);
 	if (ret >= 0)
+		ret = start_shares(&m->cfg, s->spec, e);
+	if (ret >= 0)
 		ret = run_machine(s, &m->cfg, e);
+	close_shares(&m->cfg);
 	free(m);
 	return ret < 0 ? ret : 0;
 }

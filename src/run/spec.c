@@ -11,6 +11,17 @@
 
 /* ---- lists ---- */
 
+int spec_text(char **member, const char *text, struct err *e)
+{
+	char *copy = text ? strdup(text) : NULL;
+
+	if (text && !copy)
+		return err_set(e, ENOMEM, "out of memory");
+	free(*member);
+	*member = copy;
+	return 0;
+}
+
 int strv_add(struct strv *l, const char *text, struct err *e)
 {
 	char **v, *copy;
@@ -28,23 +39,28 @@ int strv_add(struct strv *l, const char *text, struct err *e)
 	return 0;
 }
 
+int strv_merge(struct strv *env, const struct strv *over, struct err *e)
+{
+	int ret = 0;
+
+	for (unsigned i = 0; !ret && i < over->n; i++) {
+		size_t key = strcspn(over->v[i], "=") + 1;
+		unsigned k = 0;
+
+		while (k < env->n && strncmp(env->v[k], over->v[i], key))
+			k++;
+		ret = k < env->n ? spec_text(&env->v[k], over->v[i], e)
+				 : strv_add(env, over->v[i], e);
+	}
+	return ret;
+}
+
 void strv_free(struct strv *l)
 {
 	for (unsigned i = 0; i < l->n; i++)
 		free(l->v[i]);
 	free(l->v);
 	*l = (struct strv){0};
-}
-
-int spec_text(char **member, const char *text, struct err *e)
-{
-	char *copy = text ? strdup(text) : NULL;
-
-	if (text && !copy)
-		return err_set(e, ENOMEM, "out of memory");
-	free(*member);
-	*member = copy;
-	return 0;
 }
 
 /* ---- the members ---- */

@@ -22,6 +22,8 @@ struct strv {
 };
 
 int strv_add(struct strv *l, const char *text, struct err *e);
+/* Environment: what `over` has replaces what `env` has of the same key. */
+int strv_merge(struct strv *env, const struct strv *over, struct err *e);
 void strv_free(struct strv *l);
 
 struct run_spec {

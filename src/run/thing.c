@@ -313,19 +313,29 @@ int thing_remove(const struct thing *t, struct err *e)
 
 /* ---- talking to the monitor ---- */
 
-int thing_attach(const struct thing *t, struct err *e)
+int socket_connect(const char *path)
 {
 	struct sockaddr_un sa = {.sun_family = AF_UNIX};
-	int fd, n = snprintf(sa.sun_path, sizeof(sa.sun_path), "%s/attach.sock", t->dir);
+	int saved, fd;
 
-	if (n >= (int)sizeof(sa.sun_path))
-		return err_set(e, ENAMETOOLONG, "%s: too long a path", t->dir);
+	if (strlen(path) >= sizeof(sa.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(sa.sun_path, path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0 && !connect(fd, (struct sockaddr *)&sa, sizeof(sa)))
+	if (fd < 0 || !connect(fd, (struct sockaddr *)&sa, sizeof(sa)))
 		return fd;
-	if (fd >= 0)
-		close(fd);
-	return err_set(e, ENOENT, "%s is not running", t->name);
+	saved = errno;
+	close(fd);
+	return -saved;
+}
+
+int thing_attach(const struct thing *t, struct err *e)
+{
+	char path[PATHS_MAX];
+	int fd, ret = thing_path(t, "attach.sock", path, e);
+
+	fd = ret ? ret : socket_connect(path);
+	return fd >= 0 ? fd : err_set(e, ENOENT, "%s is not running", t->name);
 }
 
 int thing_signal(const struct thing *t, int sig, struct err *e)

@@ -13,6 +13,7 @@
 #define VM_INITRDS_MAX 8u
 #define VM_DISKS_MAX 16u
 #define VM_NETS_MAX 8u
+#define VM_SHARES_MAX 12u
 #define VM_FORWARDS_MAX 16u
 #define VM_MEMORY_MIN MIB(4)
 #define VM_MEMORY_MAX GIB(64)
@@ -57,6 +58,11 @@ struct vm_config {
 	struct vm_net net[VM_NETS_MAX];
 	unsigned nnets;
 	bool no_net;
+	struct {
+		char tag[37]; /* virtio 1.2 section 5.11.4 */
+		int fd;	      /* of who serves it (block/share.h); vm_create takes it over */
+	} share[VM_SHARES_MAX];
+	unsigned nshares;
 	const char *vsock; /* path of the host end's unix socket, NULL: no vsock */
 
 	enum vm_console_kind console;

@@ -34,6 +34,7 @@ struct vm {
 	struct io_block *disk[VM_DISKS_MAX];
 	struct io_net *net[VM_NETS_MAX];
 	struct io_vsock *vsock;
+	struct io_fs *share[VM_SHARES_MAX];
 
 	struct file_map kernel, firmware, initrd[VM_INITRDS_MAX];
 	struct boot_blob initrd_blob[VM_INITRDS_MAX];

@@ -5,6 +5,7 @@
  */
 #include "base/endian.h"
 #include "block/raw.h"
+#include "block/share.h"
 #include "net/passt.h"
 #include "net/vsock_unix.h"
 #include "net/tap.h"
@@ -266,6 +267,11 @@ int backends_open(struct vm *vm, struct pc_config *pc, struct err *e)
 		ret = open_disk(vm, i, pc, e);
 	for (unsigned i = 0; !ret && i < vm->cfg->nnets; i++)
 		ret = open_net(vm, i, pc, e);
+	for (unsigned i = 0; !ret && i < vm->cfg->nshares; i++) {
+		ret = share_open(vm->loop, vm->cfg->share[i].tag, vm->cfg->share[i].fd,
+				 &vm->share[i], e);
+		pc->share[pc->nshares++] = vm->share[i];
+	}
 	if (!ret && vm->cfg->vsock) {
 		ret = vsock_unix_open(vm->loop, vm->cfg->vsock, &vm->vsock, e);
 		pc->vsock = vm->vsock;
@@ -295,6 +301,8 @@ void backends_close(struct vm *vm)
 		else
 			passt_stop(vm->net[i]);
 	}
+	for (unsigned i = 0; i < VM_SHARES_MAX; i++)
+		share_close(vm->share[i]);
 	vsock_unix_close(vm->vsock);
 	loop_unlock(vm->loop);
 }
