@@ -89,7 +89,7 @@ static void timers_fini(struct pc *pc)
 	io_timer_cancel(clock, &pc->rtc.second);
 	io_timer_cancel(clock, &pc->rtc.periodic);
 	io_timer_cancel(clock, &pc->pm.timer);
-	io_timer_cancel(clock, &pc->com1.flush);
+	uart_fini(&pc->com1); /* a guest's last words */
 }
 
 /* The parts list. */

@@ -338,6 +338,11 @@ void uart_init(struct uart *u, struct io_char *back, const struct io_clock *cloc
 	}
 }
 
+void uart_fini(struct uart *u)
+{
+	uart_flush(u);
+}
+
 const struct device_ops uart_ops = {
 	.name = "uart",
 	.reset = uart_reset,

@@ -48,6 +48,9 @@ struct uart {
 void uart_init(struct uart *u, struct io_char *back, const struct io_clock *clock,
 	       struct irq_line irq);
 
+/* Sends what is left in the transmit FIFO; no timer of the device fires afterwards. */
+void uart_fini(struct uart *u);
+
 extern const struct device_ops uart_ops;
 
 #endif

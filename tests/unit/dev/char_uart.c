@@ -104,6 +104,20 @@ static void t_flush_timer(void)
 	CHECK_EQ(r->writes, 1);
 }
 
+/* The timer is armed exactly while something is left to send. */
+static void t_fini(void)
+{
+	struct rig *r = rig_new();
+
+	uart_fini(&r->uart);
+	CHECK_EQ(r->writes, 0);
+	out(r, 2, 0x07);
+	out(r, 0, 'x');
+	uart_fini(&r->uart);
+	CHECK_EQ(r->len, 1);
+	CHECK(!r->uart.flush.armed);
+}
+
 static void t_input(void)
 {
 	struct rig *r = rig_new();
@@ -200,6 +214,7 @@ int main(void)
 	RUN(t_polled_output);
 	RUN(t_interrupt_output);
 	RUN(t_flush_timer);
+	RUN(t_fini);
 	RUN(t_input);
 	RUN(t_divisor_latch_and_scratch);
 	RUN(t_loopback);
