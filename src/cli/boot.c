@@ -56,7 +56,7 @@ const struct cli_option boot_options[BOOT_OPTIONS] = {
 	{"append", 0, "TEXT", "kernel command line", NULL, BOOT_APPEND},
 	{"firmware", 0, "FILE", "firmware image instead of a kernel", "@file", BOOT_FIRMWARE},
 	{"disk", 0, "PATH[,ro][,mmio][,serial=TEXT]", "virtio disk on a raw file or device", "@file", BOOT_DISK},
-	{"net", 0, "SPEC", "user[,forward=HOST:GUEST]..., tap=NAME or none (none)",
+	{"net", 0, "SPEC", "user[,ipv4][,forward=HOST:GUEST[/udp]]..., tap=NAME or none (none)",
 	 "user none tap=", BOOT_NET},
 	{"console", 0, "WHERE", "stdio, file=PATH or pty (stdio)", "stdio pty file=", BOOT_CONSOLE},
 	{"name", 0, "NAME", "name for `hull ps` and its kin (vm-PID)", NULL, BOOT_NAME},

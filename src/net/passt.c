@@ -74,6 +74,23 @@ static bool have_default_route(void)
 	return found;
 }
 
+/* The same for IPv6: destination ::/0 by a device other than the loopback's unreachable route. */
+static bool have_default_route_6(void)
+{
+	FILE *f = fopen("/proc/net/ipv6_route", "re");
+	char line[256], dest[40], device[32];
+	bool found = false;
+	unsigned bits;
+
+	while (f && !found && fgets(line, sizeof(line), f))
+		found = sscanf(line, "%39s %x %*s %*s %*s %*s %*s %*s %*s %31s", dest, &bits,
+			       device) == 3 &&
+			!bits && strspn(dest, "0") == 32 && strcmp(device, "lo") != 0;
+	if (f)
+		fclose(f);
+	return found;
+}
+
 static int add_forwards(struct args *a, const struct passt_config *cfg, struct err *e)
 {
 	if (cfg->nforwards > PASST_FORWARDS_MAX)
@@ -99,15 +116,18 @@ static int add_forwards(struct args *a, const struct passt_config *cfg, struct e
 static int build_args(struct args *a, const struct passt_config *cfg, struct err *e)
 {
 	static const char *const fixed[] = {
-		"passt",       "--foreground", "--stderr",    "--quiet",    "--fd",
-		"3",	       "--ipv4-only",  "--address",   PASST_GUEST,  "--netmask",
-		PASST_NETMASK, "--gateway",    PASST_GATEWAY, "--mac-addr", PASST_GATEWAY_MAC};
+		"passt",     "--foreground", "--stderr",   "--quiet",	     "--fd",
+		"3",	     "--address",    PASST_GUEST,  "--netmask",	     PASST_NETMASK,
+		"--gateway", PASST_GATEWAY,  "--mac-addr", PASST_GATEWAY_MAC};
+	bool v4 = have_default_route();
 	int err;
 
-	static_assert(ARRAY_LEN(fixed) + 2 <= ARGS_FIXED, "room for the arguments");
+	static_assert(ARRAY_LEN(fixed) + 3 <= ARGS_FIXED, "room for the arguments");
 	for (unsigned i = 0; i < ARRAY_LEN(fixed); i++)
 		arg(a, fixed[i]);
-	if (!have_default_route()) {
+	if (cfg->ipv4_only || !v4 || !have_default_route_6())
+		arg(a, "--ipv4-only");
+	if (!v4) {
 		arg(a, "--interface");
 		arg(a, "lo");
 	}

@@ -3,7 +3,8 @@
  * User-mode networking: Debian's passt as a child process, connected by a
  * socket pair. The guest gets PASST_GUEST by DHCP, the host's name servers, and
  * NAT to wherever the host can go; PASST_GATEWAY is the host itself, also what
- * listens on its loopback. IPv4 only.
+ * listens on its loopback. Where the host has a default route for IPv6 the guest
+ * has IPv6 too, by router advertisement, with the host's own prefix.
  *
  * Without a default route on the host passt is tied to the loopback interface:
  * the guest then reaches the host and nothing else.
@@ -33,6 +34,7 @@ struct passt_forward {
 
 struct passt_config {
 	u8 mac[6]; /* the guest's */
+	bool ipv4_only;
 	const struct passt_forward *forward;
 	unsigned nforwards;
 };

@@ -109,14 +109,19 @@ int vm_config_disk(struct vm_config *cfg, const char *text, struct err *e)
 static int net_forward(struct vm_net *n, const char *text, struct err *e)
 {
 	unsigned host, guest;
-	char end;
+	char end[8] = "";
+	int got = sscanf(text, "%5u:%5u%7s", &host, &guest, end);
+	bool udp = !strcmp(end, "/udp");
 
-	if (sscanf(text, "%5u:%5u%c", &host, &guest, &end) != 2 || !host || !guest ||
-	    host > 65535 || guest > 65535)
-		return err_set(e, EINVAL, "net: forward=%.40s: give HOSTPORT:GUESTPORT", text);
+	if (got < 2 || !host || !guest || host > 65535 || guest > 65535 ||
+	    (got == 3 && !udp && strcmp(end, "/tcp") != 0))
+		return err_set(e, EINVAL,
+			       "net: forward=%.40s: give HOSTPORT:GUESTPORT, then perhaps /udp",
+			       text);
 	if (n->nforwards == VM_FORWARDS_MAX)
 		return err_set(e, EINVAL, "net: at most %u forwards", VM_FORWARDS_MAX);
-	n->forward[n->nforwards++] = (struct vm_forward){.host = (u16)host, .guest = (u16)guest};
+	n->forward[n->nforwards++] =
+		(struct vm_forward){.host = (u16)host, .guest = (u16)guest, .udp = udp};
 	return 0;
 }
 
@@ -133,10 +138,14 @@ static int net_piece(struct vm_net *n, const char *piece, bool first, struct err
 	}
 	if (!first && forward && n->kind == VM_NET_USER)
 		return net_forward(n, forward, e);
-	return err_set(
-		e, EINVAL,
-		"net %.60s: give user[,forward=HOSTPORT:GUESTPORT]..., tap=INTERFACE or none",
-		piece);
+	if (!first && !strcmp(piece, "ipv4") && n->kind == VM_NET_USER) {
+		n->ipv4 = true;
+		return 0;
+	}
+	return err_set(e, EINVAL,
+		       "net %.60s: give user[,ipv4][,forward=HOSTPORT:GUESTPORT[/udp]]..., "
+		       "tap=INTERFACE or none",
+		       piece);
 }
 
 int vm_config_net(struct vm_config *cfg, const char *text, struct err *e)

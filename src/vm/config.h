@@ -30,12 +30,14 @@ struct vm_disk {
 enum vm_net_kind { VM_NET_USER, VM_NET_TAP };
 
 struct vm_forward {
-	u16 host, guest; /* TCP ports */
+	u16 host, guest; /* ports */
+	bool udp;	 /* else TCP */
 };
 
 struct vm_net {
 	enum vm_net_kind kind;
 	char tap[16]; /* interface name */
+	bool ipv4;    /* user: no IPv6 */
 	struct vm_forward forward[VM_FORWARDS_MAX];
 	unsigned nforwards;
 };

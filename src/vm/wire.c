@@ -245,13 +245,15 @@ static int open_net(struct vm *vm, unsigned i, struct pc_config *pc, struct err 
 {
 	const struct vm_net *n = &vm->cfg->net[i];
 	struct passt_forward forward[VM_FORWARDS_MAX];
-	struct passt_config pt = {.forward = forward, .nforwards = n->nforwards};
+	struct passt_config pt = {
+		.forward = forward, .nforwards = n->nforwards, .ipv4_only = n->ipv4};
 	int ret;
 
 	make_mac(vm->cfg->name, i, pt.mac);
 	for (unsigned k = 0; k < n->nforwards; k++)
 		forward[k] = (struct passt_forward){.host = n->forward[k].host,
-						    .guest = n->forward[k].guest};
+						    .guest = n->forward[k].guest,
+						    .udp = n->forward[k].udp};
 	ret = n->kind == VM_NET_TAP ? tap_open(vm->loop, n->tap, pt.mac, &vm->net[i], e)
 				    : passt_start(vm->loop, &pt, &vm->net[i], e);
 	if (!ret)

@@ -20,7 +20,7 @@ static struct io_net *net;
 static struct io_timer deadline;
 static u8 got[2048];
 static size_t got_len;
-static bool refuse;
+static bool refuse, advertised;
 
 static void timed_out(void *opaque)
 {
@@ -33,7 +33,11 @@ static bool on_frame(void *opaque, const void *frame, size_t len)
 
 	if (refuse)
 		return false;
-	/* IPv4 UDP only */
+	/* a router advertisement, IPv4 UDP, else nothing */
+	if (len > 54 && load_be16(p + 12) == 0x86dd && p[20] == 58 && p[54] == 134) {
+		advertised = true;
+		loop_stop(l);
+	}
 	if (len > 42 && len <= sizeof(got) && load_be16(p + 12) == 0x0800 && p[23] == 17) {
 		memcpy(got, frame, len);
 		got_len = len;
@@ -91,7 +95,8 @@ static int server(int type, u16 *port)
 
 static int start(const struct passt_forward *f, unsigned n, struct err *e)
 {
-	struct passt_config cfg = {{0x52, 0x54, 0, 0x12, 0x34, 0x56}, f, n};
+	struct passt_config cfg = {
+		.mac = {0x52, 0x54, 0, 0x12, 0x34, 0x56}, .forward = f, .nforwards = n};
 
 	return passt_start(l, &cfg, &net, e);
 }
@@ -185,6 +190,98 @@ static void t_forward_reaches_passt(void)
 	CHECK(connect(socket(AF_INET, SOCK_STREAM, 0), (void *)&a, sizeof(a)) < 0);
 }
 
+/* UDP from the host to a forwarded port arrives in the guest, at its port. */
+static void t_udp_forward(void)
+{
+	struct passt_forward f = {.guest = 5353, .udp = true};
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct err e = {0};
+	int s;
+
+	if (!proc_found("passt"))
+		SKIP("passt is not installed");
+	close(server(SOCK_DGRAM, &f.host));
+	CHECK_EQ(start(&f, 1, &e), 0);
+	net->receive = on_frame;
+	run_for(1); /* a stop that an earlier frame asked for is over */
+	got_len = 0;
+	a.sin_port = htons(f.host);
+	s = socket(AF_INET, SOCK_DGRAM, 0);
+	CHECK(sendto(s, "ping", 4, 0, (void *)&a, sizeof(a)) == 4);
+	run_for(3000);
+	CHECK_EQ(got_len, 42 + 4);
+	CHECK_EQ(load_be16(got + 36), 5353);
+	CHECK(!memcmp(got + 42, "ping", 4));
+	close(s);
+	loop_lock(l);
+	passt_stop(net);
+	loop_unlock(l);
+}
+
+/* Router solicitation, RFC 4861 section 4.1, from fe80::1; the checksum is worked out by hand. */
+static void solicit(u8 *f)
+{
+	u32 sum = 0;
+
+	memset(f, 0, 62);
+	memcpy(f, "\x33\x33\0\0\0\2\x52\x54\0\x12\x34\x56\x86\xdd", 14);
+	f[14] = 0x60;
+	f[19] = 8;
+	f[20] = 58;
+	f[21] = 255;
+	inet_pton(AF_INET6, "fe80::1", f + 22);
+	inet_pton(AF_INET6, "ff02::2", f + 38);
+	f[54] = 133;
+	for (unsigned i = 22; i < 62; i += 2)
+		sum += load_be16(f + i);
+	sum += 8 + 58; /* pseudo header */
+	sum = (sum & 0xffff) + (sum >> 16);
+	store_be16(f + 56, (u16)~sum);
+}
+
+static bool host_has_ipv6(void)
+{
+	char out[256] = "";
+
+	proc_run((const char *const[]){"ip", "-6", "route", "show", "default", NULL}, NULL, out,
+		 sizeof(out), NULL);
+	return strstr(out, "default");
+}
+
+static bool advertises(bool ipv4_only)
+{
+	struct passt_config cfg = {.mac = {0x52, 0x54, 0, 0x12, 0x34, 0x56},
+				   .ipv4_only = ipv4_only};
+	struct err e = {0};
+	u8 frame[62];
+	struct io_vec v = {frame, sizeof(frame)};
+
+	if (passt_start(l, &cfg, &net, &e))
+		return false;
+	net->receive = on_frame;
+	run_for(1);
+	advertised = false;
+	solicit(frame);
+	loop_lock(l);
+	net->ops->tx(net, &v, 1);
+	loop_unlock(l);
+	run_for(ipv4_only ? 300 : 3000);
+	loop_lock(l);
+	passt_stop(net);
+	loop_unlock(l);
+	return advertised;
+}
+
+static void t_ipv6(void)
+{
+	if (!proc_found("passt"))
+		SKIP("passt is not installed");
+	if (!host_has_ipv6())
+		SKIP("the host has no default route for IPv6");
+	CHECK(advertises(false));
+	CHECK(!advertises(true));
+}
+
 static void t_bad_forwards(void)
 {
 	struct passt_forward worse = {.addr = "somewhere", .host = 1, .guest = 1};
@@ -205,6 +302,8 @@ int main(void)
 	RUN(t_udp_to_the_host_and_back);
 	RUN(t_forward_of_a_taken_port_is_told);
 	RUN(t_forward_reaches_passt);
+	RUN(t_udp_forward);
+	RUN(t_ipv6);
 	RUN(t_bad_forwards);
 	loop_destroy(l);
 	return test_done();
