@@ -26,7 +26,7 @@ struct cli_option {
 	char letter;	  /* 0 = none */
 	const char *arg;  /* name of its value, NULL = a flag */
 	const char *help;
-	const char *words; /* completion: "a b c", "@file", "@machine" or NULL */
+	const char *words; /* completion: "a b c", "@file", "@machine", "@image" or NULL */
 	int id;		   /* the command's own */
 };
 

@@ -9,9 +9,9 @@
 #include "image/image.h"
 
 extern const struct cli_command cli_images, cli_rmi, cli_tag, cli_prune, cli_image;
-extern const struct cli_command cli_load, cli_import;
+extern const struct cli_command cli_pull, cli_push, cli_load, cli_save, cli_import, cli_export;
 
-/* Takes at most max positional arguments; options go to fn, which may be NULL. 1 or a status. */
+/* The positional arguments of a command. */
 struct cli_words {
 	const char *v[64];
 	unsigned n;

@@ -134,7 +134,8 @@ static const struct cli_command version = {
 const struct cli_command *const cli_commands[] = {
 	&run, &boot, &ps, &exec, &logs, &attach, &stop, &kill_, &start_, &restart, &rm, &wait_,
 	&pause_, &resume, &stats, &top, &inspect, &console,
-	&cli_load, &cli_import, &cli_images, &cli_image, &cli_tag, &cli_rmi, &cli_prune,
+	&cli_pull, &cli_push, &cli_load, &cli_save, &cli_import, &cli_export,
+	&cli_images, &cli_image, &cli_tag, &cli_rmi, &cli_prune,
 	&kernel, &doctor, &completion, &version, NULL,
 };
 /* clang-format on */
