@@ -80,6 +80,7 @@ const char *cli_closest(const char *word, const char *(*nth)(void *opaque, unsig
 			void *opaque);
 
 int cmd_boot(const struct cli_command *self, int argc, char **argv);
+int cmd_balloon(const struct cli_command *self, int argc, char **argv);
 int cmd_console(const struct cli_command *self, int argc, char **argv);
 int cmd_kernel(const struct cli_command *self, int argc, char **argv);
 int cmd_doctor(const struct cli_command *self, int argc, char **argv);

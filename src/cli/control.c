@@ -86,6 +86,53 @@ int control_one(const struct cli_command *self, const char *name, u64 seconds, s
 	return ret;
 }
 
+/* ---- balloon ---- */
+
+static int balloon(const char *name, const char *size, struct err *e)
+{
+	json_t *r = NULL, *request = json_pack("{s:s}", "do", "balloon");
+	u64 bytes = 0;
+	int fd = -1, ret = size ? cli_parse_size(size, MIB(1), &bytes, e) : 0;
+
+	if (!ret && (fd = control_connect(name, e)) < 0)
+		ret = fd;
+	if (ret) {
+		json_decref(request);
+		return ret;
+	}
+	if (size)
+		json_object_set_new(request, "mib", json_integer((json_int_t)(bytes >> 20)));
+	ret = control_call(fd, request, &r, e);
+	if (!ret)
+		printf("%s: shall live with %lld MiB, has given up %lld MiB\n", name,
+		       json_integer_value(json_object_get(r, "target_mib")),
+		       json_integer_value(json_object_get(r, "given_mib")));
+	json_decref(r);
+	close(fd);
+	return ret;
+}
+
+int cmd_balloon(const struct cli_command *self, int argc, char **argv)
+{
+	struct cli_parser p = {.cmd = self, .argc = argc, .argv = argv};
+	const struct cli_option *opt;
+	const char *arg[2] = {0};
+	unsigned n = 0;
+	struct err e = {0};
+	int ret;
+
+	while ((ret = cli_next(&p, &opt, &e)) > 0) {
+		if (n == ARRAY_LEN(arg))
+			return cli_parse_end(self, err_set(&e, EINVAL, "takes NAME and SIZE"), &e);
+		arg[n++] = p.value;
+	}
+	if (!ret && !n)
+		ret = err_set(&e, EINVAL, "give the name of a running machine (see `hull ps`)");
+	if (ret < 0)
+		return cli_parse_end(self, ret, &e);
+	return balloon(arg[0], arg[1], &e) ? cli_fail(self, &e) : CLI_OK;
+}
+
 /* ---- console ---- */
 
 #define MENU_KEY 0x1d /* Ctrl-] */

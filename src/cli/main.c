@@ -116,6 +116,10 @@ static const struct cli_command console = {
 static const struct cli_command inspect = {
 	.name = "inspect", .args = "NAME...", .help = "Print what containers and machines are, as JSON",
 	.words = "@machine", .run = cmd_things};
+static const struct cli_command balloon = {
+	.name = "balloon", .args = "NAME [SIZE]",
+	.help = "Ask a machine to live with SIZE of its memory; say how that goes",
+	.words = "@machine", .run = cmd_balloon};
 static const struct cli_command kernel = {
 	.name = "kernel", .args = "list | fetch [cloud|generic|PACKAGE] | add NAME IMAGE [MODULES]",
 	.help = "List, download from Debian, or store guest kernels", OPTIONS(json_only),
@@ -133,7 +137,7 @@ static const struct cli_command version = {
 /* clang-format off */
 const struct cli_command *const cli_commands[] = {
 	&run, &boot, &ps, &exec, &logs, &attach, &stop, &kill_, &start_, &restart, &rm, &wait_,
-	&pause_, &resume, &stats, &top, &inspect, &console,
+	&pause_, &resume, &stats, &top, &balloon, &inspect, &console,
 	&cli_pull, &cli_push, &cli_load, &cli_save, &cli_import, &cli_export,
 	&cli_images, &cli_image, &cli_tag, &cli_rmi, &cli_prune,
 	&kernel, &doctor, &completion, &version, NULL,

@@ -100,6 +100,20 @@ const char *pc_boot_name(const struct pc *pc);
 /* Guest time stands still, or goes on: with the loop's (host/loop.h). Lock held, no vCPU runs. */
 void pc_freeze(struct pc *pc, bool frozen);
 
+/*
+ * The memory balloon: ask the guest to live with `bytes` of its memory, and how
+ * that goes. The guest's own figures are ~0 until it has told any; asking for
+ * the state asks it for newer ones. Lock held.
+ */
+struct pc_balloon {
+	u64 target;		      /* bytes the guest shall live with */
+	u64 given;		      /* bytes it has given up */
+	u64 released;		      /* bytes given back to the host, over all time */
+	u64 guest_free, guest_usable; /* the guest's figures */
+};
+void pc_balloon_set(struct pc *pc, u64 bytes);
+void pc_balloon_get(struct pc *pc, struct pc_balloon *b);
+
 /* The front panel. Lock held. */
 void pc_power_button(struct pc *pc);
 void pc_nmi(struct pc *pc); /* to every vCPU */

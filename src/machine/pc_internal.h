@@ -161,6 +161,7 @@ struct pc {
 	struct pci_host pci;
 	struct pc_virtio *virtio[PCI_SLOTS]; /* by slot; 0 is the host bridge */
 	unsigned nvirtio, nmmio;
+	struct virtio_balloon *balloon;
 	bool events; /* the engine signals kicks and is signalled messages */
 	struct pc_kick kick[PCI_SLOTS][PC_KICKS];
 	struct pc_message message[PC_MESSAGES];

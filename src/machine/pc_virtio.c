@@ -3,6 +3,7 @@
 #include "machine/pc_internal.h"
 
 #include "base/bits.h"
+#include "base/endian.h"
 #include "host/log.h"
 
 #include <stdlib.h>
@@ -206,7 +207,35 @@ static int balloon_init(struct pc *pc, struct err *e)
 		return -E_NOMEM;
 	pc->reclaim = (struct io_reclaim){.release = ram_release, .opaque = pc};
 	virtio_balloon_init(&v->balloon, &pc->map, &pc->reclaim);
+	pc->balloon = &v->balloon;
 	return virtio_attach(pc, &v->balloon.dev, CLASS_OTHER, e);
+}
+
+void pc_balloon_set(struct pc *pc, u64 bytes)
+{
+	u64 take = bytes < pc->cfg.memory ? pc->cfg.memory - bytes : 0;
+
+	virtio_balloon_set_target(pc->balloon, (u32)(take / GPA_PAGE_SIZE));
+}
+
+static u64 balloon_stat(const struct virtio_balloon *b, enum virtio_balloon_tag tag)
+{
+	return b->stats_known >> tag & 1 ? b->stat[tag] : ~0ULL;
+}
+
+void pc_balloon_get(struct pc *pc, struct pc_balloon *out)
+{
+	struct virtio_balloon *b = pc->balloon;
+	u64 take = (u64)load_le32(&b->config.num_pages) * GPA_PAGE_SIZE;
+
+	*out = (struct pc_balloon){
+		.target = pc->cfg.memory - take,
+		.given = (u64)virtio_balloon_actual(b) * GPA_PAGE_SIZE,
+		.released = b->released,
+		.guest_free = balloon_stat(b, VIRTIO_BALLOON_S_MEMFREE),
+		.guest_usable = balloon_stat(b, VIRTIO_BALLOON_S_AVAIL),
+	};
+	virtio_balloon_poll_stats(b);
 }
 
 int pc_virtio_init(struct pc *pc, struct err *e)

@@ -17,6 +17,7 @@
 #define VM_FORWARDS_MAX 16u
 #define VM_MEMORY_MIN MIB(4)
 #define VM_MEMORY_MAX GIB(64)
+#define VM_BALLOON_MIN_MIB 4 /* what a balloon must leave the guest */
 #define VM_CMDLINE_MAX 2048u
 
 enum vm_engine { VM_ENGINE_AUTO, VM_ENGINE_KVM, VM_ENGINE_JIT };

@@ -130,8 +130,42 @@ static void add_memory(struct vm *vm, json_t *r)
 	}
 }
 
+static void add_mib(json_t *r, const char *key, u64 bytes)
+{
+	if (bytes != ~0ULL)
+		json_object_set_new(r, key, json_integer((json_int_t)(bytes >> 20)));
+}
+
+static void add_balloon(struct vm *vm, json_t *r)
+{
+	struct pc_balloon b;
+
+	pc_balloon_get(vm->pc, &b);
+	add_mib(r, "target_mib", b.target);
+	add_mib(r, "given_mib", b.given);
+	add_mib(r, "released_mib", b.released);
+	add_mib(r, "guest_free_mib", b.guest_free);
+	add_mib(r, "guest_usable_mib", b.guest_usable);
+}
+
+/* {"do":"balloon", "mib":N}; without mib it only tells. */
+static int request_balloon(struct vm *vm, json_t *request, json_t *reply, struct err *e)
+{
+	json_t *mib = json_object_get(request, "mib");
+	json_int_t n = json_integer_value(mib), max = (json_int_t)(vm->cfg->memory >> 20);
+
+	if (mib && (n < VM_BALLOON_MIN_MIB || n > max))
+		return err_set(e, EINVAL, "the guest has %lld MiB: give %d to %lld MiB to leave it",
+			       (long long)max, VM_BALLOON_MIN_MIB, (long long)max);
+	if (mib)
+		pc_balloon_set(vm->pc, (u64)n << 20);
+	add_balloon(vm, reply);
+	return 0;
+}
+
 static void add_inspect(struct vm *vm, json_t *r)
 {
+	json_t *balloon = json_object();
 	json_t *cpus = json_array(), *disks = json_array(), *mem = json_object();
 
 	add_status(vm, r);
@@ -150,6 +184,8 @@ static void add_inspect(struct vm *vm, json_t *r)
 	json_object_set_new(r, "disks", disks);
 	json_object_set_new(r, "vcpus", cpus);
 	json_object_set_new(r, "memory_kib", mem);
+	add_balloon(vm, balloon);
+	json_object_set_new(r, "balloon", balloon);
 }
 
 static void request_window(struct vm *vm, json_t *request)
@@ -180,6 +216,8 @@ static int on_request(void *opaque, const char *what, json_t *request, json_t *r
 		vm_resume(vm);
 	else if (!strcmp(what, "reset"))
 		vm_request_reset(vm);
+	else if (!strcmp(what, "balloon"))
+		return request_balloon(vm, request, reply, e);
 	else if (!strcmp(what, "console") || !strcmp(what, "resize")) {
 		request_window(vm, request);
 		*console = !strcmp(what, "console");

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Virtio devices under a stock kernel's drivers, on the jit engine: disks, network, vsock, entropy, balloon."""
-import hashlib, http.server, json, os, shutil, socket, subprocess, threading
+import hashlib, http.server, json, os, shutil, socket, subprocess, threading, time
 
 from hulltest import Machine, Skip, check, initrd, kernel, main, run
 
@@ -146,6 +146,35 @@ def entropy_and_balloon():
         check(m.wait() == 0, "status")
 
 
+def balloon_command():
+    name = "inflate-%d" % os.getpid()
+    with Machine(*args("echo RE''ADY; sleep 1000", "-m", "512M", "--name", name)) as m:
+
+        def given():
+            return json.loads(run("inspect", name)[1])["balloon"]
+
+        def until(good, what):
+            end = time.monotonic() + 30
+            while not good(given()):
+                check(time.monotonic() < end, "%s: %s" % (what, given()))
+                time.sleep(0.2)
+
+        m.expect(rb"READY", 60)
+        check(given()["given_mib"] == 0, "before")
+        code, out, err = run("balloon", name, "256")
+        check(code == 0 and "shall live with 256 MiB" in out, out + err)
+        until(lambda b: b["given_mib"] >= 250, "inflated")
+        until(lambda b: b.get("guest_free_mib", 512) < 256, "the guest's own figures")
+        check(given()["released_mib"] >= 250, "host got nothing: %s" % given())
+        code, out, err = run("balloon", name, "1G")
+        check(code == 125 and "4 to 512" in err, err)
+        check(run("balloon", name, "512M")[0] == 0, "deflate")
+        until(lambda b: b["given_mib"] == 0, "deflated")
+        check("has given up 0 MiB" in run("balloon", name)[1], "told")
+        run("kill", name)
+        m.wait()
+
+
 VSOCK_GUEST = r"""
 #include <linux/vm_sockets.h>
 #include <stdio.h>
@@ -242,4 +271,4 @@ def reboots_with_requests_in_flight():
 
 
 main([disk_reads_and_writes, mmio_transport, discard_frees_blocks, full_host_disk_is_an_error_in_the_guest, network_both_ways,
-      entropy_and_balloon, vsock_both_ways, reboots_with_requests_in_flight])
+      entropy_and_balloon, balloon_command, vsock_both_ways, reboots_with_requests_in_flight])

@@ -142,6 +142,14 @@ static void balloon_notify(struct virtio_dev *d, unsigned q)
 		serve(b, &b->vq[q]);
 }
 
+/* Linux offers its first buffer of statistics before DRIVER_OK, when nobody looks. */
+static void balloon_start(struct virtio_dev *d)
+{
+	for (unsigned q = 0; q < d->nvqs; q++)
+		if (d->vq[q].enabled)
+			balloon_notify(d, q);
+}
+
 static bool balloon_reset(struct virtio_dev *d)
 {
 	struct virtio_balloon *b = balloon_of(d);
@@ -163,6 +171,7 @@ static void balloon_config_write(struct virtio_dev *d, unsigned off, unsigned le
 static const struct virtio_ops balloon_ops = {
 	.name = "virtio-balloon",
 	.reset = balloon_reset,
+	.start = balloon_start,
 	.notify = balloon_notify,
 	.config_write = balloon_config_write,
 };

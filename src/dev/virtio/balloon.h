@@ -24,6 +24,9 @@ struct virtio_balloon {
 	u64 released; /* bytes, in total */
 };
 
+/* Tags of statistics, section 5.5.6.3; their values are bytes. */
+enum virtio_balloon_tag { VIRTIO_BALLOON_S_MEMFREE = 4, VIRTIO_BALLOON_S_AVAIL = 6 };
+
 void virtio_balloon_init(struct virtio_balloon *b, struct gpa_map *mem,
 			 const struct io_reclaim *reclaim);
 
