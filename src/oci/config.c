@@ -305,3 +305,8 @@ const char *oci_config_annotation(const struct oci_config *c, const char *key)
 			return c->annotations[i].value;
 	return NULL;
 }
+
+bool oci_config_terminal(const struct oci_config *c)
+{
+	return c->process.terminal;
+}

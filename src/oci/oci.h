@@ -35,6 +35,8 @@ int oci_config_from_json(json_t *root, struct oci_config **out, struct err *e);
 int oci_config_load(const char *bundle, struct oci_config **out, struct err *e);
 /* NULL ok. */
 void oci_config_free(struct oci_config *c);
+/* process.terminal. */
+bool oci_config_terminal(const struct oci_config *c);
 /* A config that runs `sh` in ./rootfs, as `hull-oci spec` prints it. New reference. */
 json_t *oci_config_default(bool rootless);
 
@@ -53,15 +55,14 @@ struct oci_where {
 };
 
 struct oci_create_options {
-	const char *bundle;    /* directory that relative paths of the config start from */
-	const char *pid_file;  /* NULL: none */
-	int stdio[3];	       /* 0, 1, 2 of the container (ignored with a terminal); -1: ours */
-	int console_socket;    /* connected AF_UNIX socket that gets the pty master, or -1 */
-	int *console_master;   /* instead: the pty master itself, owned by the caller; NULL */
-	int preserve_fds;      /* 3 .. 3 + n - 1 of this process stay open in the container */
-	const int *listen_fds; /* NULL, or nlisten_fds fds that become 3 .. instead */
-	int nlisten_fds;
-	bool no_pivot; /* MS_MOVE and chroot: for a root on an initramfs */
+	const char *bundle;   /* directory that relative paths of the config start from */
+	const char *pid_file; /* NULL: none */
+	int stdio[3];	      /* 0, 1, 2 of the container (ignored with a terminal); -1: ours */
+	int console_socket;   /* connected AF_UNIX socket that gets the pty master, or -1 */
+	int *console_master;  /* instead: the pty master itself, owned by the caller; NULL */
+	int preserve_fds;     /* 3 .. 3 + n - 1 of this process stay open in the container */
+	int listen_fds;	      /* how many of those are sockets as of sd_listen_fds(3) */
+	bool no_pivot;	      /* MS_MOVE and chroot: for a root on an initramfs */
 	bool no_new_keyring;
 	bool keep_pdeathsig; /* the container dies when the creating thread does */
 	enum oci_cgroups cgroups;
@@ -71,6 +72,12 @@ struct oci_create_options {
 void oci_create_options_init(struct oci_create_options *o);
 
 /* ---- life --------------------------------------------------------------- */
+
+/*
+ * 0 if the descriptors 3 .. 3 + n - 1 are open, as preserve_fds needs. Ask before
+ * opening anything else: what fills a gap would go to the container.
+ */
+int oci_check_preserved(int n, struct err *e);
 
 /*
  * Builds the container; its process stands just before the user's program.

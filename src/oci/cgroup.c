@@ -1,0 +1,646 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "oci/cgroup.h"
+#include "oci/sys.h"
+
+#include <dirent.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <time.h>
+
+#define CGROUP_ROOT "/sys/fs/cgroup"
+#define MAX_DEPTH 32 /* of groups a container may have made below its own */
+
+bool cgroup_host_is_v2(void)
+{
+	struct statfs fs;
+
+	return statfs(CGROUP_ROOT, &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC;
+}
+
+static void sleep_ms(long ms)
+{
+	nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL);
+}
+
+/* ---- where -------------------------------------------------------------- */
+
+/* Our own group in the hierarchy of that controller, from /proc/self/cgroup: "N:controllers:path".
+ */
+static void own_group(const char *table, const char *controllers, char *out, size_t size)
+{
+	snprintf(out, size, "/");
+	for (const char *s = table; s && *s; s = strchr(s, '\n'), s += s != NULL) {
+		const char *a = strchr(s, ':'), *b = a ? strchr(a + 1, ':') : NULL;
+		size_t n = b ? (size_t)(b - a - 1) : 0;
+
+		if (b && n == strlen(controllers) && !memcmp(a + 1, controllers, n)) {
+			snprintf(out, size, "%.*s", (int)strcspn(b + 1, "\n"), b + 1);
+			return;
+		}
+	}
+}
+
+static int add_dir(struct oci_cgroup *cg, const char *controllers, const char *mount,
+		   const char *root, const char *inner, struct err *e)
+{
+	struct cgroup_dir *d = &cg->d[cg->n];
+	size_t len;
+
+	if (cg->n == CGROUP_MAX)
+		return 0;
+	d->controllers = strdup(controllers);
+	d->root = strdup(root);
+	if (asprintf(&d->path, "%s/%s", mount, inner + (*inner == '/')) < 0)
+		d->path = NULL;
+	cg->n++;
+	if (!d->controllers || !d->path || !d->root)
+		return err_set(e, ENOMEM, "cgroup: out of memory");
+	d->mount_len = strlen(mount);
+	len = strlen(d->path);
+	while (len > d->mount_len + 1 && d->path[len - 1] == '/')
+		d->path[--len] = 0;
+	return 0;
+}
+
+/* The group's path below a hierarchy whose own group is `own`. */
+static int inner_path(const char *path, const char *own, const char *root, char *out, size_t size,
+		      struct err *e)
+{
+	size_t rlen = strlen(root);
+	int n;
+
+	/* In a cgroup namespace or container the mount's root is not "/": take it off. */
+	if (rlen > 1 && !strncmp(own, root, rlen))
+		own += rlen;
+	n = path[0] == '/' ? snprintf(out, size, "%s", path)
+			   : snprintf(out, size, "%s/%s", !strcmp(own, "/") ? "" : own, path);
+	return n < (int)size ? 0 : err_set(e, ENAMETOOLONG, "cgroupsPath is too long");
+}
+
+/* No "..": the path names a place below the hierarchy's root whatever it says. */
+static void clean_path(const char *in, char *out, size_t size)
+{
+	size_t n = 0;
+
+	if (*in == '/')
+		out[n++] = '/';
+	while (*in && n + 1 < size) {
+		size_t len;
+
+		in += strspn(in, "/");
+		len = strcspn(in, "/");
+		if (len == 2 && !memcmp(in, "..", 2)) {
+			while (n && out[n - 1] == '/')
+				n--;
+			while (n && out[n - 1] != '/')
+				n--;
+		} else if (len && !(len == 1 && *in == '.')) {
+			if (n && out[n - 1] != '/')
+				out[n++] = '/';
+			for (size_t i = 0; i < len && n + 1 < size; i++)
+				out[n++] = in[i];
+		}
+		in += len;
+	}
+	out[n] = 0;
+}
+
+/* Controllers of a v1 mount: its super block options that are not generic ones. */
+static void v1_controllers(const char *opts, char *out, size_t size)
+{
+	static const char *const known[] = {
+		"cpu",	"cpuacct", "cpuset",   "memory",     "devices", "freezer", "blkio",
+		"pids", "net_cls", "net_prio", "perf_event", "hugetlb", "rdma",	   "misc"};
+	char copy[512], *save = NULL;
+	size_t n = 0;
+
+	out[0] = 0;
+	snprintf(copy, sizeof(copy), "%s", opts);
+	for (char *s = strtok_r(copy, ",\n", &save); s; s = strtok_r(NULL, ",\n", &save)) {
+		bool take = !strncmp(s, "name=", 5);
+
+		for (size_t i = 0; i < ARRAY_LEN(known); i++)
+			take |= !strcmp(s, known[i]);
+		if (take && n + strlen(s) + 2 < size)
+			n += (size_t)snprintf(out + n, size - n, "%s%s", n ? "," : "", s);
+	}
+}
+
+/* A line of mountinfo, proc(5): adds a directory if it is a cgroup mount below CGROUP_ROOT. */
+static int plan_mount(struct oci_cgroup *cg, char *line, const char *own_table, const char *path,
+		      struct err *e)
+{
+	char root[PATH_MAX], mount[PATH_MAX], type[32], opts[512], controllers[200];
+	char own[PATH_MAX], inner[PATH_MAX];
+	char *sep = strstr(line, " - ");
+	int ret;
+
+	if (!sep || (strncmp(sep + 3, "cgroup ", 7) && strncmp(sep + 3, "cgroup2 ", 8)))
+		return 0;
+	if (sscanf(line, "%*d %*d %*s %4095s %4095s", root, mount) != 2 ||
+	    sscanf(sep + 3, "%31s %*s %511s", type, opts) != 2 ||
+	    strncmp(mount, CGROUP_ROOT, sizeof(CGROUP_ROOT) - 1))
+		return 0;
+	controllers[0] = 0;
+	if (strcmp(type, "cgroup2"))
+		v1_controllers(opts, controllers, sizeof(controllers));
+	for (unsigned i = 0; i < cg->n; i++)
+		if (!strcmp(cg->d[i].controllers, controllers))
+			return 0;
+	own_group(own_table, controllers, own, sizeof(own));
+	ret = inner_path(path, own, root, inner, sizeof(inner), e);
+	return ret ? ret : add_dir(cg, controllers, mount, root, inner, e);
+}
+
+static int plan_mixed(struct oci_cgroup *cg, const char *own_table, const char *path, struct err *e)
+{
+	int fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC), ret = 0;
+	char *text, *save = NULL;
+	size_t len;
+
+	if (fd < 0)
+		return err_errno(e, "open /proc/self/mountinfo");
+	text = fd_read_all(fd, 4 << 20, &len);
+	close(fd);
+	if (!text)
+		return err_errno(e, "read /proc/self/mountinfo");
+	for (char *s = strtok_r(text, "\n", &save); s && !ret; s = strtok_r(NULL, "\n", &save))
+		ret = plan_mount(cg, s, own_table, path, e);
+	free(text);
+	return ret;
+}
+
+int cgroup_plan(struct oci_cgroup *cg, const struct oci_config *config, const char *id,
+		enum oci_cgroups how, struct err *e)
+{
+	const char *given = config->cgroups_path;
+	char path[PATH_MAX], own[PATH_MAX], inner[PATH_MAX], table[8192];
+	int ret;
+
+	*cg = (struct oci_cgroup){.rootless = geteuid() != 0};
+	if (how == OCI_CGROUPS_NONE)
+		return 0;
+	cg->v2 = cgroup_host_is_v2();
+	if (how == OCI_CGROUPS_SYSTEMD) {
+		ret = cgroup_systemd_plan(cg, config, id, path, sizeof(path), e);
+		if (ret)
+			return ret;
+	} else {
+		clean_path(given && given[0] ? given : id, path, sizeof(path));
+		/* runc puts a container without cgroupsPath at the top, by its name. */
+		if (!given || !given[0])
+			snprintf(path, sizeof(path), "/%s", id);
+	}
+	if (!strcmp(path, "/") || !path[0])
+		return err_set(e, EINVAL, "cgroupsPath \"%s\" is the root group", given);
+	if (fd_read_text(AT_FDCWD, "/proc/self/cgroup", table, sizeof(table)) < 0)
+		return err_errno(e, "read /proc/self/cgroup");
+	if (!cg->v2)
+		return plan_mixed(cg, table, path, e);
+	own_group(table, "", own, sizeof(own));
+	ret = inner_path(path, own, "/", inner, sizeof(inner), e);
+	return ret ? ret : add_dir(cg, "", CGROUP_ROOT, "/", inner, e);
+}
+
+const struct cgroup_dir *cgroup_find(const struct oci_cgroup *cg, const char *controller)
+{
+	size_t len = strlen(controller);
+
+	for (unsigned i = 0; i < cg->n; i++) {
+		const char *s = cg->d[i].controllers;
+
+		if (!len && !*s)
+			return &cg->d[i];
+		while (len && (s = strstr(s, controller))) {
+			if ((s == cg->d[i].controllers || s[-1] == ',') &&
+			    (s[len] == 0 || s[len] == ','))
+				return &cg->d[i];
+			s += len;
+		}
+	}
+	return NULL;
+}
+
+/* ---- files -------------------------------------------------------------- */
+
+int cgroup_write(const struct cgroup_dir *d, const char *file, const char *text, struct err *e)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", d->path, file);
+	if (fd_write_text(AT_FDCWD, path, text) == 0)
+		return 0;
+	return err_errno(e, "write \"%.60s\" to %s", text, path);
+}
+
+int cgroup_write_num(const struct cgroup_dir *d, const char *file, s64 v, struct err *e)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%lld", (long long)v);
+	return cgroup_write(d, file, text, e);
+}
+
+bool cgroup_has(const struct cgroup_dir *d, const char *file)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", d->path, file);
+	return access(path, F_OK) == 0;
+}
+
+/* ---- life --------------------------------------------------------------- */
+
+/* mkdir -p below the mount; *made says whether the last one is new. */
+static int make_dirs(struct cgroup_dir *d)
+{
+	if (mkdir(d->path, 0755) == 0) {
+		d->made = true;
+		return 0;
+	}
+	if (errno == EEXIST)
+		return 0;
+	if (errno != ENOENT)
+		return -errno;
+	for (char *s = d->path + d->mount_len + 1; (s = strchr(s, '/')); s++) {
+		*s = 0;
+		int ret = mkdir(d->path, 0755) && errno != EEXIST ? -errno : 0;
+
+		if (!ret && strstr(d->controllers, "cpuset"))
+			ret = cgroup_v1_cpuset(d, NULL);
+		*s = '/';
+		if (ret)
+			return ret;
+	}
+	if (mkdir(d->path, 0755) && errno != EEXIST)
+		return -errno;
+	d->made = true;
+	return 0;
+}
+
+int cgroup_create(struct oci_cgroup *cg, struct err *e)
+{
+	for (unsigned i = 0; i < cg->n; i++) {
+		struct cgroup_dir *d = &cg->d[i];
+		int ret = make_dirs(d);
+
+		if (ret && (cg->rootless || ret == -EROFS)) {
+			free(d->path);
+			free(d->controllers);
+			free(d->root);
+			memmove(d, d + 1, (--cg->n - i) * sizeof(*d));
+			i--;
+			continue;
+		}
+		if (ret) {
+			errno = -ret;
+			ret = err_errno(e, "mkdir %s", d->path);
+			cgroup_destroy(cg, NULL);
+			return ret;
+		}
+		if (!d->controllers[0])
+			cgroup_v2_delegate(d);
+		if (strstr(d->controllers, "cpuset") && (ret = cgroup_v1_cpuset(d, e))) {
+			cgroup_destroy(cg, NULL);
+			return ret;
+		}
+	}
+	return 0;
+}
+
+static bool already_in(const struct cgroup_dir *d)
+{
+	char table[8192], own[PATH_MAX];
+	const char *path = d->path + d->mount_len;
+
+	if (fd_read_text(AT_FDCWD, "/proc/self/cgroup", table, sizeof(table)) < 0)
+		return false;
+	own_group(table, d->controllers, own, sizeof(own));
+	return !strcmp(own, path);
+}
+
+int cgroup_join_self(const struct oci_cgroup *cg, const char *sub, struct err *e)
+{
+	char path[PATH_MAX];
+
+	for (unsigned i = 0; i < cg->n; i++) {
+		const struct cgroup_dir *d = &cg->d[i];
+		bool v2 = !d->controllers[0];
+
+		if (v2 && !sub && already_in(d))
+			continue;
+		if (snprintf(path, sizeof(path), "%s%s%s/%s", d->path, sub ? "/" : "",
+			     sub ? sub : "", v2 ? "cgroup.procs" : "tasks") >= (int)sizeof(path))
+			return err_set(e, ENAMETOOLONG, "cgroup: name is too long");
+		if (fd_write_text(AT_FDCWD, path, "0") == 0 || cg->rootless)
+			continue;
+		/* Hybrid: a sub-group may exist in only some hierarchies. */
+		if (sub && errno == ENOENT && !cg->v2)
+			continue;
+		return err_errno(e, "cannot join cgroup %s", path);
+	}
+	return 0;
+}
+
+int cgroup_into_fd(const struct oci_cgroup *cg)
+{
+	const struct cgroup_dir *d = cgroup_find(cg, "");
+
+	return d ? open(d->path, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+}
+
+int cgroup_set(const struct oci_cgroup *cg, const struct oci_resources *r, bool create,
+	       struct err *e)
+{
+	int ret;
+
+	if (!cg->n)
+		return 0;
+	if (cg->v2)
+		ret = cgroup_v2_set(&cg->d[0], r, create, e);
+	else
+		ret = cgroup_v1_set(cg, r, create, e);
+	if (ret && cg->rootless && create)
+		return 0;
+	return ret;
+}
+
+static const char *freezer_file(const struct oci_cgroup *cg, const struct cgroup_dir **d)
+{
+	*d = cgroup_find(cg, "freezer");
+	if (*d)
+		return "freezer.state";
+	*d = cgroup_find(cg, "");
+	return "cgroup.freeze";
+}
+
+bool cgroup_frozen(const struct oci_cgroup *cg)
+{
+	const struct cgroup_dir *d;
+	const char *file = freezer_file(cg, &d);
+	char path[PATH_MAX], text[32];
+
+	if (!d)
+		return false;
+	snprintf(path, sizeof(path), "%s/%s", d->path, file);
+	if (fd_read_text(AT_FDCWD, path, text, sizeof(text)) <= 0)
+		return false;
+	return !strcmp(text, "FROZEN") || !strcmp(text, "FREEZING") || !strcmp(text, "1");
+}
+
+static bool reached(const struct cgroup_dir *d, bool v1, bool freeze)
+{
+	char path[PATH_MAX], text[256];
+
+	snprintf(path, sizeof(path), "%s/%s", d->path, v1 ? "freezer.state" : "cgroup.events");
+	if (fd_read_text(AT_FDCWD, path, text, sizeof(text)) < 0)
+		return true;
+	if (v1)
+		return !strcmp(text, freeze ? "FROZEN" : "THAWED");
+	return strstr(text, freeze ? "frozen 1" : "frozen 0") != NULL;
+}
+
+int cgroup_freeze(const struct oci_cgroup *cg, bool freeze, struct err *e)
+{
+	const struct cgroup_dir *d;
+	const char *file = freezer_file(cg, &d);
+	bool v1 = file[0] == 'f';
+	const char *want = v1 ? (freeze ? "FROZEN" : "THAWED") : (freeze ? "1" : "0");
+	int ret;
+
+	if (!d)
+		return err_set(e, ENOTSUP, "no cgroup that could be frozen");
+	for (int i = 0; i < 1000; i++) {
+		ret = cgroup_write(d, file, want, e);
+		if (ret)
+			return ret;
+		if (reached(d, v1, freeze))
+			return 0;
+		/* A v1 group that forks while it freezes can hang half way: thaw and try again. */
+		if (v1 && freeze && i % 50 == 49)
+			cgroup_write(d, file, "THAWED", NULL);
+		sleep_ms(i < 50 ? 1 : 10);
+	}
+	cgroup_write(d, file, v1 ? "THAWED" : "0", NULL);
+	return err_set(e, EBUSY, "cgroup %s does not %s", d->path, freeze ? "freeze" : "thaw");
+}
+
+/* ---- processes ---------------------------------------------------------- */
+
+struct pids {
+	pid_t *v;
+	size_t n, size;
+};
+
+static int add_pid(struct pids *p, pid_t pid)
+{
+	if (p->n == p->size) {
+		size_t size = p->size ? p->size * 2 : 64;
+		pid_t *v = realloc(p->v, size * sizeof(*v));
+
+		if (!v)
+			return -ENOMEM;
+		p->v = v;
+		p->size = size;
+	}
+	p->v[p->n++] = pid;
+	return 0;
+}
+
+static int read_procs(const char *dir, struct pids *out)
+{
+	char path[PATH_MAX], line[32];
+	FILE *f;
+	int ret = 0;
+
+	snprintf(path, sizeof(path), "%s/cgroup.procs", dir);
+	f = fopen(path, "re");
+	if (!f)
+		return -errno;
+	while (!ret && fgets(line, sizeof(line), f))
+		ret = add_pid(out, atoi(line));
+	fclose(f);
+	return ret;
+}
+
+/* Calls fn on every group below dir, deepest first. */
+static int walk(const char *dir, unsigned depth, int (*fn)(const char *, void *), void *opaque)
+{
+	DIR *d = opendir(dir);
+	struct dirent *de;
+	char path[PATH_MAX];
+	int ret = 0;
+
+	while (d && !ret && depth < MAX_DEPTH && (de = readdir(d))) {
+		if (de->d_type != DT_DIR || de->d_name[0] == '.')
+			continue;
+		if (snprintf(path, sizeof(path), "%s/%s", dir, de->d_name) < (int)sizeof(path))
+			ret = walk(path, depth + 1, fn, opaque);
+	}
+	if (d)
+		closedir(d);
+	return ret ? ret : fn(dir, opaque);
+}
+
+static int walk_procs(const char *dir, void *opaque)
+{
+	int ret = read_procs(dir, opaque);
+
+	/* A threaded group answers EOPNOTSUPP, one that just went ENOENT or ENODEV. */
+	return ret == -ENOMEM ? ret : 0;
+}
+
+/* The hierarchy that is sure to have all of the container's processes and nobody else's. */
+static const struct cgroup_dir *main_dir(const struct oci_cgroup *cg)
+{
+	static const char *const order[] = {"pids", "memory", "devices", "freezer", ""};
+	const struct cgroup_dir *d = NULL;
+
+	for (size_t i = 0; i < ARRAY_LEN(order) && !d; i++)
+		d = cgroup_find(cg, order[i]);
+	return d ? d : cg->n ? &cg->d[0] : NULL;
+}
+
+int cgroup_pids(const struct oci_cgroup *cg, pid_t **pids, size_t *n, struct err *e)
+{
+	const struct cgroup_dir *d = main_dir(cg);
+	struct pids p = {0};
+
+	*pids = NULL;
+	*n = 0;
+	if (d && walk(d->path, 0, walk_procs, &p)) {
+		free(p.v);
+		return err_set(e, ENOMEM, "out of memory");
+	}
+	*pids = p.v;
+	*n = p.n;
+	return 0;
+}
+
+int cgroup_kill(const struct oci_cgroup *cg, int sig, struct err *e)
+{
+	const struct cgroup_dir *v2 = cgroup_find(cg, "");
+	size_t n = 0, before = (size_t)-1;
+	pid_t *pids;
+	int ret;
+
+	if (sig == SIGKILL && v2 && cg->v2 && cgroup_write(v2, "cgroup.kill", "1", NULL) == 0)
+		return 0;
+	for (int i = 0; i < 10; i++) {
+		ret = cgroup_pids(cg, &pids, &n, e);
+		if (ret)
+			return ret;
+		for (size_t k = 0; k < n; k++)
+			kill(pids[k], sig);
+		free(pids);
+		if (!n || sig != SIGKILL || (before == n && i > 3))
+			break;
+		before = n;
+		sleep_ms(1);
+	}
+	return 0;
+}
+
+static int walk_rmdir(const char *dir, void *opaque)
+{
+	bool *busy = opaque;
+
+	if (rmdir(dir) && errno != ENOENT)
+		*busy = true;
+	return 0;
+}
+
+int cgroup_destroy(const struct oci_cgroup *cg, struct err *e)
+{
+	int ret = 0;
+
+	if (cg->unit)
+		cgroup_systemd_stop(cg);
+	for (unsigned i = 0; i < cg->n; i++) {
+		const struct cgroup_dir *d = &cg->d[i];
+		bool busy = false;
+
+		if (!d->made || rmdir(d->path) == 0 || errno == ENOENT)
+			continue;
+		/* The last process may still be on its way out. */
+		for (int k = 0; k < 500; k++) {
+			busy = false;
+			walk(d->path, 0, walk_rmdir, &busy);
+			if (!busy)
+				break;
+			sleep_ms(k < 20 ? 1 : 10);
+		}
+		if (busy && !ret)
+			ret = err_set(e, EBUSY,
+				      "cgroup %s cannot be removed: processes remain in it",
+				      d->path);
+	}
+	return ret;
+}
+
+void cgroup_free(struct oci_cgroup *cg)
+{
+	for (unsigned i = 0; i < cg->n; i++) {
+		free(cg->d[i].controllers);
+		free(cg->d[i].path);
+		free(cg->d[i].root);
+	}
+	free(cg->unit);
+	*cg = (struct oci_cgroup){0};
+}
+
+/* ---- in the state file -------------------------------------------------- */
+
+json_t *cgroup_to_json(const struct oci_cgroup *cg)
+{
+	json_t *j = json_object(), *dirs = json_array();
+
+	json_object_set_new(j, "v2", json_boolean(cg->v2));
+	if (cg->unit)
+		json_object_set_new(j, "unit", json_string(cg->unit));
+	for (unsigned i = 0; i < cg->n; i++)
+		json_array_append_new(dirs, json_pack("{s:s,s:s,s:s,s:I,s:b}", "controllers",
+						      cg->d[i].controllers, "path", cg->d[i].path,
+						      "root", cg->d[i].root, "mountLength",
+						      (json_int_t)cg->d[i].mount_len, "made",
+						      cg->d[i].made));
+	json_object_set_new(j, "dirs", dirs);
+	return j;
+}
+
+int cgroup_from_json(json_t *j, struct oci_cgroup *cg, struct err *e)
+{
+	json_t *dirs = json_object_get(j, "dirs"), *d;
+	const char *unit = json_string_value(json_object_get(j, "unit"));
+	size_t i;
+
+	*cg = (struct oci_cgroup){.v2 = json_is_true(json_object_get(j, "v2")),
+				  .rootless = geteuid() != 0};
+	if (unit)
+		cg->unit = strdup(unit);
+	json_array_foreach(dirs, i, d)
+	{
+		const char *c = json_string_value(json_object_get(d, "controllers"));
+		const char *p = json_string_value(json_object_get(d, "path"));
+		const char *r = json_string_value(json_object_get(d, "root"));
+		struct cgroup_dir *out = &cg->d[cg->n];
+
+		if (!c || !p || !r || cg->n == CGROUP_MAX)
+			return err_set(e, EINVAL, "state: bad cgroup entry");
+		out->controllers = strdup(c);
+		out->path = strdup(p);
+		out->root = strdup(r);
+		out->mount_len = (size_t)json_integer_value(json_object_get(d, "mountLength"));
+		out->made = json_is_true(json_object_get(d, "made"));
+		cg->n++;
+		if (!out->controllers || !out->path || !out->root)
+			return err_set(e, ENOMEM, "out of memory");
+	}
+	return 0;
+}

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What can be asked of and done to a container that exists. */
+#include "oci/container.h"
+#include "oci/hooks.h"
+
+#include <poll.h>
+#include <pwd.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#define KILL_WAIT_MS 10000
+
+pid_t oci_pid(const struct oci_container *c)
+{
+	return c->pidfd >= 0 ? c->pid : 0;
+}
+
+int oci_pidfd(const struct oci_container *c)
+{
+	return c->pidfd;
+}
+
+const char *oci_status_name(enum oci_status s)
+{
+	static const char *const names[] = {"creating", "created", "running", "paused", "stopped"};
+
+	return names[s];
+}
+
+enum oci_status oci_status(struct oci_container *c)
+{
+	if (!c->pid)
+		return c->state_seen ? OCI_STOPPED : OCI_CREATING;
+	/* A zombie is nobody: state_start_time gives 0 for it. */
+	if (c->pidfd < 0 || state_start_time(c->pid) != c->start_time)
+		return OCI_STOPPED;
+	if (cgroup_frozen(&c->cgroup))
+		return OCI_PAUSED;
+	return state_is_created(c) ? OCI_CREATED : OCI_RUNNING;
+}
+
+/* The user's name without getpwuid, which a static program cannot have. */
+static void owner_name(uid_t uid, char *out, size_t size)
+{
+	char text[65536], *save = NULL, *rest;
+
+	snprintf(out, size, "%s", uid ? "" : "root");
+	if (!uid || fd_read_text(AT_FDCWD, "/etc/passwd", text, sizeof(text)) <= 0)
+		return;
+	for (char *s = strtok_r(text, "\n", &save); s; s = strtok_r(NULL, "\n", &save)) {
+		rest = strchr(s, ':');
+		rest = rest ? strchr(rest + 1, ':') : NULL;
+		if (rest && (uid_t)strtoul(rest + 1, NULL, 10) == uid) {
+			snprintf(out, size, "%.*s", (int)strcspn(s, ":"), s);
+			return;
+		}
+	}
+}
+
+json_t *oci_state_json(struct oci_container *c)
+{
+	enum oci_status s = oci_status(c);
+	json_t *ann = json_object();
+	char owner[64] = "";
+	const char *version = "1.2.0";
+	struct stat st;
+
+	if (state_load_config(c, NULL) == 0) {
+		version = c->config->version;
+		for (unsigned i = 0; i < c->config->nannotations; i++)
+			json_object_set_new(ann, c->config->annotations[i].key,
+					    json_string(c->config->annotations[i].value));
+	}
+	if (fstat(c->dir, &st) == 0)
+		owner_name(st.st_uid, owner, sizeof(owner));
+	return json_pack("{s:s,s:s,s:i,s:s,s:s,s:s,s:s,s:o,s:s}", "ociVersion", version, "id",
+			 c->id, "pid", s == OCI_STOPPED ? 0 : (int)c->pid, "status",
+			 oci_status_name(s), "bundle", c->bundle ? c->bundle : "", "rootfs",
+			 c->rootfs ? c->rootfs : "", "created", c->created ? c->created : "",
+			 "annotations", ann, "owner", owner);
+}
+
+int oci_wait(int pidfd, int *status, struct err *e)
+{
+	siginfo_t si = {0};
+	int ret;
+
+	do
+		ret = waitid((idtype_t)P_PIDFD, (id_t)pidfd, &si, WEXITED | __WALL);
+	while (ret && errno == EINTR);
+	if (ret)
+		return err_errno(e, "wait");
+	*status = si.si_code == CLD_EXITED ? si.si_status : 128 + si.si_status;
+	return 0;
+}
+
+/* ---- kill --------------------------------------------------------------- */
+
+static bool own_pid_ns(struct oci_container *c)
+{
+	const struct oci_ns *ns;
+
+	if (state_load_config(c, NULL))
+		return true;
+	ns = oci_config_ns(c->config, CLONE_NEWPID);
+	return ns && !ns->path;
+}
+
+int oci_kill(struct oci_container *c, int sig, bool all, struct err *e)
+{
+	enum oci_status s = oci_status(c);
+	int ret = 0;
+
+	/* Without a pid namespace of its own, init's death ends nobody else. */
+	if (all || (sig == SIGKILL && s != OCI_CREATING && !own_pid_ns(c))) {
+		if (s == OCI_STOPPED && !all)
+			return err_set(e, ESRCH, "container not running");
+		ret = cgroup_kill(&c->cgroup, sig, e);
+	} else if (s == OCI_STOPPED || c->pidfd < 0) {
+		return err_set(e, ESRCH, "container not running");
+	}
+	if (!ret && !all && c->pidfd >= 0 && sys_pidfd_send_signal(c->pidfd, sig))
+		ret = errno == ESRCH ? err_set(e, ESRCH, "container not running")
+				     : err_errno(e, "send signal %d", sig);
+	/* A v1 freezer holds even SIGKILL back. */
+	if (!ret && s == OCI_PAUSED && sig == SIGKILL)
+		ret = cgroup_freeze(&c->cgroup, false, e);
+	return ret;
+}
+
+static int kill_and_wait(struct oci_container *c, struct err *e)
+{
+	struct pollfd p = {.fd = c->pidfd, .events = POLLIN};
+	int ret = oci_kill(c, SIGKILL, false, e);
+
+	if (ret && ret != -ESRCH)
+		return ret;
+	if (poll(&p, 1, KILL_WAIT_MS) == 0)
+		return err_set(e, EBUSY, "container init still running");
+	/* Ours to reap only in the process that made it. */
+	waitpid(c->pid, NULL, __WALL | WNOHANG);
+	return 0;
+}
+
+int oci_delete(struct oci_container *c, bool force, struct err *e)
+{
+	enum oci_status s = oci_status(c);
+	char *state;
+	int ret = 0;
+
+	if (s == OCI_RUNNING || s == OCI_PAUSED) {
+		if (!force)
+			return err_set(e, EBUSY,
+				       "cannot delete container %s that is not stopped: %s", c->id,
+				       oci_status_name(s));
+	}
+	/* Only created: it never ran, nobody misses it (runc does the same). */
+	if (s != OCI_STOPPED && s != OCI_CREATING)
+		ret = kill_and_wait(c, e);
+	if (ret)
+		return ret;
+	state_load_config(c, NULL);
+	if (!own_pid_ns(c) || s == OCI_CREATING)
+		cgroup_kill(&c->cgroup, SIGKILL, NULL);
+	if (cgroup_frozen(&c->cgroup))
+		cgroup_freeze(&c->cgroup, false, NULL);
+	ret = cgroup_destroy(&c->cgroup, e);
+	if (ret)
+		return ret;
+	state_remove(c);
+	if (!c->config || !c->config->hooks.n[HOOK_POSTSTOP])
+		return 0;
+	state = hooks_state(c->config, c->id, c->bundle, 0, "stopped");
+	/* The container is gone whatever they say (runtime.md, "Lifecycle"). */
+	if (state)
+		hooks_run(&c->config->hooks, HOOK_POSTSTOP, state, NULL);
+	free(state);
+	return 0;
+}
+
+/* ---- cgroups ------------------------------------------------------------ */
+
+int oci_pause(struct oci_container *c, struct err *e)
+{
+	enum oci_status s = oci_status(c);
+
+	if (s != OCI_RUNNING && s != OCI_CREATED)
+		return err_set(e, EBUSY, "container not running or created: %s",
+			       oci_status_name(s));
+	return cgroup_freeze(&c->cgroup, true, e);
+}
+
+int oci_resume(struct oci_container *c, struct err *e)
+{
+	if (oci_status(c) != OCI_PAUSED)
+		return err_set(e, EBUSY, "container not paused");
+	return cgroup_freeze(&c->cgroup, false, e);
+}
+
+/* The new values into the saved config too, so that the next reader sees them. */
+static void remember(struct oci_container *c, json_t *resources)
+{
+	json_t *lin = json_object_get(c->config->root, "linux"), *old, *value;
+	const char *key;
+
+	if (!lin)
+		return;
+	old = json_object_get(lin, "resources");
+	if (!old) {
+		json_object_set_new(lin, "resources", json_object());
+		old = json_object_get(lin, "resources");
+	}
+	json_object_foreach(resources, key, value)
+	{
+		json_t *was = json_object_get(old, key);
+
+		if (json_is_object(was) && json_is_object(value))
+			json_object_update(was, value);
+		else
+			json_object_set(old, key, value);
+	}
+	state_save_config(c, c->config, NULL);
+}
+
+int oci_update(struct oci_container *c, json_t *resources, struct err *e)
+{
+	struct oci_config *holder = oci_config_new();
+	struct oci_resources r = {0};
+	int ret = holder ? state_load_config(c, e) : err_set(e, ENOMEM, "out of memory");
+
+	if (!ret && oci_status(c) == OCI_STOPPED)
+		ret = err_set(e, ESRCH, "cannot update a container that is stopped");
+	if (!ret)
+		ret = oci_resources_parse(resources, holder, &r, e);
+	if (!ret)
+		ret = cgroup_set(&c->cgroup, &r, false, e);
+	oci_config_free(holder);
+	if (!ret)
+		remember(c, resources);
+	return ret;
+}
+
+int oci_pids(struct oci_container *c, pid_t **pids, size_t *n, struct err *e)
+{
+	return cgroup_pids(&c->cgroup, pids, n, e);
+}
+
+json_t *oci_stats_json(struct oci_container *c, struct err *e)
+{
+	if (oci_status(c) == OCI_STOPPED) {
+		err_set(e, ESRCH, "container is not running");
+		return NULL;
+	}
+	return cgroup_stats(&c->cgroup);
+}
+
+json_t *oci_process_json(struct oci_container *c)
+{
+	return state_load_config(c, NULL) == 0 ? c->config->process.json : NULL;
+}
