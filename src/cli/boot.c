@@ -41,8 +41,9 @@ enum boot_option {
 	BOOT_NO_SANDBOX,
 	BOOT_INTERPRET,
 	BOOT_VSOCK,
+	BOOT_PORT,
 };
-static_assert(BOOT_VSOCK + 1 == BOOT_OPTIONS, "one row each");
+static_assert(BOOT_PORT + 1 == BOOT_OPTIONS, "one row each");
 
 /* clang-format off */
 const struct cli_option boot_options[BOOT_OPTIONS] = {
@@ -68,6 +69,8 @@ const struct cli_option boot_options[BOOT_OPTIONS] = {
 	{"interpret", 0, NULL, "jit: interpret, never translate (slow; a reference)", NULL, BOOT_INTERPRET},
 	{"vsock", 0, "PATH", "guest's vsock (CID 3) behind unix sockets PATH and PATH_PORT", "@file",
 	 BOOT_VSOCK},
+	{"port", 0, "NAME=PATH", "guest's /dev/virtio-ports/NAME behind the unix socket PATH", "@file",
+	 BOOT_PORT},
 };
 /* clang-format on */
 
@@ -178,6 +181,8 @@ static int boot_set(struct vm_config *cfg, enum boot_option id, const char *v, s
 			return err_set(e, EINVAL, "--vsock %.80s: give an absolute path", v);
 		cfg->vsock = v;
 		return 0;
+	case BOOT_PORT:
+		return vm_config_port(cfg, v, e);
 	}
 	return err_set(e, EINVAL, "unknown option");
 }

@@ -22,6 +22,7 @@
 #define PC_MAX_CPUS 64u
 #define PC_MAX_DISKS 16u
 #define PC_MAX_NETS 8u
+#define PC_MAX_PORTS 15u
 #define PC_MAX_SHARES 12u
 #define PC_MAX_MMIO 2u
 #define PC_VSOCK_CID 3u
@@ -33,6 +34,12 @@ enum pc_event {
 	PC_EVENT_RESET, /* the guest asked for a reset; call pc_reset when all vCPUs stand still */
 	PC_EVENT_EXIT,	/* value was written to isa-debug-exit */
 	PC_EVENT_PANIC, /* pvpanic; value is its event bits */
+};
+
+/* A named byte channel of the virtio console. */
+struct pc_port {
+	const char *name;
+	struct io_char *chr;
 };
 
 struct pc_config {
@@ -57,6 +64,8 @@ struct pc_config {
 	struct io_char *serial;	  /* COM1 */
 	struct io_char *debugcon; /* port 0xe9 */
 	struct io_char *console;  /* virtio console, hvc0 */
+	struct pc_port port[PC_MAX_PORTS];
+	unsigned nports;
 	struct io_block *disk[PC_MAX_DISKS];
 	bool disk_mmio[PC_MAX_DISKS]; /* on a virtio-mmio transport, PC_MAX_MMIO at most */
 	unsigned ndisks;

@@ -114,12 +114,16 @@ static int virtio_attach_mmio(struct pc *pc, struct virtio_dev *dev, struct err 
 
 static int console_init(struct pc *pc, struct err *e)
 {
-	const struct virtio_console_port_config port = {.chr = pc->cfg.console, .is_console = true};
+	struct virtio_console_port_config port[1 + PC_MAX_PORTS] = {
+		{.chr = pc->cfg.console, .is_console = true}};
 	struct pc_virtio *v = virtio_new(pc, e);
 
 	if (!v)
 		return -E_NOMEM;
-	virtio_console_init(&v->console, &pc->map, &port, 1);
+	for (unsigned i = 0; i < pc->cfg.nports && i < PC_MAX_PORTS; i++)
+		port[1 + i] = (struct virtio_console_port_config){.chr = pc->cfg.port[i].chr,
+								  .name = pc->cfg.port[i].name};
+	virtio_console_init(&v->console, &pc->map, port, 1 + pc->cfg.nports);
 	return virtio_attach(pc, &v->console.dev, CLASS_COMMUNICATION, e);
 }
 

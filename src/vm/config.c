@@ -186,6 +186,26 @@ int vm_config_console(struct vm_config *cfg, const char *text, struct err *e)
 	return 0;
 }
 
+int vm_config_port(struct vm_config *cfg, const char *text, struct err *e)
+{
+	struct vm_port *p = &cfg->port[cfg->nports];
+	size_t n = strcspn(text, "=");
+
+	if (cfg->nports == VM_PORTS_MAX)
+		return err_set(e, EINVAL, "at most %u ports", VM_PORTS_MAX);
+	if (!n || n >= sizeof(p->name) || !text[n] || !text[n + 1])
+		return err_set(e, EINVAL,
+			       "port %.80s: give NAME=PATH, a name of up to %zu characters", text,
+			       sizeof(p->name) - 1);
+	snprintf(p->name, sizeof(p->name), "%.*s", (int)n, text);
+	p->path = text + n + 1;
+	for (unsigned i = 0; i < cfg->nports; i++)
+		if (!strcmp(cfg->port[i].name, p->name))
+			return err_set(e, EINVAL, "port %s is there twice", p->name);
+	cfg->nports++;
+	return 0;
+}
+
 int vm_config_trace(struct vm_config *cfg, const char *text, struct err *e)
 {
 	char piece[32];

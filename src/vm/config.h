@@ -15,6 +15,7 @@
 #define VM_NETS_MAX 8u
 #define VM_SHARES_MAX 12u
 #define VM_FORWARDS_MAX 16u
+#define VM_PORTS_MAX 15u
 #define VM_MEMORY_MIN MIB(4)
 #define VM_MEMORY_MAX GIB(64)
 #define VM_BALLOON_MIN_MIB 4 /* what a balloon must leave the guest */
@@ -43,6 +44,12 @@ struct vm_net {
 	unsigned nforwards;
 };
 
+/* A named byte channel to the guest behind a unix socket. */
+struct vm_port {
+	char name[32];
+	const char *path;
+};
+
 enum vm_console_kind { VM_CONSOLE_STDIO, VM_CONSOLE_FILE, VM_CONSOLE_PTY };
 
 struct vm_config {
@@ -68,6 +75,9 @@ struct vm_config {
 	unsigned nshares;
 	const char *vsock; /* path of the host end's unix socket, NULL: no vsock */
 
+	struct vm_port port[VM_PORTS_MAX];
+	unsigned nports;
+
 	enum vm_console_kind console;
 	const char *console_file;
 	u16 gdb_port;		/* 0 = none */
@@ -80,13 +90,14 @@ struct vm_config {
 /* What a machine is if nothing is said. */
 void vm_config_default(struct vm_config *cfg);
 
-/* The text forms of --name, --engine, --disk, --net, --console and --trace. */
+/* The text forms of --name, --engine, --disk, --net, --console, --trace and --port. */
 int vm_config_name(struct vm_config *cfg, const char *text, struct err *e);
 int vm_config_engine(struct vm_config *cfg, const char *text, struct err *e);
 int vm_config_disk(struct vm_config *cfg, const char *text, struct err *e);
 int vm_config_net(struct vm_config *cfg, const char *text, struct err *e);
 int vm_config_console(struct vm_config *cfg, const char *text, struct err *e);
 int vm_config_trace(struct vm_config *cfg, const char *text, struct err *e);
+int vm_config_port(struct vm_config *cfg, const char *text, struct err *e);
 
 /* Checks what belongs together. */
 int vm_config_check(const struct vm_config *cfg, struct err *e);

@@ -14,6 +14,7 @@
 #include "ui/console.h"
 #include "vm/control.h"
 #include "vm/gdb.h"
+#include "vm/ports.h"
 #include "vm/runner.h"
 #include "vm/trace.h"
 #include "vm/vm.h"
@@ -31,6 +32,7 @@ struct vm {
 	struct runner *runner;
 	struct gdb *gdb; /* NULL: no --gdb */
 	struct trace *trace;
+	struct ports *ports;
 	struct io_block *disk[VM_DISKS_MAX];
 	struct io_net *net[VM_NETS_MAX];
 	struct io_vsock *vsock;

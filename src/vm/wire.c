@@ -299,6 +299,16 @@ static int open_net(struct vm *vm, unsigned i, struct pc_config *pc, struct err 
 	return ret;
 }
 
+static int open_ports(struct vm *vm, struct pc_config *pc, struct err *e)
+{
+	int ret = ports_open(vm->loop, vm->cfg, &vm->ports, e);
+
+	for (unsigned i = 0; !ret && i < vm->cfg->nports; i++)
+		pc->port[pc->nports++] =
+			(struct pc_port){vm->cfg->port[i].name, ports_char(vm->ports, i)};
+	return ret;
+}
+
 int backends_open(struct vm *vm, struct pc_config *pc, struct err *e)
 {
 	int ret = 0;
@@ -316,7 +326,7 @@ int backends_open(struct vm *vm, struct pc_config *pc, struct err *e)
 		ret = vsock_unix_open(vm->loop, vm->cfg->vsock, &vm->vsock, e);
 		pc->vsock = vm->vsock;
 	}
-	return ret;
+	return ret ? ret : open_ports(vm, pc, e);
 }
 
 void backends_drain(struct vm *vm)
@@ -345,10 +355,12 @@ void backends_close(struct vm *vm)
 		share_close(vm->share[i]);
 	vsock_unix_close(vm->vsock);
 	loop_unlock(vm->loop);
+	ports_close(vm->ports);
 }
 
 void vm_cleanup(const struct vm_config *cfg)
 {
 	if (cfg->vsock)
 		vsock_unix_unlink(cfg->vsock);
+	ports_unlink(cfg);
 }

@@ -64,6 +64,8 @@ def bad_option_values():
     one_line(125, boot(*k, "--net", "bridge"), "user")
     one_line(125, boot(*k, "--net", "user,forward=1"), "HOSTPORT:GUESTPORT")
     one_line(125, boot(*k, "--net", "user,forward=1:2/sctp"), "/udp")
+    one_line(125, boot(*k, "--port", "x"), "NAME=PATH")
+    one_line(125, boot(*k, "--port", "x=a", "--port", "x=b"), "twice")
     one_line(125, boot(*k, "--console", "vga"), "stdio")
     one_line(125, boot(*k, "--name", "a/b"), "name")
     one_line(125, boot(*k, "--gdb", "0"), "65535")

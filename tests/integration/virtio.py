@@ -146,6 +146,27 @@ def entropy_and_balloon():
         check(m.wait() == 0, "status")
 
 
+def named_ports():
+    d = os.getcwd()
+    with Machine(*args("for p in /sys/class/virtio-ports/*; do echo \"$(cat $p/name 2>/dev/null) ${p##*/}\"; done\n"
+                       "echo from-the-guest > /dev/vport0p2; read x < /dev/vport0p2; echo got=$x; read y < /dev/vport0p1; echo and=$y",
+                       "--port", "agent=" + d + "/agent.sock", "--port", "log=log.sock")) as m:
+        m.expect(rb"agent vport0p1", 60)
+        m.expect(rb"log vport0p2")
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(30)
+            s.connect("log.sock")
+            check(s.recv(100) == b"from-the-guest\n", "what the guest wrote")
+            s.sendall(b"to-the-guest\n")
+            m.expect(rb"got=to-the-guest")
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect("agent.sock")
+            s.sendall(b"hello\n")
+            m.expect(rb"and=hello")
+        check(m.wait() == 0, "status")
+    check(not os.path.exists("agent.sock") and not os.path.exists("log.sock"), "the sockets are left over")
+
+
 def balloon_command():
     name = "inflate-%d" % os.getpid()
     with Machine(*args("echo RE''ADY; sleep 1000", "-m", "512M", "--name", name)) as m:
@@ -271,4 +292,4 @@ def reboots_with_requests_in_flight():
 
 
 main([disk_reads_and_writes, mmio_transport, discard_frees_blocks, full_host_disk_is_an_error_in_the_guest, network_both_ways,
-      entropy_and_balloon, balloon_command, vsock_both_ways, reboots_with_requests_in_flight])
+      entropy_and_balloon, balloon_command, named_ports, vsock_both_ways, reboots_with_requests_in_flight])
