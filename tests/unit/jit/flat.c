@@ -58,7 +58,7 @@ static void tlb_enter(struct x86_vcpu *c, u64 linear, bool write)
 	unsigned i = (linear >> 12) & (c->tlb_mask[c->mmu] / 16);
 
 	e[i].page = linear & ~0xfffULL;
-	e[i].host = (u64)(uintptr_t)(flat_of(c)->ram + e[i].page);
+	e[i].add = (u64)(uintptr_t)flat_of(c)->ram;
 }
 
 static int access_part(struct x86_vcpu *c, u64 linear, u8 *buf, unsigned n, bool write)

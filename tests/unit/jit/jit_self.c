@@ -47,7 +47,7 @@ int x86_tlb_fill(struct x86_vcpu *c, u64 linear, enum x86_access a, void **host)
 	unsigned i = (unsigned)(linear >> 12) & (X86_TLB_MAX - 1);
 	struct x86_tlb_entry *e = a == X86_WRITE ? &t->wr[i] : &t->rd[i];
 
-	*e = (struct x86_tlb_entry){page, page};
+	*e = (struct x86_tlb_entry){page, 0};
 	*host = (void *)(uintptr_t)linear;
 	return 0;
 }

@@ -32,6 +32,8 @@
 #define JIT_HEAT 16384u /* visit counters of cold code */
 #define JIT_DROPS_MAX                                                                              \
 	5u /* each write that costs a page its translations doubles the visits it needs */
+#define JIT_SLOTS 128u	     /* per mmu mode */
+#define JIT_NOSLOT 16384u    /* marks of sites without a slot */
 #define JIT_MAX_INSN 96u     /* guest instructions of a unit */
 #define JIT_UNIT_ROOM 65536u /* code bytes that must be free before a translation */
 
@@ -64,7 +66,7 @@ struct jit_unit {
 	u16 ninsns;
 	bool fpu;	/* needs the guest's vector state in the host's registers */
 	bool plain;	/* without grouped memory checks, see x86/translate_group.c */
-	bool forwarded; /* e1 jumps to the unit that replaced it */
+	bool forwarded; /* its entries jump to the unit that replaced it */
 };
 
 /* Where a guest instruction's own code begins and ends, for faults of the host. */
@@ -93,16 +95,52 @@ struct jit_recipe {
 /* Site 0 means none; the next one stands for a jump whose flags are in jit_cpu.flags. */
 enum { JIT_SITE_SAVED = 1 };
 
+/*
+ * The page an access went to last. Every memory access of generated code has one of these slots
+ * of its vCPU, by its place in the code (x86/translate_slot.c), and looks at nothing else as long
+ * as it stays on that page; thunk.refill copies another page from the soft TLB. What empties a TLB
+ * entry empties the slots that may hold it. Empty: a page no canonical address is on, and which
+ * faults on the host as it does in the guest.
+ */
+struct jit_slot {
+	u64 page, add; /* as in struct x86_tlb_entry */
+};
+#define JIT_SLOT_EMPTY (1ULL << 63)
+enum {
+	JIT_SLOT_STACK = 0,    /* and 1: accesses by rsp, to read and to write */
+	JIT_SLOT_FIRST = 2,    /* of those dealt out */
+	JIT_SLOT_CREDIT = 64,  /* refills between two looks at the clock */
+	JIT_SLOT_THRASH = 250, /* TSC ticks: refills that come faster than this do not pay */
+	JIT_SLOT_STRIKES = 2,  /* times a site is seen among those before it loses its slot */
+};
+
+/* What a check leaves in its scratch register. */
+enum jit_form {
+	JIT_FORM_ADD, /* what to add to the linear address: the access is [base + scratch + disp] */
+	JIT_FORM_PTR, /* the host pointer */
+	JIT_FORM_CONST, /* as ADD; the linear address is known to the translator */
+};
+
 /* A place where generated code may call out; r14 holds its index. */
 struct jit_site {
-	u32 unit;  /* index */
-	s32 rip;   /* guest address concerned, relative to the unit's rip */
+	u32 unit; /* index */
+	s32 rip;  /* guest address concerned, relative to the unit's rip */
+	s32 ret; /* LINK of a call that may never return: the return address, relative to the unit's
+		    rip; or 0 */
 	u32 retry; /* MEM: code offset to try again; LINK: position of the rel32 */
 	u32 next;  /* MEM, EXEC: where the next guest instruction starts, 0 = look it up */
 	u8 len;	   /* MEM, EXEC: length of the guest instruction */
-	u8 size;   /* MEM: bytes */
-	u8 access; /* MEM: enum x86_access */
-	u32 insn;  /* EXEC: its decoded form in jit.insn, 0 = decode it again */
+	u16 size;  /* MEM: bytes */
+	u32 slot;  /* MEM: gs offset of its slot */
+	u32 fail;  /* MEM: where to go when the soft TLB does not help, a code offset */
+	u32 stub;  /* MEM: its way out of line, a code offset */
+	u32 check; /* MEM: where the look at the slot begins */
+	u8 check_len;
+	u8 dst;	 /* MEM: the scratch register it uses */
+	u8 form; /* MEM: enum jit_form */
+	u8 strikes;
+	u8 access;		  /* MEM: enum x86_access */
+	u32 insn;		  /* EXEC: its decoded form in jit.insn, 0 = decode it again */
 	struct jit_recipe recipe; /* on the way to an indirect jump, or of the jump itself */
 	/* MEM: a page fault is for the interpreter to judge, as bytes of the operand may be
 	 * disabled by a mask, or #GP for misalignment or a pending #MF come first. */
@@ -114,11 +152,15 @@ struct jit_site {
 struct jit_cpu {
 	u32 xtlb[JIT_XTLB];
 	struct jit_map *xmap[JIT_XTLB]; /* valid where xtlb[i] == xmap[i]->id */
-	u64 ptr[16];			/* host pointers of grouped accesses */
+	u64 add[16];			/* of grouped accesses, by base register */
 	/* Entries of xtlb that are not global, by index; more than the array holds: unknown. */
 	u16 nonglobal[64];
 	u32 nonglobals;
-	u64 temp[8];	    /* scratch of generated code */
+	u64 temp[8]; /* scratch of generated code; from 3 on of thunk.refill */
+	struct jit_slot slot[X86_MMU_COUNT][JIT_SLOTS];
+	s32 slot_credit;
+	u64 slot_stamp;	    /* TSC when it was renewed */
+	u64 sites, code;    /* jit.site, jit.rx, for thunk.refill */
 	u16 flags;	    /* see JIT_RECIPE_SAVED */
 	u32 recipe;	    /* site whose recipe gives the flags at an e0, 0 = as they are */
 	_Atomic u32 inside; /* in jit_run and not parked */
@@ -133,9 +175,11 @@ static_assert(sizeof(struct jit_cpu) <= sizeof(((struct x86_vcpu *)0)->rt), "rt 
 
 struct jit_thunks {
 	u32 miss, stale, flags, link, mem, exec, poll, fpu; /* code offsets, entered by jumps */
-	u32 leave;					    /* to the caller of enter */
-	u32 dispatch;					    /* on at x86_vcpu.rip */
-	u32 enter;					    /* void enter(vcpu, host address) */
+	u32 sample;
+	u32 refill[X86_MMU_COUNT][2]; /* by enum x86_access */
+	u32 leave;		      /* to the caller of enter */
+	u32 dispatch;		      /* on at x86_vcpu.rip */
+	u32 enter;		      /* void enter(vcpu, host address) */
 };
 
 /* What the translator needs while it works; under the lock. */
@@ -168,8 +212,11 @@ struct jit {
 	struct jit_page *page_hash[JIT_HASH];
 	u32 next_id; /* of maps, never reused before 2^32 */
 	u8 heat[JIT_HEAT];
+	u8 noslot[JIT_NOSLOT];
 
 	_Atomic u32 flush_wanted;
+	u32 slot_next;	 /* to be dealt out */
+	bool strict_ret; /* a caller in 64-bit user code looks at the flags its callee leaves */
 	bool have_bmi2;
 	bool no_groups;	      /* check every access (bug hunting) */
 	u32 exec_kinds;	      /* bit n: enum xl_kind n is left to the interpreter (bug hunting) */
@@ -222,6 +269,7 @@ const void *jit_on_flags(struct x86_vcpu *c, u64 rip, u32 unit);
 const void *jit_on_stale(struct x86_vcpu *c, u64 rip, u32 unit);
 const void *jit_on_link(struct x86_vcpu *c, u64 unused, u32 site);
 const void *jit_on_mem(struct x86_vcpu *c, u64 linear, u32 site);
+const void *jit_on_sample(struct x86_vcpu *c, u64 linear, u32 site);
 const void *jit_on_exec(struct x86_vcpu *c, u64 unused, u32 site);
 const void *jit_on_poll(struct x86_vcpu *c, u64 unused, u32 site);
 const void *jit_on_fpu(struct x86_vcpu *c, u64 unused, u32 site);
@@ -229,6 +277,16 @@ const void *jit_on_fpu(struct x86_vcpu *c, u64 unused, u32 site);
 /* x86/translate.c: a new unit for rip in map m, or NULL (leave it to the interpreter). */
 struct jit_unit *jit_translate(struct jit *j, struct x86_vcpu *c, struct jit_map *m, u64 rip,
 			       bool plain);
+/* x86/translate_slot.c: from now on the site looks into the soft TLB itself. Under the lock. */
+void jit_site_unslot(struct jit *j, struct x86_vcpu *c, struct jit_site *s);
+
+/*
+ * x86/translate_flags.c: a call that will return to `back`, near the end of m or in it, is about
+ * to be made or translated. If the code there looks at flags, jit.strict_ret.
+ */
+void jit_call_seen(struct x86_vcpu *c, const struct jit_map *m, u64 back);
+/* The same for the instruction at `at` in m, if it is a branch. */
+void jit_branch_seen(struct x86_vcpu *c, const struct jit_map *m, u64 at);
 
 /* rt/hosted.c: services of the host OS */
 int jit_host_create(struct jit **out, u64 cache_bytes);

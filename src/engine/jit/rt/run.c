@@ -229,6 +229,8 @@ const void *jit_on_link(struct x86_vcpu *c, u64 unused, u32 site)
 
 	c->rip = site_rip(j, s);
 	recipe_apply(c, &s->recipe);
+	if (s->ret)
+		jit_call_seen(c, from->map, from->rip + (u64)(s64)s->ret);
 	if (must_leave(j, c))
 		return NULL;
 	u = unit_at(j, c, s->plain);
@@ -319,6 +321,34 @@ const void *jit_on_mem(struct x86_vcpu *c, u64 linear, u32 site)
 	return jit_host(j, s->retry);
 }
 
+static u64 tsc(void)
+{
+	u32 lo, hi;
+
+	__asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
+	return (u64)hi << 32 | lo;
+}
+
+/* Every so many refills of slots: if they come thick and fast, this site may be one to blame. */
+const void *jit_on_sample(struct x86_vcpu *c, u64 linear, u32 site)
+{
+	struct jit *j = c->vm->jit;
+	struct jit_site *s = &j->site[site];
+	struct jit_cpu *x = jit_cpu(c);
+	u64 now = tsc(), since = now - x->slot_stamp;
+
+	(void)linear;
+	x->slot_stamp = now;
+	x->slot_credit = JIT_SLOT_CREDIT;
+	if (since < JIT_SLOT_CREDIT * JIT_SLOT_THRASH) {
+		jit_lock(j);
+		if (++s->strikes == JIT_SLOT_STRIKES)
+			jit_site_unslot(j, c, s);
+		jit_unlock(j);
+	}
+	return jit_host(j, s->retry);
+}
+
 const void *jit_on_poll(struct x86_vcpu *c, u64 unused, u32 site)
 {
 	struct jit *j = c->vm->jit;
@@ -381,13 +411,29 @@ static void go_inside(struct jit *j, struct x86_vcpu *c)
 
 /* ---- the cold tier ---- */
 
+/* What was interpreted at `at` went elsewhere and left rsp 8 lower: if it was a call, look at it.
+ */
+static void call_interpreted(struct x86_vcpu *c, u64 at)
+{
+	struct jit_map m = {.lin = align_down(at, GPA_PAGE_SIZE), .key = c->mode_key};
+	u64 gpa;
+
+	if (x86_fetch_page(c, m.lin, &gpa, &m.host) < 0 || !m.host) {
+		c->exc.pending = false; /* changed under our feet */
+		return;
+	}
+	m.host = (const u8 *)align_down((u64)(uintptr_t)m.host, GPA_PAGE_SIZE);
+	jit_branch_seen(c, &m, at);
+}
+
 /* Interpret to the end of the basic block. False: the run loop is wanted. */
 static bool interpret(struct jit *j, struct x86_vcpu *c)
 {
 	u32 key = c->mode_key;
+	bool watch = (key & 3) == X86_MODE_64 && (key & X86_KEY_CPL3) && !j->strict_ret;
 
 	for (unsigned n = 0; n < 256; n++) {
-		u64 rip = c->rip;
+		u64 rip = c->rip, rsp = c->gpr[X86_RSP];
 
 		if (step_one(c) < 0 || atomic_load_explicit(&c->kick, memory_order_relaxed))
 			return false;
@@ -395,8 +441,11 @@ static bool interpret(struct jit *j, struct x86_vcpu *c)
 			return true;
 		if (!jit_translatable(key))
 			continue;
-		if ((c->rip ^ rip) >= GPA_PAGE_SIZE || c->rip - rip > X86_INSN_MAX)
-			return true;
+		if ((c->rip ^ rip) < GPA_PAGE_SIZE && c->rip - rip <= X86_INSN_MAX)
+			continue;
+		if (watch && c->gpr[X86_RSP] == rsp - 8)
+			call_interpreted(c, rip);
+		return true;
 	}
 	return true;
 }

@@ -195,10 +195,13 @@ void jit_reset(struct jit *j)
 		j->map_hash[i] = NULL;
 		j->page_hash[i] = NULL;
 	}
+	for (unsigned i = 0; i < JIT_NOSLOT; i++)
+		j->noslot[i] = 0;
 	j->nunits = j->nsites = j->npcs = j->nmaps = j->npages = 0;
 	j->ninsns = 1; /* 0 means none */
 	j->nsites = JIT_SITE_SAVED + 1;
 	j->site[JIT_SITE_SAVED].recipe = (struct jit_recipe){.op = JIT_RECIPE_SAVED, .size = 1};
+	j->slot_next = JIT_SLOT_FIRST;
 	j->hot.pos = j->code_begin;
 	j->hot.full = j->cold.full = false;
 	j->cold.pos = j->cold_start;
@@ -233,6 +236,40 @@ void jit_tlb_flushed_page(struct x86_vcpu *c, u64 linear)
 {
 	for (u32 mmu = 0; mmu < X86_MMU_COUNT; mmu++)
 		jit_cpu(c)->xtlb[jit_xtlb_index(linear, mmu << 2)] = 0;
+}
+
+static void slot_clear(struct jit_slot *s)
+{
+	s->page = JIT_SLOT_EMPTY;
+	s->add = 0;
+}
+
+void jit_slots_clear(struct x86_vcpu *c, enum x86_mmu mmu)
+{
+	for (unsigned i = 0; i < JIT_SLOTS; i++)
+		slot_clear(&jit_cpu(c)->slot[mmu][i]);
+}
+
+void jit_slots_clear_page(struct x86_vcpu *c, u64 linear)
+{
+	for (unsigned m = 0; m < X86_MMU_COUNT; m++)
+		for (unsigned i = 0; i < JIT_SLOTS; i++)
+			if (jit_cpu(c)->slot[m][i].page == linear)
+				slot_clear(&jit_cpu(c)->slot[m][i]);
+}
+
+void jit_slots_protect(struct x86_vcpu *c, u64 host)
+{
+	for (unsigned m = 0; m < X86_MMU_COUNT; m++) {
+		for (unsigned i = 0; i < JIT_SLOTS; i++) {
+			struct jit_slot *s = &jit_cpu(c)->slot[m][i];
+
+			if (__atomic_load_n(&s->page, __ATOMIC_RELAXED) +
+				    __atomic_load_n(&s->add, __ATOMIC_RELAXED) ==
+			    host)
+				__atomic_store_n(&s->page, JIT_SLOT_EMPTY, __ATOMIC_RELAXED);
+		}
+	}
 }
 
 /* Units lie in the code area in the order of their numbers. */
@@ -295,8 +332,12 @@ int jit_vcpu_init(struct x86_vcpu *c)
 	struct jit_cpu *x = jit_cpu(c);
 
 	c->self = c;
+	for (unsigned m = 0; m < X86_MMU_COUNT; m++)
+		jit_slots_clear(c, m);
 	if (!j)
 		return 0;
+	x->sites = (u64)(uintptr_t)j->site;
+	x->code = (u64)(uintptr_t)j->rx;
 	jit_tlb_flushed(c, true);
 	for (unsigned i = 0; i < JIT_JC; i++)
 		x->jc[i] = (u64)(uintptr_t)jit_host(j, j->thunk.miss);

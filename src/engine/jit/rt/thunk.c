@@ -125,6 +125,108 @@ static u32 thunk_call(struct emit *e, handler_fn fn, u32 leave, u32 resume)
 	return at;
 }
 
+static void put(struct emit *e, unsigned reg, unsigned temp)
+{
+	emit_gs(e, OP_MOV_MR, true, reg, GS_RT(temp) + 8 * temp);
+}
+
+static void get(struct emit *e, unsigned reg, unsigned temp)
+{
+	emit_gs(e, OP_MOV_RM, true, reg, GS_RT(temp) + 8 * temp);
+}
+
+static struct emit_mem site_field(size_t off)
+{
+	return emit_at(RBX, (s32)off);
+}
+
+/* rbx: the site; rcx: offset of the TLB entry; rdx: the page, which it has. r14, r15 are free. */
+static void refill_copy(struct emit *e, enum x86_access a, u32 tlb)
+{
+	struct emit_mem slot = site_field(offsetof(struct jit_site, slot));
+	struct emit_mem page = {RCX, EMIT_NONE, 1, true, (s32)tlb};
+	struct emit_mem add = {RCX, EMIT_NONE, 1, true, (s32)tlb + 8};
+	struct emit_mem to_page = {JIT_S1, EMIT_NONE, 1, true, 0};
+	struct emit_mem to_add = {JIT_S1, EMIT_NONE, 1, true, 8};
+	u32 same;
+
+	emit_rm(e, OP_MOV_RM, false, JIT_S1, &slot);
+	emit_rm(e, OP_MOV_RM, true, JIT_S2, &add);
+	emit_rm(e, OP_MOV_MR, true, JIT_S2, &to_add);
+	if (a == X86_READ) {
+		emit_rm(e, OP_MOV_MR, true, RDX, &to_page);
+		return;
+	}
+	/* x86_tlb_protect empties the entry and then looks for slots: one of the two notices. */
+	emit_mov_rr(e, JIT_S2, RDX);
+	emit_rm(e, OP_XCHG, true, JIT_S2, &to_page);
+	emit_rm(e, OP_CMP_RM, true, RDX, &page);
+	same = emit_jcc(e, CC_E, 0);
+	emit_mov_ri(e, JIT_S2, JIT_SLOT_EMPTY);
+	emit_rm(e, OP_MOV_MR, true, JIT_S2, &to_page);
+	emit_patch(e->base, same, e->pos);
+}
+
+/* Copy the TLB entry for the address in r15 to the slot of site r14 and try again there. */
+static void thunk_refill(struct jit *j, struct emit *e, enum x86_mmu mmu, enum x86_access a)
+{
+	static const u8 save_flags[] = {0x9f, 0x0f, 0x90, 0xc0}; /* lahf; seto al */
+	static const u8 site_index[] = {0x41, 0x69, 0xde};	 /* imul ebx, r14d, imm32 */
+	static const u8 load_flags[] = {0x04, 0x7f, 0x9e};	 /* add al, 0x7f; sahf */
+	struct emit_mem size = site_field(offsetof(struct jit_site, size));
+	struct emit_mem retry = site_field(offsetof(struct jit_site, retry));
+	struct emit_mem fail = site_field(offsetof(struct jit_site, fail));
+	u32 tlb = (u32)(offsetof(struct x86_vcpu, tlb) + mmu * sizeof(struct x86_tlb) +
+			(a == X86_WRITE ? offsetof(struct x86_tlb, wr) : 0));
+	struct emit_mem page = {RCX, EMIT_NONE, 1, true, (s32)tlb};
+	u32 sample, miss, cross, go[2];
+
+	j->thunk.refill[mmu][a] = e->pos;
+	put(e, JIT_S1, 3);
+	put(e, RAX, 4);
+	emit_bytes(e, save_flags, sizeof(save_flags));
+	put(e, RCX, 5);
+	put(e, RDX, 6);
+	put(e, RBX, 7);
+	emit_bytes(e, site_index, sizeof(site_index));
+	emit_u32(e, sizeof(struct jit_site));
+	emit_gs(e, OP_ADD_RM, true, RBX, GS_RT(sites));
+	emit_grp1_gsi(e, 5, false, GS_RT(slot_credit), 1);
+	sample = emit_jcc(e, CC_S, 0);
+	emit_rr(e, OP_MOV_RM, false, RCX, JIT_S1);
+	emit_shift_ri(e, 5, false, RCX, 8);
+	emit_gs(e, OP_AND_RM, false, RCX, GS_OFF(tlb_mask) + 4u * mmu);
+	emit_mov_rr(e, RDX, JIT_S1);
+	emit_grp1_ri(e, 4, true, RDX, -4096);
+	emit_rm(e, OP_CMP_RM, true, RDX, &page);
+	miss = emit_jcc(e, CC_NE, 0);
+	emit_rr(e, OP_SUB_RM, true, JIT_S1, RDX);
+	emit_u8(e, 0x66);
+	emit_rm(e, OP_ADD_RM, false, JIT_S1, &size);
+	emit_grp1_ri(e, 7, false, JIT_S1, GPA_PAGE_SIZE);
+	cross = emit_jcc(e, CC_A, 0);
+	refill_copy(e, a, tlb);
+	emit_rm(e, OP_MOV_RM, false, RDX, &retry);
+	go[0] = emit_jmp(e, 0);
+	emit_patch(e->base, sample, e->pos);
+	emit_mov_ri(e, RDX, j->thunk.sample);
+	go[1] = emit_jmp(e, 0);
+	emit_patch(e->base, miss, e->pos);
+	emit_patch(e->base, cross, e->pos);
+	emit_rm(e, OP_MOV_RM, false, RDX, &fail);
+	emit_patch(e->base, go[0], e->pos);
+	emit_patch(e->base, go[1], e->pos);
+	emit_gs(e, OP_ADD_RM, true, RDX, GS_RT(code));
+	put(e, RDX, 0);
+	get(e, RBX, 7);
+	get(e, RDX, 6);
+	get(e, RCX, 5);
+	emit_bytes(e, load_flags, sizeof(load_flags));
+	get(e, RAX, 4);
+	get(e, JIT_S1, 3);
+	emit_jmp_gs(e, EMIT_NONE, GS_RT(temp));
+}
+
 void jit_thunks_emit(struct jit *j)
 {
 	struct emit *e = &j->hot;
@@ -149,6 +251,11 @@ void jit_thunks_emit(struct jit *j)
 	j->thunk.exec = thunk_call(e, jit_on_exec, leave, resume);
 	j->thunk.poll = thunk_call(e, jit_on_poll, leave, resume);
 	j->thunk.fpu = thunk_call(e, jit_on_fpu, leave, resume);
+	j->thunk.sample = thunk_call(e, jit_on_sample, leave, resume);
+	for (unsigned m = 0; m < X86_MMU_COUNT; m++) {
+		thunk_refill(j, e, m, X86_READ);
+		thunk_refill(j, e, m, X86_WRITE);
+	}
 	emit_align(e, 64, 0);
 	j->code_begin = e->pos;
 }

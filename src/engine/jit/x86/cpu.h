@@ -35,14 +35,14 @@ enum x86_mmu { X86_MMU_KERNEL, X86_MMU_USER, X86_MMU_KERNEL_OPEN, X86_MMU_COUNT 
 
 /*
  * One entry maps one 4 KiB linear page. `page` is the linear page address or
- * x86_tlb_empty(index); index is the page number modulo the entries in use. `host` is the host
- *address of that page. A check is (linear ^ page) <= 4096 - size   ->   host + (linear ^ page)
- * Pages that need a slow path (MMIO, ROM writes, pages with translated code on
- * write, not-dirty PTEs on write, watchpoints) are never entered.
+ * x86_tlb_empty(index); index is the page number modulo the entries in use. `add` is the host
+ * address of that page less the linear one. A check is (linear ^ page) <= 4096 - size -> linear +
+ * add Pages that need a slow path (MMIO, ROM writes, pages with translated code on write, not-dirty
+ * PTEs on write, watchpoints) are never entered.
  */
 struct x86_tlb_entry {
 	u64 page;
-	u64 host;
+	u64 add;
 };
 #define X86_TLB_EMPTY (~0ULL)
 /*
@@ -385,5 +385,10 @@ void jit_page_written(struct x86_vm *vm, u64 gpa);
 /* The soft TLB (and so cross-page links) of this vCPU was flushed: whole, or one page. */
 void jit_tlb_flushed(struct x86_vcpu *c, bool global_too);
 void jit_tlb_flushed_page(struct x86_vcpu *c, u64 linear);
+/* The slots (rt/jit.h) of a mode, those of one page in every mode. On the vCPU's thread. */
+void jit_slots_clear(struct x86_vcpu *c, enum x86_mmu mmu);
+void jit_slots_clear_page(struct x86_vcpu *c, u64 linear);
+/* Those that show the page at `host`, from any thread, after the TLB's entries. */
+void jit_slots_protect(struct x86_vcpu *c, u64 host);
 
 #endif

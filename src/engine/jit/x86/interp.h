@@ -166,7 +166,7 @@ static inline void *tlb_probe(struct x86_vcpu *c, const struct x86_tlb_entry *ta
 		(const void *)((const u8 *)table + ((linear >> 8) & c->tlb_mask[c->mmu]));
 	u64 off = linear ^ e->page;
 
-	return likely(off <= 4096 - n) ? (void *)(uintptr_t)(e->host + off) : NULL;
+	return likely(off <= 4096 - n) ? (void *)(uintptr_t)(linear + e->add) : NULL;
 }
 
 static inline void *tlb_rd(struct x86_vcpu *c, u64 linear, unsigned n)

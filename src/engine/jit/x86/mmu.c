@@ -45,6 +45,8 @@ static void mmu_clear(struct x86_vcpu *c, enum x86_mmu mmu)
 	table_clear(c->tlb[mmu].rd, entries(c, mmu));
 	table_clear(c->tlb[mmu].wr, entries(c, mmu));
 	c->sys->nonglobal_n[mmu] = 0;
+	if (c->vm->jit)
+		jit_slots_clear(c, mmu);
 }
 
 /* Change size: larger after many fills, back to the smallest after few. The table is empty after.
@@ -115,6 +117,8 @@ static void mmu_clear_nonglobal(struct x86_vcpu *c, enum x86_mmu mmu)
 		c->tlb[mmu].rd[k].page = x86_tlb_empty(k);
 		c->tlb[mmu].wr[k].page = x86_tlb_empty(k);
 	}
+	if (s->nonglobal_n[mmu] && c->vm->jit)
+		jit_slots_clear(c, mmu);
 	s->nonglobal_n[mmu] = 0;
 }
 
@@ -183,6 +187,8 @@ static void flush_range(struct x86_vcpu *c, u64 linear, unsigned shift)
 {
 	u64 base = linear & ~(BIT(shift) - 1);
 
+	for (unsigned m = 0; m < X86_MMU_COUNT && c->vm->jit && shift > 12; m++)
+		jit_slots_clear(c, m);
 	for (unsigned m = 0; m < X86_MMU_COUNT; m++) {
 		unsigned pages = 1u << (shift - 12), n = entries(c, m);
 
@@ -224,8 +230,10 @@ void x86_tlb_flush_page(struct x86_vcpu *c, u64 linear)
 		if (f->page == (linear | u))
 			f->page = X86_TLB_EMPTY;
 	}
-	if (c->vm->jit)
+	if (c->vm->jit) {
 		jit_tlb_flushed_page(c, linear);
+		jit_slots_clear_page(c, linear);
+	}
 }
 
 /* ---- process contexts (SDM vol. 3A section 4.10.1) ---- */
@@ -277,6 +285,8 @@ static void image_restore(struct x86_vcpu *c, struct x86_image *m)
 	if (m->write_gen != atomic_load(&c->sys->protect_gen))
 		table_clear(t->wr, m->mask / 16 + 1);
 	m->valid = false;
+	if (c->vm->jit)
+		jit_slots_clear(c, X86_MMU_USER);
 }
 
 void x86_tlb_flush_pcid(struct x86_vcpu *c, unsigned pcid)
@@ -332,7 +342,7 @@ static void install_write(struct x86_vcpu *c, enum x86_mmu mmu, u64 page, const 
 	if (s->readonly || page_flagged(s, gpa))
 		return;
 	__atomic_store_n(&e->page, empty, __ATOMIC_RELAXED);
-	e->host = (u64)(uintptr_t)(s->host + (gpa - s->gpa));
+	e->add = (u64)(uintptr_t)(s->host + (gpa - s->gpa)) - page;
 	__atomic_store_n(&e->page, page, __ATOMIC_RELEASE);
 	atomic_thread_fence(memory_order_seq_cst);
 	if (page_flagged(s, gpa))
@@ -351,7 +361,7 @@ void x86_tlb_install(struct x86_vcpu *c, enum x86_mmu mmu, u64 linear, const str
 		mmu_clear(c, mmu);
 	}
 	r = entry_of(c, c->tlb[mmu].rd, mmu, page);
-	r->host = (u64)(uintptr_t)(s->host + (gpa - s->gpa));
+	r->add = (u64)(uintptr_t)(s->host + (gpa - s->gpa)) - page;
 	r->page = page;
 	if (w->write_ok)
 		install_write(c, mmu, page, s, gpa);
@@ -385,9 +395,14 @@ void x86_tlb_protect(struct x86_vm *vm, u64 gpa)
 			unsigned n = __atomic_load_n(&c->tlb_mask[m], __ATOMIC_RELAXED) / 16 + 1;
 
 			for (unsigned k = 0; k < n; k++)
-				if (__atomic_load_n(&e[k].host, __ATOMIC_RELAXED) == host)
+				if (__atomic_load_n(&e[k].page, __ATOMIC_RELAXED) +
+					    __atomic_load_n(&e[k].add, __ATOMIC_RELAXED) ==
+				    host)
 					__atomic_store_n(&e[k].page, x86_tlb_empty(k),
 							 __ATOMIC_RELAXED);
 		}
+		atomic_thread_fence(memory_order_seq_cst);
+		if (vm->jit)
+			jit_slots_protect(c, host);
 	}
 }

@@ -23,7 +23,7 @@ static bool tlb_hit(struct x86_vcpu *c, u64 linear, enum x86_access a, enum x86_
 
 	if (e->page != (linear & ~0xfffULL))
 		return false;
-	*host = (u8 *)(uintptr_t)(e->host + (linear & 0xfff));
+	*host = (u8 *)(uintptr_t)(linear + e->add);
 	return true;
 }
 

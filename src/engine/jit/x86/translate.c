@@ -324,7 +324,7 @@ static void scan(struct xl *x, u64 rip)
 		t->rip = rip;
 		t->to = 0;
 		t->target = -1;
-		t->ends = t->label = t->save_flags = false;
+		t->ends = t->label = t->save_flags = t->unsure = false;
 		t->recipe.size = 0;
 		t->ref[0].group = t->ref[1].group = 0;
 		t->live_in = t->live_out = 0;
@@ -404,6 +404,8 @@ struct jit_unit *jit_translate(struct jit *j, struct x86_vcpu *c, struct jit_map
 	if (!x->n)
 		return NULL;
 	resolve_targets(x);
+	if (xl_check_calls(x))
+		return NULL; /* all that was translated before is dropped first */
 	xl_liveness(x);
 	xl_groups(x);
 	xl_emit_unit(x);

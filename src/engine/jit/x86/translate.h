@@ -63,6 +63,7 @@ struct xl_insn {
 	bool label;		  /* some branch of the unit comes here */
 	bool save_flags;	  /* before it, for an indirect jump ahead */
 	struct jit_recipe recipe; /* size not 0: flags an indirect jump ahead takes along */
+	bool unsure;		  /* call: it may never return, see xl_check_calls */
 	bool ends;		  /* control never goes on to the next one */
 };
 
@@ -71,6 +72,12 @@ struct xl_ea {
 	u8 base, index, scale, adsize; /* base may be X86_REG_RIP: disp is then the address */
 	u8 seg;			       /* X86_FS, X86_GS, or anything else for base 0 */
 	s64 disp;
+};
+
+/* Accesses of a unit that are likely to go to one page: they share a slot. */
+struct xl_slot {
+	u64 key;
+	u32 off; /* gs offset */
 };
 
 struct xl_fix {
@@ -88,7 +95,9 @@ struct xl {
 	u8 mmu;
 	bool plain;
 	u8 s1_group; /* group whose pointer is in S1 now */
-	unsigned n, nfix, ngroups;
+	unsigned n, nfix, ngroups, nslots;
+	u8 version[16]; /* of each register: counts its values in this unit */
+	struct xl_slot slot[32];
 	struct xl_group group[64];
 	struct xl_insn insn[JIT_MAX_INSN];
 	struct xl_fix fix[2 * JIT_MAX_INSN];
@@ -114,6 +123,13 @@ u32 xl_flags_killed(const struct x86_insn *in);
 void xl_liveness(struct xl *x);
 /* General registers written, the implicit ones too. */
 u32 xl_gpr_written(const struct x86_insn *in);
+/*
+ * A caller whose return point looks at flags makes every `ret` of 64-bit user code keep them
+ * (others always do): true if there is one and that is news. What follows a call that never returns
+ * is no return point: where a branch comes there too, it is left to jit_on_link to ask, when the
+ * call is first made.
+ */
+bool xl_check_calls(struct xl *x);
 /* The map of another page, if this vCPU has run code there lately. */
 struct jit_map *xl_map_of(const struct xl *x, u64 rip);
 
@@ -126,19 +142,35 @@ void xl_flags_put_aside(struct emit *e);
 /* The instruction's memory operand. */
 struct xl_ea xl_ea_of(const struct x86_insn *in);
 /*
- * Leave the host pointer for n bytes at ea in register dst (S1 or S2); the other
- * one is clobbered. Faults and whatever has no pointer are dealt with out of line.
+ * Check an access of n bytes at ea; returns the operand to make it with, which uses
+ * dst (S1 or S2) and the address's own registers. The other scratch register is
+ * clobbered. Faults and whatever has no host address are dealt with out of line.
  */
-void xl_access(struct xl *x, unsigned i, const struct xl_ea *ea, unsigned n, enum x86_access a,
-	       unsigned dst);
+struct emit_mem xl_access(struct xl *x, unsigned i, const struct xl_ea *ea, unsigned n,
+			  enum x86_access a, unsigned dst);
 /*
- * The same for access `which` (0 operand, 1 stack) of instruction i when it is in
- * a group: dst holds the pointer of the group, and the displacement is returned.
+ * The same for access `which` (0 operand, 1 stack), at [base + disp], of instruction i
+ * when it is in a group.
  */
-s32 xl_group_access(struct xl *x, unsigned i, unsigned which, unsigned dst);
+struct emit_mem xl_group_access(struct xl *x, unsigned i, unsigned which, s64 disp, unsigned dst);
 bool xl_grouped(const struct xl *x, unsigned i, unsigned which);
 
+/* translate_slot.c */
+/* gs offset of the slot for an access. */
+u32 xl_slot(struct xl *x, const struct xl_ea *ea, enum x86_access a);
+/* Instruction i has been emitted: what it wrote points elsewhere from here on. */
+void xl_slot_step(struct xl *x, const struct xl_insn *t);
+/* Is the access of the instruction at rip better off without a slot? */
+bool xl_slotless(const struct xl *x, u64 rip);
+/*
+ * From the address in s->dst to what s->form says, by the soft TLB. Returns the
+ * position of the rel32 of its jump out of line.
+ */
+u32 xl_lookup(struct emit *e, const struct jit_site *s, const struct jit *j, unsigned mmu);
+
 /* translate_group.c */
+/* add, sub reg, imm; inc, dec; lea reg, [reg + disp]: how far the register moves. */
+bool xl_constant_move(const struct x86_insn *in, s64 *by);
 /* Find groups of accesses that need one check. After liveness. */
 void xl_groups(struct xl *x);
 

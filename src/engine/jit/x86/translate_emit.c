@@ -73,11 +73,18 @@ static void emit_incdec(struct xl *x, const struct xl_insn *t)
 	emit_u8(x->e, (u8)(0xc0 | (t->in.opcode & 8) | (t->in.opcode & 7)));
 }
 
-static void emit_legacy_head(struct emit *e, const struct x86_insn *in, unsigned base)
+/* The REX bits of the host's operand: base and index. */
+static u8 rex_of(const struct emit_mem *m)
+{
+	return (u8)((m->base != EMIT_NONE && m->base & 8 ? 1 : 0) |
+		    (m->index != EMIT_NONE && m->index & 8 ? 2 : 0));
+}
+
+static void emit_legacy_head(struct emit *e, const struct x86_insn *in, const struct emit_mem *m)
 {
 	/* Without ModRM in the guest's form (mov moffs), REX.R meant nothing. */
 	u8 kept = in->has_modrm ? 0xcc : 0xc8;
-	u8 rex = (u8)((in->rex & kept) | (base & 8 ? 0x41 : 0));
+	u8 rex = (u8)((in->rex & kept) | rex_of(m));
 
 	if (in->lock)
 		emit_u8(e, 0xf0);
@@ -93,22 +100,23 @@ static void emit_legacy_head(struct emit *e, const struct x86_insn *in, unsigned
 		emit_u8(e, in->bytes[i]);
 }
 
-static void emit_vex_head(struct emit *e, const struct x86_insn *in, unsigned base, bool m64)
+static void emit_vex_head(struct emit *e, const struct x86_insn *in, const struct emit_mem *m,
+			  bool m64)
 {
 	const u8 *p = in->bytes + in->pfx_len;
-	u8 b = base & 8 ? 0 : 0x20, last = p[0] == 0xc5 ? p[1] & 0x7f : p[2];
+	u8 xb = (u8)(0x60 & ~(rex_of(m) << 5)), last = p[0] == 0xc5 ? p[1] & 0x7f : p[2];
 
 	emit_u8(e, 0xc4);
-	emit_u8(e, (u8)((p[1] & 0x80) | 0x40 | b | (in->map & 0x1f)));
+	emit_u8(e, (u8)((p[1] & 0x80) | xb | (in->map & 0x1f)));
 	emit_u8(e, m64 ? last : last | 0x40);
 }
 
-static void emit_evex_head(struct emit *e, const struct x86_insn *in, unsigned base)
+static void emit_evex_head(struct emit *e, const struct x86_insn *in, const struct emit_mem *m)
 {
 	const u8 *p = in->bytes + in->pfx_len;
 
 	emit_u8(e, 0x62);
-	emit_u8(e, (u8)((p[1] & 0x9f) | 0x40 | (base & 8 ? 0 : 0x20)));
+	emit_u8(e, (u8)((p[1] & 0x9f) | (0x60 & ~(rex_of(m) << 5))));
 	emit_u8(e, p[2]);
 	emit_u8(e, p[3]);
 }
@@ -127,27 +135,26 @@ static bool is_moffs(const struct x86_insn *in)
 	return in->enc == X86_ENC_LEGACY && in->map == X86_MAP_1B && (in->opcode & 0xfc) == 0xa0;
 }
 
-/* The instruction with its memory operand replaced by [base + disp]. */
-static void emit_on_pointer(struct xl *x, const struct x86_insn *in, unsigned base, s32 disp)
+/* The instruction with its memory operand replaced. */
+static void emit_with(struct xl *x, const struct x86_insn *in, const struct emit_mem *m)
 {
 	struct emit *e = x->e;
-	struct emit_mem m = emit_at(base, disp);
 
 	if (in->enc == X86_ENC_VEX)
-		emit_vex_head(e, in, base, x->m64);
+		emit_vex_head(e, in, m, x->m64);
 	else if (in->enc == X86_ENC_EVEX)
-		emit_evex_head(e, in, base);
+		emit_evex_head(e, in, m);
 	else
-		emit_legacy_head(e, in, base);
+		emit_legacy_head(e, in, m);
 	if (is_moffs(in)) {
-		emit_moffs(e, in, &m);
+		emit_moffs(e, in, m);
 		return;
 	}
 	emit_u8(e, in->opcode);
-	if (in->enc == X86_ENC_EVEX && disp) /* an 8-bit displacement would be scaled */
-		emit_modrm_disp32(e, in->modrm >> 3 & 7, &m);
+	if (in->enc == X86_ENC_EVEX && m->disp) /* an 8-bit displacement would be scaled */
+		emit_modrm_disp32(e, in->modrm >> 3 & 7, m);
 	else
-		emit_modrm_mem(e, in->modrm >> 3 & 7, &m);
+		emit_modrm_mem(e, in->modrm >> 3 & 7, m);
 	emit_bytes(e, in->bytes + in->imm_off, in->imm_size);
 }
 
@@ -159,28 +166,38 @@ static const struct x86_opnd *mem_operand(const struct x86_insn *in)
 	return NULL;
 }
 
+/* RIP-relative: the address itself. */
+static void ea_settle(struct xl_ea *ea, const struct xl_insn *t)
+{
+	if (ea->base != X86_REG_RIP)
+		return;
+	ea->disp += (s64)(t->rip + t->in.len);
+	if (ea->adsize == 4)
+		ea->disp = (u32)ea->disp;
+}
+
 static void emit_mem(struct xl *x, unsigned i)
 {
 	const struct x86_insn *in = &x->insn[i].in;
 	const struct x86_opnd *m = mem_operand(in);
 	struct xl_ea ea = xl_ea_of(in);
 	unsigned dst = xl_victims(in) & BIT(S1) ? S2 : S1;
-	s32 disp = 0;
+	struct emit_mem op;
 
-	if (ea.base == X86_REG_RIP)
-		ea.disp += (s64)(x->insn[i].rip + in->len);
+	ea_settle(&ea, &x->insn[i]);
 	if (xl_grouped(x, i, 0))
-		disp = xl_group_access(x, i, 0, dst);
+		op = xl_group_access(x, i, 0, in->disp, dst);
 	else
-		xl_access(x, i, &ea, m->size, m->write ? X86_WRITE : X86_READ, dst);
+		op = xl_access(x, i, &ea, m->size, m->write ? X86_WRITE : X86_READ, dst);
 	load_victims(x, victims_to_load(in, false));
 	if (xl_has_high(in)) { /* ah..bh cannot be had together with r14 or r15 */
 		emit_gs(x->e, OP_MOV_MR, true, RSI, GS_RT(temp[2]));
-		emit_mov_rr(x->e, RSI, dst);
-		emit_on_pointer(x, in, RSI, disp);
+		emit_lea(x->e, true, RSI, &op);
+		op = emit_at(RSI, 0);
+		emit_with(x, in, &op);
 		emit_gs(x->e, OP_MOV_RM, true, RSI, GS_RT(temp[2]));
 	} else {
-		emit_on_pointer(x, in, dst, disp);
+		emit_with(x, in, &op);
 	}
 	store_victims(x, victims_written(in));
 }
@@ -263,15 +280,14 @@ static void move_rsp(struct xl *x, unsigned from, s32 by)
 	emit_lea(x->e, x->m64, RSP, &m);
 }
 
-/* Where the slot below rsp is: S1 and a displacement. */
+/* The slot below rsp; uses S1. */
 static struct emit_mem push_access(struct xl *x, unsigned i)
 {
 	struct xl_ea ea = ea_stack(x, RSP, -(s64)width(x));
 
 	if (xl_grouped(x, i, 1))
-		return emit_at(S1, xl_group_access(x, i, 1, S1));
-	xl_access(x, i, &ea, width(x), X86_WRITE, S1);
-	return emit_at(S1, 0);
+		return xl_group_access(x, i, 1, ea.disp, S1);
+	return xl_access(x, i, &ea, width(x), X86_WRITE, S1);
 }
 
 /* The same for the slot at rsp. */
@@ -280,9 +296,8 @@ static struct emit_mem pop_access(struct xl *x, unsigned i)
 	struct xl_ea ea = ea_stack(x, RSP, 0);
 
 	if (xl_grouped(x, i, 1))
-		return emit_at(S1, xl_group_access(x, i, 1, S1));
-	xl_access(x, i, &ea, width(x), X86_READ, S1);
-	return emit_at(S1, 0);
+		return xl_group_access(x, i, 1, 0, S1);
+	return xl_access(x, i, &ea, width(x), X86_READ, S1);
 }
 
 static void push_reg(struct xl *x, const struct emit_mem *m, unsigned reg)
@@ -319,11 +334,10 @@ static void load_operand(struct xl *x, unsigned i)
 {
 	const struct x86_insn *in = &x->insn[i].in;
 	struct xl_ea ea = xl_ea_of(in);
-	struct emit_mem m = emit_at(S1, 0);
+	struct emit_mem m;
 
-	if (ea.base == X86_REG_RIP)
-		ea.disp += (s64)(x->insn[i].rip + in->len);
-	xl_access(x, i, &ea, width(x), X86_READ, S1);
+	ea_settle(&ea, &x->insn[i]);
+	m = xl_access(x, i, &ea, width(x), X86_READ, S1);
 	emit_rm(x->e, OP_MOV_RM, x->m64, S1, &m);
 }
 
@@ -358,9 +372,8 @@ static void emit_pop(struct xl *x, unsigned i)
 static void emit_leave(struct xl *x, unsigned i)
 {
 	struct xl_ea ea = ea_stack(x, RBP, 0);
-	struct emit_mem m = emit_at(S1, 0);
+	struct emit_mem m = xl_access(x, i, &ea, width(x), X86_READ, S1);
 
-	xl_access(x, i, &ea, width(x), X86_READ, S1);
 	move_rsp(x, RBP, (s32)width(x));
 	pop_to(x, &m, RBP);
 }
@@ -422,12 +435,15 @@ static void emit_goto(struct xl *x, const struct xl_insn *t)
 		live = x->insn[t->target].live_in;
 	if (backward(t))
 		emit_poll(x, t->to, live != 0);
-	if (t->target < 0)
+	if (t->target < 0) {
 		xl_link(x, CC_JMP, t->to, false);
-	else if (backward(t))
+		if (t->unsure)
+			x->j->site[x->j->nsites - 1].ret = (s32)(t->rip + t->in.len - x->u->rip);
+	} else if (backward(t)) {
 		emit_jmp(x->e, x->insn[t->target].off);
-	else
+	} else {
 		fix_to(x, emit_jmp(x->e, 0), t->target);
+	}
 }
 
 static void emit_jcc_insn(struct xl *x, const struct xl_insn *t)
@@ -762,6 +778,7 @@ static void emit_body(struct xl *x)
 		emit_insn(x, i);
 		if (!keeps_s1(t))
 			x->s1_group = 0;
+		xl_slot_step(x, t);
 		sites_next(x, sites);
 		if (last && !t->ends)
 			xl_link(x, CC_JMP, t->rip + t->in.len, false);
@@ -770,11 +787,15 @@ static void emit_body(struct xl *x)
 
 void xl_emit_unit(struct xl *x)
 {
+	static const u8 patchable[] = {0x0f, 0x1f, 0x44, 0, 0}; /* nop, for a jump to a new unit */
 	struct jit_unit *u = x->u;
 
 	x->s1_group = 0;
+	x->nslots = 0;
 	emit_entry(x);
+	emit_align(x->e, 8, 0);
 	u->e2 = x->e->pos;
+	emit_bytes(x->e, patchable, sizeof(patchable));
 	u->pcs = x->j->npcs;
 	u->ninsns = (u16)x->n;
 	if (u->fpu)

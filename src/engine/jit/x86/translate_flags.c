@@ -62,43 +62,148 @@ static u32 flags_read(const struct xl_insn *t)
 
 enum { PEEK_INSNS = 10 };
 
-/*
- * The flags that code at rip may look at before it sets them, of those in `need`. An end that
- * tells nothing looks at `unknown`; whoever called may look at all that a `ret` leaves.
- */
-static u32 peek(const struct jit_map *m, u64 rip, u32 need, u32 unknown, unsigned budget)
+/* Code that is looked at without being translated. */
+struct peek {
+	const struct jit_map *m;
+	const u8 *next; /* the page after, or NULL */
+	u32 unknown;	/* flags that an end which tells nothing looks at */
+	u32 ret;	/* those that whoever called looks at */
+	u32 system;	/* those that an instruction which C executes looks at, as its frame may */
+};
+
+static bool peek_decode(const struct peek *p, u64 rip, struct x86_insn *in)
 {
-	bool m64 = (m->key & 3) == X86_MODE_64;
+	enum x86_mode mode = (p->m->key & 3) == X86_MODE_64 ? X86_MODE_64 : X86_MODE_32;
+	unsigned off = rip & (GPA_PAGE_SIZE - 1), n = GPA_PAGE_SIZE - off;
+	u64 page = align_down(rip, GPA_PAGE_SIZE);
+	u8 bytes[2 * X86_INSN_MAX];
+
+	if (page == p->m->lin + GPA_PAGE_SIZE && p->next)
+		return x86_decode(in, mode, p->next + off, n) == X86_DECODE_OK;
+	if (page != p->m->lin)
+		return false;
+	if (n >= X86_INSN_MAX || !p->next)
+		return x86_decode(in, mode, p->m->host + off, n) == X86_DECODE_OK;
+	for (unsigned i = 0; i < n; i++)
+		bytes[i] = p->m->host[off + i];
+	for (unsigned i = 0; i < X86_INSN_MAX; i++)
+		bytes[n + i] = p->next[i];
+	return x86_decode(in, mode, bytes, n + X86_INSN_MAX) == X86_DECODE_OK;
+}
+
+/* The flags that code at rip may look at before it sets them, of those in `need`. */
+static u32 peek(const struct peek *p, u64 rip, u32 need, unsigned budget)
+{
 	u32 res = 0;
 	struct x86_insn in;
 
 	while (budget-- && need) {
-		unsigned off = rip & (GPA_PAGE_SIZE - 1);
-
-		if (align_down(rip, GPA_PAGE_SIZE) != m->lin ||
-		    x86_decode(&in, m64 ? X86_MODE_64 : X86_MODE_32, m->host + off,
-			       GPA_PAGE_SIZE - off) != X86_DECODE_OK)
+		if (!peek_decode(p, rip, &in))
 			break;
-		if (in.row->cls == X86_C_SYSTEM || in.row->cls == X86_C_UD)
-			return res | need;
+		if (in.row->cls == X86_C_UD)
+			return res | (need & p->system);
+		if (in.row->cls == X86_C_SYSTEM)
+			res |= need & p->system;
 		res |= flags_looked_at(&in) & need;
 		need &= ~(flags_looked_at(&in) | xl_flags_killed(&in));
 		rip += in.len;
 		if (in.row->cls != X86_C_BRANCH)
 			continue;
 		if (is_1b(&in) && (in.opcode == 0xc3 || in.opcode == 0xc2))
-			return res | need;
-		if (is_1b(&in) && (in.opcode == 0xe8))
-			return res | peek(m, rip + (u64)in.imm, need, 0, budget / 2);
+			return res | (need & p->ret);
+		if (is_1b(&in) && (in.opcode == 0xe8)) {
+			struct peek callee = *p;
+
+			callee.unknown = 0;
+			return res | peek(&callee, rip + (u64)in.imm, need, budget / 2);
+		}
 		if (is_1b(&in) && in.opcode == 0xff)
 			break;
 		if (is_1b(&in) && (in.opcode == 0xeb || in.opcode == 0xe9)) {
 			rip += (u64)in.imm;
 			continue;
 		}
-		res |= peek(m, rip + (u64)in.imm, need, unknown, budget / 2);
+		res |= peek(p, rip + (u64)in.imm, need, budget / 2);
 	}
-	return res | (need & unknown);
+	return res | (need & p->unknown);
+}
+
+/* ---- flags that a callee returns ---- */
+
+static bool ret_keeps_flags(const struct jit *j, u32 key)
+{
+	return j->strict_ret || (key & 3) != X86_MODE_64 || !(key & X86_KEY_CPL3);
+}
+
+/* The host address of the page after m's, or NULL; guest state is as before. */
+static const u8 *page_after(struct x86_vcpu *c, const struct jit_map *m)
+{
+	struct x86_exc exc = c->exc;
+	u64 gpa, cr2 = c->cr2;
+	const u8 *host;
+	int ret = x86_fetch_page(c, m->lin + GPA_PAGE_SIZE, &gpa, &host);
+
+	c->exc = exc;
+	c->cr2 = cr2;
+	return ret < 0 || !host ? NULL
+				: (const u8 *)align_down((u64)(uintptr_t)host, GPA_PAGE_SIZE);
+}
+
+static struct peek peek_from(struct x86_vcpu *c, const struct jit_map *m, u64 rip)
+{
+	bool far = rip + PEEK_INSNS * X86_INSN_MAX > m->lin + GPA_PAGE_SIZE;
+
+	return (struct peek){.m = m, .next = far ? page_after(c, m) : NULL};
+}
+
+void jit_branch_seen(struct x86_vcpu *c, const struct jit_map *m, u64 at)
+{
+	struct peek p = peek_from(c, m, at);
+	struct x86_insn in;
+
+	if (peek_decode(&p, at, &in) && in.row->cls == X86_C_BRANCH)
+		jit_call_seen(c, m, at + in.len);
+}
+
+void jit_call_seen(struct x86_vcpu *c, const struct jit_map *m, u64 back)
+{
+	struct jit *j = c->vm->jit;
+	struct peek p;
+
+	if (ret_keeps_flags(j, m->key))
+		return;
+	p = peek_from(c, m, back);
+	if (!peek(&p, back, ALL, PEEK_INSNS))
+		return;
+	j->strict_ret = true;
+	atomic_store(&j->flush_wanted, 1);
+}
+
+/* Does a branch of the unit come to where the call returns to? Then it may never return. */
+static bool returns_to_label(const struct xl *x, unsigned i)
+{
+	const struct xl_insn *t = &x->insn[i];
+
+	return i + 1 < x->n && t[1].rip == t->rip + t->in.len && t[1].label;
+}
+
+bool xl_check_calls(struct xl *x)
+{
+	bool before = x->j->strict_ret;
+
+	if (ret_keeps_flags(x->j, x->map->key))
+		return false;
+	for (unsigned i = 0; i < x->n; i++) {
+		struct xl_insn *t = &x->insn[i];
+
+		if (t->kind != XL_CALL && t->kind != XL_CALL_IND)
+			continue;
+		if (t->kind == XL_CALL && returns_to_label(x, i))
+			t->unsure = true;
+		else
+			jit_call_seen(x->c, x->map, t->rip + t->in.len);
+	}
+	return x->j->strict_ret && !before;
 }
 
 /* The map of another page, if this vCPU has run code there lately. */
@@ -117,7 +222,12 @@ static u32 live_at(const struct xl *x, u64 rip)
 {
 	const struct jit_map *m = xl_map_of(x, rip);
 
-	return m ? peek(m, rip, ALL, ALL, PEEK_INSNS) : (u32)ALL;
+	struct peek p = {.m = m, .unknown = ALL, .system = ALL};
+
+	if (!m)
+		return ALL;
+	p.ret = ret_keeps_flags(x->j, m->key) ? ALL : 0;
+	return peek(&p, rip, ALL, PEEK_INSNS);
 }
 
 /* ---- recipes: flags that can be found again from registers ---- */
@@ -214,7 +324,8 @@ static void find_recipe(struct xl *x, unsigned i)
 static void find_recipes(struct xl *x)
 {
 	for (unsigned i = 0; i < x->n; i++)
-		if (x->insn[i].kind == XL_JMP_IND || x->insn[i].kind == XL_RET)
+		if (x->insn[i].kind == XL_JMP_IND ||
+		    (x->insn[i].kind == XL_RET && ret_keeps_flags(x->j, x->map->key)))
 			find_recipe(x, i);
 }
 
@@ -239,6 +350,8 @@ static u32 live_after(const struct xl *x, unsigned i, bool first)
 			live = live_at(x, t->to);
 		else
 			live = t->live_out;
+		if (t->unsure)
+			live |= t[1].live_in;
 		break;
 	}
 	if (t->ends)

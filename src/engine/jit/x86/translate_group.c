@@ -111,8 +111,7 @@ static void move(struct grouping *g, unsigned reg, s64 by)
 		g->reg[reg].offset = (s32)to;
 }
 
-/* add, sub reg, imm; inc, dec; lea reg, [reg + disp]: how far the register moves. */
-static bool constant_move(const struct x86_insn *in, s64 *by)
+bool xl_constant_move(const struct x86_insn *in, s64 *by)
 {
 	unsigned op = in->opcode, n = in->modrm >> 3 & 7;
 
@@ -147,7 +146,7 @@ static void track_registers(struct grouping *g, const struct xl_insn *t)
 		move(g, RSP, 8);
 		written &= ~(1u << RSP);
 		written |= 1u << in->opnd[0].reg;
-	} else if ((t->kind == XL_COPY || t->kind == XL_LEA) && constant_move(in, &by)) {
+	} else if ((t->kind == XL_COPY || t->kind == XL_LEA) && xl_constant_move(in, &by)) {
 		move(g, in->opnd[0].reg, by);
 		return;
 	}

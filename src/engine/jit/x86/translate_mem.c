@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Memory accesses of translated code, S-mode: look the page up in the soft TLB
- * inline, leave the host pointer in a scratch register. The shape, for n bytes:
+ * Memory accesses of translated code, S-mode: is it the page of the access's slot
+ * (struct jit_slot)? Then the access is made at what the slot says to add. The shape,
+ * for n bytes at [base + disp]:
  *
- *	lea	dst, [ea]
- *	rorx	tmp, dst, 8
- *	and	tmp, gs:[tlb_mask]
- *	xor	dst, gs:[tmp + tlb.page]
- *	cmp	dst, 4096 - n
- *	ja	slow
- *	add	dst, gs:[tmp + tlb.host]
+ *	lea	scratch, [base + disp]
+ *	xor	scratch, gs:[slot.page]
+ *	cmp	scratch, 4096 - n
+ *	ja	stub
+ *	mov	scratch, gs:[slot.add]
+ *	op	[base + scratch + disp]
+ *
+ * The slot is at a constant place, so from the base register to the access nothing
+ * waits: where the next address comes from memory that is what counts.
  */
 #include "engine/jit/x86/translate.h"
+
+#include "base/bits.h"
 
 void xl_flags_save(struct emit *e)
 {
@@ -86,70 +91,146 @@ static void ea_emit(struct emit *e, const struct xl_ea *ea, unsigned dst, unsign
 	}
 }
 
-static u32 tlb_offset(const struct xl *x, enum x86_access a)
-{
-	size_t off = offsetof(struct x86_vcpu, tlb) + x->mmu * sizeof(struct x86_tlb);
-
-	return (u32)(off + (a == X86_WRITE ? offsetof(struct x86_tlb, wr) : 0));
-}
-
-static void index_emit(struct xl *x, unsigned dst, unsigned tmp)
-{
-	if (x->j->have_bmi2) {
-		emit_rorx32(x->e, tmp, dst, 8);
-	} else {
-		emit_rr(x->e, OP_MOV_RM, false, tmp, dst);
-		emit_shift_ri(x->e, 5, false, tmp, 8);
-	}
-	emit_gs(x->e, OP_AND_RM, false, tmp, GS_OFF(tlb_mask) + 4u * x->mmu);
-}
-
 /* Out of line: linear address into S1, site into S2, to the thunk. */
-static void slow_emit(struct xl *x, const struct xl_ea *ea, u32 site, u32 from, bool live)
+static void stub_emit(struct xl *x, const struct xl_ea *ea, u32 site, u32 from, bool live)
 {
 	struct emit *e = x->cold;
+	struct jit_site *s = &x->j->site[site];
 
+	s->stub = e->pos;
 	emit_patch(x->e->base, from, e->pos);
 	if (live)
 		xl_flags_restore(e);
 	ea_emit(e, ea, S1, S2);
 	emit_mov_ri(e, S2, site);
-	emit_jmp(e, x->j->thunk.mem);
+	emit_jmp(e, s->slot ? x->j->thunk.refill[x->mmu][s->access] : s->fail);
 }
 
-void xl_access(struct xl *x, unsigned i, const struct xl_ea *ea, unsigned n, enum x86_access a,
-	       unsigned dst)
+enum { PATCH_MAX = 3 }; /* five bytes from here on can be replaced by one store: offset mod 8 */
+
+static bool plain_reg(unsigned reg)
+{
+	return reg < 16 && !xl_victim(reg);
+}
+
+static bool is_const(const struct xl *x, const struct xl_ea *ea)
+{
+	return (ea->base == X86_REG_RIP ||
+		(ea->base == X86_REG_NONE && ea->index == X86_REG_NONE)) &&
+	       ea->adsize == 8 && x->m64 && ea->seg != X86_FS && ea->seg != X86_GS;
+}
+
+/* Which form the access can have; fewest additions to the address come after the look at memory. */
+static enum jit_form form_of(const struct xl *x, const struct xl_ea *ea, unsigned n)
+{
+	if (is_const(x, ea))
+		return ea->disp == (s32)ea->disp &&
+				       (ea->disp & (GPA_PAGE_SIZE - 1)) + n <= GPA_PAGE_SIZE
+			       ? JIT_FORM_CONST
+			       : JIT_FORM_PTR;
+	if (!x->m64 || ea->adsize != 8 || ea->seg == X86_FS || ea->seg == X86_GS ||
+	    (ea->base != X86_REG_NONE && !plain_reg(ea->base)) ||
+	    (ea->index != X86_REG_NONE && !plain_reg(ea->index)))
+		return JIT_FORM_PTR;
+	return JIT_FORM_ADD;
+}
+
+/* By the slot: what xl_lookup is without. */
+static u32 slot_emit(struct emit *e, struct jit_site *s)
+{
+	unsigned tmp = s->dst == S1 ? S2 : S1, x = s->form == JIT_FORM_PTR ? tmp : s->dst;
+	u32 ja;
+
+	if (s->form == JIT_FORM_PTR)
+		emit_mov_rr(e, tmp, s->dst);
+	if ((e->pos & 7) > PATCH_MAX)
+		emit_align(e, 8, 0);
+	s->check = e->pos;
+	emit_gs(e, OP_XOR_RM, true, x, s->slot);
+	emit_grp1_ri(e, 7, true, x, (s32)(GPA_PAGE_SIZE - s->size));
+	ja = emit_jcc(e, CC_A, 0);
+	emit_gs(e, s->form == JIT_FORM_PTR ? OP_ADD_RM : OP_MOV_RM, true, s->dst, s->slot + 8);
+	s->check_len = (u8)(e->pos - s->check);
+	return ja;
+}
+
+static u32 const_emit(struct emit *e, struct jit_site *s, s64 linear)
+{
+	struct emit_mem page = {EMIT_NONE, EMIT_NONE, 1, true, (s32)s->slot};
+	u32 ja;
+
+	emit_rm(e, 0x81, true, 7, &page); /* cmp [page], imm32 */
+	emit_u32(e, (u32)align_down((u64)linear, GPA_PAGE_SIZE));
+	ja = emit_jcc(e, CC_NE, 0);
+	emit_gs(e, OP_MOV_RM, true, s->dst, s->slot + 8);
+	return ja;
+}
+
+/* After the check: what the access is to be made with. */
+static struct emit_mem operand_emit(struct xl *x, const struct xl_ea *ea, const struct jit_site *s)
+{
+	struct emit_mem m = {ea->base, s->dst, 1, false, (s32)ea->disp};
+	struct emit_mem sum = {s->dst, ea->index, ea->scale, false, 0};
+
+	if (s->form == JIT_FORM_PTR)
+		return emit_at(s->dst, 0);
+	if (s->form == JIT_FORM_CONST)
+		return emit_at(s->dst, (s32)ea->disp);
+	if (ea->base == X86_REG_NONE)
+		return (struct emit_mem){s->dst, ea->index, ea->scale, false, (s32)ea->disp};
+	if (ea->index != X86_REG_NONE)
+		emit_lea(x->e, true, s->dst, &sum);
+	return m;
+}
+
+/* Access of site->size bytes at ea: to site->fail where it cannot be made inline. */
+static struct emit_mem check_emit(struct xl *x, const struct xl_ea *ea, u32 site, unsigned dst,
+				  bool live)
+{
+	struct jit_site *s = &x->j->site[site];
+	bool slotless = xl_slotless(x, x->u->rip + (u64)(s64)s->rip);
+	u32 ja;
+
+	s->dst = (u8)dst;
+	s->form = (u8)form_of(x, ea, s->size);
+	s->retry = x->e->pos;
+	if (s->form == JIT_FORM_CONST || !slotless)
+		s->slot = xl_slot(x, ea, (enum x86_access)s->access);
+	if (s->form != JIT_FORM_CONST)
+		ea_emit(x->e, ea, dst, dst == S1 ? S2 : S1);
+	if (live)
+		xl_flags_save(x->e);
+	if (s->form == JIT_FORM_CONST)
+		ja = const_emit(x->e, s, ea->disp);
+	else if (slotless)
+		ja = xl_lookup(x->e, s, x->j, x->mmu);
+	else
+		ja = slot_emit(x->e, s);
+	if (live)
+		xl_flags_restore(x->e);
+	stub_emit(x, ea, site, ja, live);
+	return operand_emit(x, ea, s);
+}
+
+struct emit_mem xl_access(struct xl *x, unsigned i, const struct xl_ea *ea, unsigned n,
+			  enum x86_access a, unsigned dst)
 {
 	const struct xl_insn *t = &x->insn[i];
-	unsigned tmp = dst == S1 ? S2 : S1;
-	struct emit_mem page = {(u8)tmp, EMIT_NONE, 1, true, (s32)tlb_offset(x, a)};
-	struct emit_mem host = page;
-	u32 site = jit_site_new(x->j, x->u, t->rip), ja;
+	u32 site = jit_site_new(x->j, x->u, t->rip);
 	struct jit_site *s = &x->j->site[site];
 	u32 past = t->live_out | (t->in.row->f_read & X86_F_STATUS);
 	bool live = t->save_flags ? past != 0 : t->live_in != 0;
 
 	x->s1_group = 0;
-	host.disp += 8;
 	s->len = t->in.len;
-	s->size = (u8)n;
+	s->size = (u16)n;
 	s->recipe = t->recipe;
 	s->access = (u8)a;
 	s->masked =
 		t->in.evex_aaa || t->in.row->flags & (X86_R_MASKED | X86_R_MEM_ALIGN | X86_R_FPU);
-	s->retry = x->e->pos;
 	s->next = t->ends ? 0 : ~0u;
-	ea_emit(x->e, ea, dst, tmp);
-	if (live)
-		xl_flags_save(x->e);
-	index_emit(x, dst, tmp);
-	emit_rm(x->e, OP_XOR_RM, true, dst, &page);
-	emit_grp1_ri(x->e, 7, true, dst, (s32)(GPA_PAGE_SIZE - n));
-	ja = emit_jcc(x->e, CC_A, 0);
-	emit_rm(x->e, OP_ADD_RM, true, dst, &host);
-	if (live)
-		xl_flags_restore(x->e);
-	slow_emit(x, ea, site, ja, live);
+	s->fail = x->j->thunk.mem;
+	return check_emit(x, ea, site, dst, live);
 }
 
 bool xl_grouped(const struct xl *x, unsigned i, unsigned which)
@@ -159,13 +240,27 @@ bool xl_grouped(const struct xl *x, unsigned i, unsigned which)
 	return g && x->group[g].count > 1;
 }
 
+/* Out of line: go on in the plain unit. */
+static u32 plain_emit(struct xl *x, unsigned i)
+{
+	struct emit *e = x->cold;
+	u32 site = jit_site_new(x->j, x->u, x->insn[i].rip), from = e->pos;
+	struct jit_site *s = &x->j->site[site];
+
+	s->plain = true;
+	s->recipe = x->insn[i].recipe;
+	s->retry = emit_jmp_patchable(e, 0);
+	emit_patch(e->base, s->retry, e->pos);
+	emit_mov_ri(e, S2, site);
+	emit_jmp(e, x->j->thunk.link);
+	return from;
+}
+
 /* One check for the whole span; where it fails the plain unit goes on. */
 static void group_lead(struct xl *x, unsigned i, const struct xl_group *g, unsigned dst)
 {
-	unsigned tmp = dst == S1 ? S2 : S1;
-	enum x86_access a = g->write ? X86_WRITE : X86_READ;
-	struct emit_mem page = {(u8)tmp, EMIT_NONE, 1, true, (s32)tlb_offset(x, a)};
-	struct emit_mem host = page;
+	u32 site = jit_site_new(x->j, x->u, x->insn[i].rip);
+	struct jit_site *s = &x->j->site[site];
 	struct xl_ea ea = {.base = g->base,
 			   .index = X86_REG_NONE,
 			   .scale = 1,
@@ -173,18 +268,14 @@ static void group_lead(struct xl *x, unsigned i, const struct xl_group *g, unsig
 			   .seg = X86_DS,
 			   .disp = g->min};
 
-	host.disp += 8;
-	ea_emit(x->e, &ea, dst, tmp);
-	index_emit(x, dst, tmp);
-	emit_rm(x->e, OP_XOR_RM, true, dst, &page);
-	emit_grp1_ri(x->e, 7, true, dst, (s32)GPA_PAGE_SIZE - (g->max - g->min));
-	xl_link(x, CC_A, x->insn[i].rip, true);
-	x->j->site[x->j->nsites - 1].recipe = x->insn[i].recipe;
-	emit_rm(x->e, OP_ADD_RM, true, dst, &host);
-	emit_gs(x->e, OP_MOV_MR, true, dst, GS_RT(ptr) + 8u * g->base);
+	s->size = (u16)(g->max - g->min);
+	s->access = g->write ? X86_WRITE : X86_READ;
+	s->fail = plain_emit(x, i);
+	check_emit(x, &ea, site, dst, false);
+	emit_gs(x->e, OP_MOV_MR, true, dst, GS_RT(add) + 8u * g->base);
 }
 
-s32 xl_group_access(struct xl *x, unsigned i, unsigned which, unsigned dst)
+struct emit_mem xl_group_access(struct xl *x, unsigned i, unsigned which, s64 disp, unsigned dst)
 {
 	const struct xl_ref *r = &x->insn[i].ref[which];
 	const struct xl_group *g = &x->group[r->group];
@@ -192,7 +283,7 @@ s32 xl_group_access(struct xl *x, unsigned i, unsigned which, unsigned dst)
 	if (g->leader == i)
 		group_lead(x, i, g, dst);
 	else if (dst != S1 || x->s1_group != r->group)
-		emit_gs(x->e, OP_MOV_RM, true, dst, GS_RT(ptr) + 8u * g->base);
+		emit_gs(x->e, OP_MOV_RM, true, dst, GS_RT(add) + 8u * g->base);
 	x->s1_group = dst == S1 ? r->group : 0;
-	return r->offset - g->min;
+	return (struct emit_mem){g->base, (u8)dst, 1, false, (s32)disp};
 }

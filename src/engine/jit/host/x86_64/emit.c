@@ -96,7 +96,12 @@ void emit_modrm_mem(struct emit *e, unsigned reg, const struct emit_mem *m)
 
 void emit_modrm_disp32(struct emit *e, unsigned reg, const struct emit_mem *m)
 {
-	emit_u8(e, (u8)(0x80 | (reg & 7) << 3 | (m->base & 7u)));
+	bool sib = m->index != EMIT_NONE || (m->base & 7) == 4;
+
+	emit_u8(e, (u8)(0x80 | (reg & 7) << 3 | (sib ? 4 : m->base & 7u)));
+	if (sib)
+		emit_u8(e, (u8)(emit_scale_bits(m->scale) << 6 |
+				(m->index == EMIT_NONE ? 4 : m->index & 7u) << 3 | (m->base & 7u)));
 	emit_u32(e, (u32)m->disp);
 }
 

@@ -35,8 +35,10 @@ enum emit_op {
 	OP_ADD_RM = 0x03,
 	OP_OR_RM = 0x0b,
 	OP_AND_RM = 0x23,
+	OP_SUB_RM = 0x2b,
 	OP_XOR_RM = 0x33,
 	OP_CMP_RM = 0x3b,
+	OP_XCHG = 0x87,
 	OP_MOV_MR = 0x89,
 	OP_MOV_RM = 0x8b,
 	OP_MOV_MR8 = 0x88,
@@ -54,8 +56,7 @@ void emit_bytes(struct emit *e, const u8 *p, unsigned n);
 void emit_align(struct emit *e, unsigned align, unsigned ahead);
 
 /* ModRM, SIB and displacement for a register field and a memory operand. */
-/* The second always with a 32-bit displacement; for a base register without index, not rsp or r12.
- */
+/* The second always with a 32-bit displacement, and with a base register. */
 void emit_modrm_disp32(struct emit *e, unsigned reg, const struct emit_mem *m);
 void emit_modrm_mem(struct emit *e, unsigned reg, const struct emit_mem *m);
 /* op reg, mem (or mem, reg): w = 64-bit. */

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which slot (struct jit_slot) an access uses, and sites that fare better without.
+ *
+ * Accesses of a unit by the same base register value share one; units take theirs
+ * in turn, so pieces of code that run together seldom meet in a slot.
+ *
+ * A site that goes from page to page pays more for its slot than it gains. Where
+ * jit_on_sample finds one, it looks into the soft TLB out of line at once, and the
+ * unit is translated again with the look in line (xl_lookup).
+ */
+#include "engine/jit/x86/translate.h"
+
+#include "base/bits.h"
+
+enum { KEY_DISP_SHIFT = 11 }; /* displacements this far apart: other arrays, other slots */
+
+static u64 key_of(const struct xl *x, const struct xl_ea *ea, enum x86_access a)
+{
+	u64 k = (u64)a | (u64)ea->base << 8 | (u64)ea->index << 16;
+
+	if (ea->base < 16)
+		k |= (u64)(x->version[ea->base] & 15) << 24;
+	else if (ea->index < 16)
+		k |= (u64)(x->version[ea->index] & 15) << 24;
+	if (ea->seg == X86_FS || ea->seg == X86_GS)
+		k |= (u64)ea->seg << 1;
+	return k | (u64)ea->disp >> KEY_DISP_SHIFT << 32;
+}
+
+u32 xl_slot(struct xl *x, const struct xl_ea *ea, enum x86_access a)
+{
+	u32 first = GS_RT(slot) + x->mmu * JIT_SLOTS * (u32)sizeof(struct jit_slot), n;
+	u64 key = key_of(x, ea, a);
+
+	if (ea->base == RSP && ea->index == X86_REG_NONE)
+		return first + (JIT_SLOT_STACK + a) * (u32)sizeof(struct jit_slot);
+	for (unsigned i = 0; i < x->nslots; i++)
+		if (x->slot[i].key == key)
+			return x->slot[i].off;
+	n = x->j->slot_next;
+	x->j->slot_next = n + 1 < JIT_SLOTS ? n + 1 : JIT_SLOT_FIRST;
+	if (x->nslots < ARRAY_LEN(x->slot))
+		x->slot[x->nslots++] =
+			(struct xl_slot){key, first + n * (u32)sizeof(struct jit_slot)};
+	return first + n * (u32)sizeof(struct jit_slot);
+}
+
+void xl_slot_step(struct xl *x, const struct xl_insn *t)
+{
+	u32 written = xl_gpr_written(&t->in);
+	s64 by;
+
+	if ((t->kind == XL_COPY || t->kind == XL_LEA) && xl_constant_move(&t->in, &by))
+		return;
+	for (unsigned r = 0; r < 16; r++)
+		x->version[r] = (u8)(x->version[r] + (written >> r & 1));
+}
+
+static u8 *noslot(struct jit *j, const struct jit_map *m, u64 rip)
+{
+	u64 at = m->gpa | (rip & (GPA_PAGE_SIZE - 1));
+
+	return &j->noslot[at * 0x9e3779b97f4a7c15ULL >> 40 & (JIT_NOSLOT - 1)];
+}
+
+bool xl_slotless(const struct xl *x, u64 rip)
+{
+	return *noslot(x->j, x->map, rip);
+}
+
+static u32 tlb_offset(unsigned mmu, enum x86_access a)
+{
+	size_t off = offsetof(struct x86_vcpu, tlb) + mmu * sizeof(struct x86_tlb);
+
+	return (u32)(off + (a == X86_WRITE ? offsetof(struct x86_tlb, wr) : 0));
+}
+
+static void index_emit(struct emit *e, const struct jit *j, unsigned mmu, unsigned dst,
+		       unsigned tmp)
+{
+	if (j->have_bmi2) {
+		emit_rorx32(e, tmp, dst, 8);
+	} else {
+		emit_rr(e, OP_MOV_RM, false, tmp, dst);
+		emit_shift_ri(e, 5, false, tmp, 8);
+	}
+	emit_gs(e, OP_AND_RM, false, tmp, GS_OFF(tlb_mask) + 4u * mmu);
+}
+
+u32 xl_lookup(struct emit *e, const struct jit_site *s, const struct jit *j, unsigned mmu)
+{
+	unsigned dst = s->dst, tmp = dst == S1 ? S2 : S1;
+	u32 tlb = tlb_offset(mmu, (enum x86_access)s->access), ja;
+	struct emit_mem page = {(u8)tmp, EMIT_NONE, 1, true, (s32)tlb};
+	struct emit_mem add = {(u8)tmp, EMIT_NONE, 1, true, (s32)tlb + 8};
+
+	index_emit(e, j, mmu, dst, tmp);
+	emit_rm(e, OP_XOR_RM, true, dst, &page);
+	emit_grp1_ri(e, 7, true, dst, (s32)(GPA_PAGE_SIZE - s->size));
+	ja = emit_jcc(e, CC_A, 0);
+	if (s->form == JIT_FORM_ADD) {
+		emit_rm(e, OP_MOV_RM, true, dst, &add);
+	} else {
+		emit_rm(e, OP_ADD_RM, true, dst, &page);
+		emit_rm(e, OP_ADD_RM, true, dst, &add);
+	}
+	return ja;
+}
+
+/* A jump to `to` over the first bytes at `at`, which lie in one aligned quadword. */
+static void put_jump(struct jit *j, u32 at, u32 to)
+{
+	u64 *q = (u64 *)(j->rw + (at & ~7u));
+	unsigned sh = (at & 7) * 8;
+	u64 jump = 0xe9 | (u64)(u32)(to - (at + 5)) << 8;
+
+	__atomic_store_n(q, (*q & ~(BITS(0, 39) << sh)) | jump << sh, __ATOMIC_RELEASE);
+}
+
+void jit_site_unslot(struct jit *j, struct x86_vcpu *c, struct jit_site *s)
+{
+	struct jit_unit *u = &j->unit[s->unit], *again;
+	struct emit *e = &j->cold;
+	u32 begin = e->pos, ja;
+
+	if (s->form == JIT_FORM_CONST || jit_full(j))
+		return;
+	ja = xl_lookup(e, s, j, u->map->key >> 2 & 3);
+	emit_jmp(e, s->check + s->check_len);
+	emit_patch(e->base, ja, s->stub);
+	put_jump(j, s->check, begin);
+	*noslot(j, u->map, u->rip + (u64)(s64)s->rip) = 1;
+	if (u->map->dead || u->forwarded)
+		return;
+	again = jit_translate(j, c, u->map, u->rip, u->plain);
+	if (!again)
+		return;
+	put_jump(j, u->e1, again->e1);
+	put_jump(j, u->e2, again->e2);
+	u->forwarded = true;
+	/* Out of a loop that never leaves the unit. */
+	atomic_fetch_or(&c->kick, X86_KICK_FLUSH);
+}
