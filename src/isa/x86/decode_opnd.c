@@ -80,23 +80,39 @@ static unsigned used_vvvv(const struct x86_insn *in)
 	return in->mode == X86_MODE_64 ? in->vvvv : in->vvvv & 7;
 }
 
-static int set_operand(struct dec *d, struct x86_opnd *o, const struct x86_opdesc *desc)
+/* Memory, by what ModRM says or whatever it says. */
+static bool is_memory(const struct x86_insn *in, enum x86_src src)
 {
-	struct x86_insn *in = d->in;
-	unsigned reg = in->modrm >> 3 & 7, rm = in->modrm & 7;
-	bool mem = in->has_mem;
-
-	o->size = x86_size_bytes(in, desc->rsize);
-	o->read = desc->read;
-	o->write = desc->write;
-	switch ((enum x86_src)desc->src) {
-	case X86_SRC_E:
-	case X86_SRC_R:
-		return mem ? mem_operand(d, o, desc) : gpr_operand(d, o, rm | d->b);
+	switch (src) {
 	case X86_SRC_M:
 	case X86_SRC_VM:
 	case X86_SRC_O:
-		return mem_operand(d, o, desc);
+		return true;
+	case X86_SRC_E:
+	case X86_SRC_R:
+	case X86_SRC_Q:
+	case X86_SRC_N:
+	case X86_SRC_W:
+	case X86_SRC_U:
+	case X86_SRC_KM:
+		return in->has_mem;
+	default:
+		return false;
+	}
+}
+
+enum { OTHER_OPERAND = 1 }; /* not of this family */
+
+/* General, segment, control and debug registers. */
+static int general_operand(struct dec *d, struct x86_opnd *o, const struct x86_opdesc *desc)
+{
+	struct x86_insn *in = d->in;
+	unsigned reg = in->modrm >> 3 & 7, rm = in->modrm & 7;
+
+	switch ((enum x86_src)desc->src) {
+	case X86_SRC_E:
+	case X86_SRC_R:
+		return gpr_operand(d, o, rm | d->b);
 	case X86_SRC_G:
 		return d->r16 ? X86_DECODE_UD : gpr_operand(d, o, reg | d->r);
 	case X86_SRC_Z:
@@ -106,10 +122,6 @@ static int set_operand(struct dec *d, struct x86_opnd *o, const struct x86_opdes
 	case X86_SRC_FIXED:
 		o->implicit = true;
 		return reg_operand(o, X86_OPND_GPR, desc->reg);
-	case X86_SRC_STR:
-	case X86_SRC_STACK:
-		o->reg = desc->reg;
-		return implicit_mem(o);
 	case X86_SRC_SREG:
 		return sreg_operand(o, reg);
 	case X86_SRC_SEG:
@@ -119,6 +131,18 @@ static int set_operand(struct dec *d, struct x86_opnd *o, const struct x86_opdes
 		return control_operand(o, X86_OPND_CR, reg | d->r);
 	case X86_SRC_DREG:
 		return control_operand(o, X86_OPND_DR, reg | d->r);
+	default:
+		return OTHER_OPERAND;
+	}
+}
+
+/* x87, MMX, vector and mask registers. */
+static int vector_operand(struct dec *d, struct x86_opnd *o, const struct x86_opdesc *desc)
+{
+	struct x86_insn *in = d->in;
+	unsigned reg = in->modrm >> 3 & 7, rm = in->modrm & 7;
+
+	switch ((enum x86_src)desc->src) {
 	case X86_SRC_ST0:
 		return reg_operand(o, X86_OPND_ST, 0);
 	case X86_SRC_STI:
@@ -127,13 +151,11 @@ static int set_operand(struct dec *d, struct x86_opnd *o, const struct x86_opdes
 		return reg_operand(o, X86_OPND_MMX, reg);
 	case X86_SRC_Q:
 	case X86_SRC_N:
-		return mem ? mem_operand(d, o, desc) : reg_operand(o, X86_OPND_MMX, rm);
+		return reg_operand(o, X86_OPND_MMX, rm);
 	case X86_SRC_V:
 		return vec_operand(d, o, reg | d->r | d->r16);
 	case X86_SRC_W:
 	case X86_SRC_U:
-		if (mem)
-			return mem_operand(d, o, desc);
 		return vec_operand(d, o, rm | d->b | (in->enc == X86_ENC_EVEX ? d->x << 1 : 0));
 	case X86_SRC_H:
 		return vec_operand(d, o, used_vvvv(in));
@@ -145,9 +167,22 @@ static int set_operand(struct dec *d, struct x86_opnd *o, const struct x86_opdes
 	case X86_SRC_KR:
 		return mask_operand(o, reg | d->r | d->r16);
 	case X86_SRC_KM:
-		return mem ? mem_operand(d, o, desc) : mask_operand(o, rm);
+		return mask_operand(o, rm);
 	case X86_SRC_KV:
 		return mask_operand(o, used_vvvv(in));
+	default:
+		return OTHER_OPERAND;
+	}
+}
+
+/* Immediates, and memory that ModRM does not name. */
+static int plain_operand(struct x86_insn *in, struct x86_opnd *o, const struct x86_opdesc *desc)
+{
+	switch ((enum x86_src)desc->src) {
+	case X86_SRC_STR:
+	case X86_SRC_STACK:
+		o->reg = desc->reg;
+		return implicit_mem(o);
 	case X86_SRC_IMM:
 		return reg_operand(o, X86_OPND_IMM, 0);
 	case X86_SRC_IMM2:
@@ -159,8 +194,24 @@ static int set_operand(struct dec *d, struct x86_opnd *o, const struct x86_opdes
 	case X86_SRC_REL:
 		o->size = in->opsize;
 		return reg_operand(o, X86_OPND_REL, 0);
+	default:
+		return X86_DECODE_UD;
 	}
-	return X86_DECODE_UD;
+}
+
+static int set_operand(struct dec *d, struct x86_opnd *o, const struct x86_opdesc *desc)
+{
+	int ret;
+
+	o->size = x86_size_bytes(d->in, desc->rsize);
+	o->read = desc->read;
+	o->write = desc->write;
+	if (is_memory(d->in, desc->src))
+		return mem_operand(d, o, desc);
+	ret = general_operand(d, o, desc);
+	if (ret == OTHER_OPERAND)
+		ret = vector_operand(d, o, desc);
+	return ret == OTHER_OPERAND ? plain_operand(d->in, o, desc) : ret;
 }
 
 /* The EVEX disp8 scale is the memory operand's size unless the row says otherwise. */

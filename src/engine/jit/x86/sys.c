@@ -178,6 +178,37 @@ int sys_far(struct x86_vcpu *c, const struct x86_insn *in, bool call)
 		    : x86_far_jmp(c, sel, off, in->opsize, next);
 }
 
+/* Far transfers, interrupts, and what else leaves the straight line. */
+static int exec_1b_flow(struct x86_vcpu *c, const struct x86_insn *in)
+{
+	switch (in->opcode) {
+	case 0x9a:
+		return sys_far(c, in, true);
+	case 0xca:
+		return x86_far_ret(c, in->opsize, (u16)in->imm);
+	case 0xcb:
+		return x86_far_ret(c, in->opsize, 0);
+	case 0xcc:
+		return x86_event(c, X86_BP, EVENT_SOFT, false, 0, sys_next(c, in));
+	case 0xcd:
+		return sys_int(c, in, (u8)in->imm);
+	case 0xce:
+		return sys_into(c, in);
+	case 0xcf:
+		return sys_iret(c, in);
+	case 0xea:
+		return sys_far(c, in, false);
+	case 0xf1:
+		return sys_icebp(c, in);
+	case 0xf4:
+		return sys_hlt(c, in);
+	case 0xff:
+		return sys_far_indirect(c, in);
+	}
+	return ud(c);
+}
+
+/* Segment registers, flags, I/O. */
 static int exec_1b(struct x86_vcpu *c, const struct x86_insn *in)
 {
 	switch (in->opcode) {
@@ -192,17 +223,12 @@ static int exec_1b(struct x86_vcpu *c, const struct x86_insn *in)
 		return sys_pop_seg(c, in, in->opcode >> 3);
 	case 0x62:
 		return sys_bound(c, in);
-	case 0x6c:
-	case 0x6d:
-	case 0x6e:
-	case 0x6f:
+	case 0x6c ... 0x6f:
 		return sys_ins_outs(c, in);
 	case 0x8c:
 		return sys_mov_seg(c, in, false);
 	case 0x8e:
 		return sys_mov_seg(c, in, true);
-	case 0x9a:
-		return sys_far(c, in, true);
 	case 0x9c:
 		return sys_pushf(c, in);
 	case 0x9d:
@@ -211,44 +237,18 @@ static int exec_1b(struct x86_vcpu *c, const struct x86_insn *in)
 		return sys_load_far_ptr(c, in, X86_ES);
 	case 0xc5:
 		return sys_load_far_ptr(c, in, X86_DS);
-	case 0xca:
-		return x86_far_ret(c, in->opsize, (u16)in->imm);
-	case 0xcb:
-		return x86_far_ret(c, in->opsize, 0);
-	case 0xcc:
-		return x86_event(c, X86_BP, EVENT_SOFT, false, 0, sys_next(c, in));
-	case 0xcd:
-		return sys_int(c, in, (u8)in->imm);
-	case 0xce:
-		return sys_into(c, in);
-	case 0xcf:
-		return sys_iret(c, in);
 	case 0xd9: /* fldenv, fnstenv */
 	case 0xdd: /* frstor, fnsave */
 		return x86_exec_fpu_state(c, in);
-	case 0xe4:
-	case 0xe5:
-	case 0xe6:
-	case 0xe7:
-	case 0xec:
-	case 0xed:
-	case 0xee:
-	case 0xef:
+	case 0xe4 ... 0xe7:
+	case 0xec ... 0xef:
 		return sys_io(c, in);
-	case 0xea:
-		return sys_far(c, in, false);
-	case 0xf1:
-		return sys_icebp(c, in);
-	case 0xf4:
-		return sys_hlt(c, in);
 	case 0xfa:
 		return sys_cli_sti(c, in, false);
 	case 0xfb:
 		return sys_cli_sti(c, in, true);
-	case 0xff:
-		return sys_far_indirect(c, in);
 	}
-	return ud(c);
+	return exec_1b_flow(c, in);
 }
 
 static int sys_clts(struct x86_vcpu *c, const struct x86_insn *in)
