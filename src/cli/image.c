@@ -5,6 +5,7 @@
  */
 #include "cli/image.h"
 
+#include "cli/build.h"
 #include "image/ref.h"
 #include "image/store.h"
 
@@ -329,17 +330,61 @@ static int inspect(const char *const *refs, unsigned n, const struct image_platf
 	return ret;
 }
 
+enum {
+	IMAGE_PLATFORM,
+	IMAGE_TAG,
+	IMAGE_FILE,
+	IMAGE_ARG,
+	IMAGE_TARGET,
+	IMAGE_NETWORK,
+	IMAGE_NO_CACHE,
+	IMAGE_QUIET,
+};
+
 struct image_args {
 	struct image_platform platform;
-	bool has_platform;
+	struct build_args b;
 };
+
+static int add_text(const char *what, const char *value, const char **list, unsigned *n,
+		    struct err *e)
+{
+	if (*n == BUILD_MAX_LIST)
+		return err_set(e, EINVAL, "more than %u times --%s", BUILD_MAX_LIST, what);
+	list[(*n)++] = value;
+	return 0;
+}
 
 static int image_option(void *opaque, const struct cli_option *o, const char *value, struct err *e)
 {
 	struct image_args *a = opaque;
 
-	a->has_platform = true;
-	return image_platform_parse(value, &a->platform, e);
+	switch (o->id) {
+	case IMAGE_PLATFORM:
+		a->b.platform = &a->platform;
+		return image_platform_parse(value, &a->platform, e);
+	case IMAGE_TAG:
+		return add_text(o->name, value, a->b.tags, &a->b.ntags, e);
+	case IMAGE_ARG:
+		return add_text(o->name, value, a->b.args, &a->b.nargs, e);
+	case IMAGE_FILE:
+		a->b.file = value;
+		return 0;
+	case IMAGE_TARGET:
+		a->b.target = value;
+		return 0;
+	case IMAGE_NETWORK:
+		a->b.no_network = !strcmp(value, "none");
+		if (!a->b.no_network && strcmp(value, "host"))
+			return err_set(e, EINVAL, "--network %s: give host or none", value);
+		return 0;
+	case IMAGE_NO_CACHE:
+		a->b.no_cache = true;
+		return 0;
+	default:
+		a->b.quiet = true;
+		return 0;
+	}
 }
 
 static int cmd_image(const struct cli_command *self, int argc, char **argv)
@@ -351,10 +396,14 @@ static int cmd_image(const struct cli_command *self, int argc, char **argv)
 
 	if (ret)
 		return cli_parse_end(self, ret, &e);
-	if (w.n < 2 || strcmp(w.v[0], "inspect"))
-		ret = err_set(&e, EINVAL, "give inspect and an image");
-	else
-		ret = inspect(w.v + 1, w.n - 1, a.has_platform ? &a.platform : NULL, &e);
+	if (w.n >= 2 && !strcmp(w.v[0], "inspect")) {
+		ret = inspect(w.v + 1, w.n - 1, a.b.platform, &e);
+	} else if (w.n == 2 && !strcmp(w.v[0], "build")) {
+		a.b.context = w.v[1];
+		ret = build_image(&a.b, &e);
+	} else {
+		ret = err_set(&e, EINVAL, "give inspect and images, or build and a directory");
+	}
 	return ret ? cli_fail(self, &e) : CLI_OK;
 }
 
@@ -373,11 +422,23 @@ static const struct cli_option prune_options[] = {
 	{.name = "all", .letter = 'a', .help = "also every image that nothing uses"},
 };
 
+/* clang-format off */
 static const struct cli_option image_options[] = {
-	{.name = "platform",
-	 .arg = "PLATFORM",
+	{.name = "platform", .arg = "PLATFORM", .id = IMAGE_PLATFORM,
 	 .help = "OS/ARCH[/VARIANT] or ARCH; default the host's"},
+	{.name = "tag", .letter = 't', .arg = "NAME", .id = IMAGE_TAG,
+	 .help = "build: name of the result; can be repeated"},
+	{.name = "file", .letter = 'f', .arg = "FILE", .words = "@file", .id = IMAGE_FILE,
+	 .help = "build: default Containerfile or Dockerfile of the directory"},
+	{.name = "build-arg", .arg = "NAME=VALUE", .id = IMAGE_ARG,
+	 .help = "build: value of an ARG; can be repeated"},
+	{.name = "target", .arg = "STAGE", .id = IMAGE_TARGET, .help = "build: stop after that stage"},
+	{.name = "network", .arg = "host|none", .words = "host none", .id = IMAGE_NETWORK,
+	 .help = "build: what RUN steps reach (host)"},
+	{.name = "no-cache", .id = IMAGE_NO_CACHE, .help = "build: do every step anew"},
+	{.name = "quiet", .letter = 'q', .id = IMAGE_QUIET, .help = "build: no progress"},
 };
+/* clang-format on */
 
 #define OPTIONS(o) .options = o, .noptions = ARRAY_LEN(o)
 
@@ -402,9 +463,10 @@ const struct cli_command cli_prune = {.name = "prune",
 				      .help = "Remove what no image uses any more",
 				      OPTIONS(prune_options),
 				      .run = cmd_prune};
-const struct cli_command cli_image = {.name = "image",
-				      .args = "inspect IMAGE...",
-				      .help = "Print what images are, as JSON",
-				      OPTIONS(image_options),
-				      .words = "inspect",
-				      .run = cmd_image};
+const struct cli_command cli_image = {
+	.name = "image",
+	.args = "inspect IMAGE... | build DIRECTORY",
+	.help = "Print what images are, as JSON, or build one from a Containerfile",
+	OPTIONS(image_options),
+	.words = "inspect build",
+	.run = cmd_image};
