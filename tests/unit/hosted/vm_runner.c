@@ -41,7 +41,7 @@ struct fixture {
 	struct runner *r;
 	struct engine_vcpu cpu[4];
 	struct engine_vcpu *cpus[4];
-	unsigned exits;
+	_Atomic u64 exits;
 	struct vcpu_exit last;
 	unsigned last_cpu;
 	bool go_on;
@@ -88,6 +88,14 @@ static u64 loops(struct fixture *f)
 	return n;
 }
 
+/* Waits for *n to reach `least`, as long as a busy host may need. */
+static bool reaches(const _Atomic u64 *n, u64 least)
+{
+	for (unsigned ms = 0; ms < 10000 && *n < least; ms++)
+		usleep(1000);
+	return *n >= least;
+}
+
 static void t_starts_held_and_ends(void)
 {
 	static struct fixture f;
@@ -102,14 +110,15 @@ static void t_starts_held_and_ends(void)
 static void t_hold_stops_all(void)
 {
 	static struct fixture f;
-	u64 n;
+	u64 n = 0;
 
 	CHECK(start(&f));
 	for (unsigned i = 0; i < 20; i++) {
 		loop_lock(f.l);
 		runner_release(f.r);
 		loop_unlock(f.l);
-		usleep(2000);
+		if (i % 2) /* also at once, while some have not even started */
+			CHECK(reaches(&f.cpu[i % 4].loops, f.cpu[i % 4].loops + 1));
 		loop_lock(f.l);
 		runner_hold(f.r);
 		n = loops(&f);
@@ -131,7 +140,8 @@ static void t_exit_parks_one_until_release(void)
 	runner_release(f.r);
 	f.cpu[2].end = VCPU_EXIT_SHUTDOWN;
 	loop_unlock(f.l);
-	usleep(20000);
+	CHECK(reaches(&f.exits, 1));
+	usleep(5000);
 	loop_lock(f.l);
 	CHECK_EQ(f.exits, 1);
 	CHECK_EQ(f.last_cpu, 2);
@@ -140,8 +150,7 @@ static void t_exit_parks_one_until_release(void)
 	runner_hold(f.r);
 	runner_release(f.r);
 	loop_unlock(f.l);
-	usleep(20000);
-	CHECK(f.cpu[2].runs > n);
+	CHECK(reaches(&f.cpu[2].runs, n + 1));
 	finish(&f);
 }
 
@@ -154,7 +163,7 @@ static void t_engine_failure_is_an_error_exit(void)
 	runner_release(f.r);
 	f.cpu[0].fail = -E_IO;
 	loop_unlock(f.l);
-	usleep(20000);
+	CHECK(reaches(&f.exits, 1));
 	loop_lock(f.l);
 	CHECK_EQ(f.last.kind, VCPU_EXIT_ERROR);
 	CHECK(strstr(f.last.reason, "fake"));

@@ -112,8 +112,13 @@ static void t_kvmclock(void)
 	mul = *sys_d(t, 0x5018);
 	shift = (s8)t->ram[0x501c];
 	CHECK_EQ(t->ram[0x501d], 1); /* stable */
-	/* 2 GHz: half a nanosecond a tick, within the scale's rounding. */
-	CHECK(ns <= tsc / 2 && tsc / 2 - ns < (tsc >> 28) + 2);
+	/* 2 GHz: half a nanosecond a tick. */
+	CHECK_EQ((shift < 0 ? 2000000000ULL >> -shift : 2000000000ULL << shift) * mul >> 32,
+		 1000000000);
+	/* Another vCPU's page, later: the same time at the same TSC, to the nanosecond. */
+	CHECK_EQ(x86_wrmsr(t->c, 0x4b564d01, 0x7001), 0);
+	CHECK_EQ(*sys_q(t, 0x7008), tsc);
+	CHECK_EQ(*sys_q(t, 0x7010), ns);
 	CHECK(shift < 0 ? (mul >> -shift) <= BIT(31) : true);
 	CHECK_EQ(x86_wrmsr(t->c, 0x4b564d00, 0x6000), 0);
 	CHECK_EQ(*sys_d(t, 0x6004), 1700000000);

@@ -2,8 +2,8 @@
 /*
  * KVM's paravirtual clock (kernel doc virt/kvm/x86/msr): the wall clock and, per
  * vCPU, a page with TSC stamp, time and scale. The TSC is one for all vCPUs and
- * does not stop, so the page is written once per MSR write or TSC change and
- * carries the "stable" flag.
+ * stops only with the whole machine, so the page is written once per MSR write or
+ * TSC change, counts from TSC 0 and carries the "stable" flag.
  */
 #include "engine/jit/x86/sys.h"
 
@@ -47,12 +47,6 @@ static void scale(u64 khz, u32 *mul, s8 *shift)
 	*shift = sh;
 }
 
-static u64 tsc_to_ns(u64 tsc, u32 mul, s8 shift)
-{
-	tsc = shift < 0 ? tsc >> -shift : tsc << shift;
-	return (u64)((unsigned __int128)tsc * mul >> 32);
-}
-
 void x86_pv_clock_update(struct x86_vcpu *c)
 {
 	struct pvclock p = {.flags = 1};
@@ -62,8 +56,8 @@ void x86_pv_clock_update(struct x86_vcpu *c)
 	if (!(c->sys->kvm_clock & 1) || gpa_read(c->vm->map, gpa, &version, 4))
 		return;
 	scale(c->vm->tsc_khz, &p.mul, &p.shift);
-	p.tsc = x86_tsc(c);
-	p.system_ns = tsc_to_ns(p.tsc - c->tsc_offset, p.mul, p.shift);
+	/* The same stamp on every vCPU, or rounding would make their clocks differ. */
+	p.tsc = c->tsc_offset;
 	p.version = (version | 1) + 2; /* odd while it changes */
 	if (gpa_write(c->vm->map, gpa, &p, sizeof(p)))
 		return;
