@@ -39,12 +39,19 @@
 static int wait_for(struct oci_plan *p, enum msg_kind kind, struct err *e)
 {
 	struct msg m;
-	int fd, ret = msg_recv(p->sync, &m, &fd, e);
+	int fd, ret;
 
-	fd_close(&fd);
-	if (ret <= 0)
-		_exit(1); /* the runtime is gone: nobody wants this container */
-	return m.kind == (s32)kind ? 0 : err_set(e, EPROTO, "unexpected message from the runtime");
+	for (;;) {
+		ret = msg_recv(p->sync, &m, &fd, e);
+		fd_close(&fd);
+		if (ret <= 0)
+			_exit(1); /* the runtime is gone: nobody wants this container */
+		if (m.kind == (s32)kind)
+			return 0;
+		if (m.kind != MSG_START)
+			return err_set(e, EPROTO, "unexpected message from the runtime");
+		p->may_start = true; /* `run` says so early */
+	}
 }
 
 /* ---- 1: where it lives -------------------------------------------------- */
@@ -575,7 +582,7 @@ static int wait_start(struct oci_plan *p, struct err *e)
 	ssize_t n;
 
 	if (p->start < 0)
-		return wait_for(p, MSG_START, e);
+		return p->may_start ? 0 : wait_for(p, MSG_START, e);
 	do
 		n = read(p->start, &byte, 1);
 	while (n < 0 && errno == EINTR);

@@ -41,6 +41,7 @@ struct oci_plan {
 	bool no_pivot, no_new_keyring;
 	bool pdeathsig; /* keep the parent-death signal */
 	bool run_runtime_hooks;
+	bool may_start; /* init: the start came while it waited for something else */
 	int stdio[3];
 	int preserve_fds;
 	int listen_fds;

@@ -27,12 +27,14 @@ static bool match(char *line, uid_t uid, const char **home)
 
 int user_home(uid_t uid, char *out, size_t size)
 {
-	int fd = root_open(AT_FDCWD, "/etc/passwd", O_RDONLY | O_NONBLOCK | O_NOCTTY, 0), found = 0;
+	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), fd, found = 0;
 	char *text = NULL, *save = NULL;
 	const char *home;
 	struct stat st;
 	size_t len;
 
+	fd = root < 0 ? -1 : root_open(root, "/etc/passwd", O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+	fd_close(&root);
 	if (fd < 0)
 		return 0;
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))

@@ -1,0 +1,521 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""hull-oci by its own command line and under podman, containerd and Docker. TAP on stdout.
+
+  tests/integration/oci.py [NAME...]
+"""
+import json, os, random, re, shutil, signal, socket, subprocess, sys, time
+from hulltest import Skip, check, main
+from ocitest import OCI, check_same, edit, host_state, make_bundle, make_root, need_root, oci, ok
+
+
+def wait_for(what, seconds=20):
+    end = time.monotonic() + seconds
+    while not what():
+        check(time.monotonic() < end, "not in %d s" % seconds)
+        time.sleep(0.02)
+
+
+def detached(*args):
+    """run -d, whose container keeps the standard streams: they must not be our pipes."""
+    with open("d.out", "w") as f:
+        code = subprocess.call([OCI, "--root", os.path.abspath("state"), "run", "-d", *args], stdin=subprocess.DEVNULL, stdout=f, stderr=f)
+    check(code == 0, open("d.out").read())
+
+
+def state(name):
+    return json.loads(ok("state", name))
+
+
+def life_cycle():
+    need_root()
+    b = make_bundle("sh", "-c", "echo started; exec sleep 100")
+    before = host_state()
+    with open("out", "w") as out:
+        r = subprocess.run([OCI, "--root", os.path.abspath("state"), "create", "--bundle", b, "--pid-file", "pid", "hullt1"],
+                           stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+    check(r.returncode == 0, open("out").read())
+    s = state("hullt1")
+    check(s["status"] == "created" and s["pid"] == int(open("pid").read()) and s["bundle"] == b, str(s))
+    check(open("out").read() == "", "ran before start")
+    code, _, err = oci("create", "--bundle", b, "hullt1")
+    check(code == 1 and "already exists" in err, err)
+    ok("start", "hullt1")
+    check(state("hullt1")["status"] == "running", "not running")
+    wait_for(lambda: open("out").read() == "started\n")
+    check(oci("start", "hullt1")[0] == 1, "started twice")
+    check(oci("delete", "hullt1")[0] == 1, "deleted while running")
+    ok("pause", "hullt1")
+    check(state("hullt1")["status"] == "paused", "not paused")
+    check("paused" in oci("exec", "hullt1", "true")[2], "exec in a paused container")
+    ok("resume", "hullt1")
+    code, out, err = oci("exec", "--env", "A=b", "--cwd", "/tmp", "hullt1", "sh", "-c", "echo $A; pwd; exit 7")
+    check(code == 7 and out == "b\n/tmp\n", "%d %r %r" % (code, out, err))
+    check([p for p in json.loads(ok("ps", "-f", "json", "hullt1"))] == [s["pid"]], "ps")
+    check("hullt1" in ok("list") and json.loads(ok("list", "-f", "json"))[0]["id"] == "hullt1", "list")
+    ok("kill", "hullt1", "KILL")
+    wait_for(lambda: state("hullt1")["status"] == "stopped")
+    check("not running" in oci("kill", "hullt1", "TERM")[2], "kill of a stopped container")
+    ok("delete", "hullt1")
+    check("does not exist" in oci("state", "hullt1")[2], "state after delete")
+    check_same(before, host_state())
+
+
+def exit_statuses():
+    need_root()
+    b = make_bundle("sh", "-c", "exit 42")
+    check(oci("run", "--bundle", b, "hullt2")[0] == 42, "exit status")
+    edit(b, lambda c: c["process"].update(args=["sh", "-c", "kill -9 $$"]))
+    code = oci("run", "--bundle", b, "hullt2")[0]
+    check(code in (0, 137), "killed: %d" % code)  # process 1 cannot be killed from inside its own namespace
+    edit(b, lambda c: c["process"].update(args=["nonsuch"]))
+    code, _, err = oci("run", "--bundle", b, "hullt2")
+    check(code == 1 and "executable file not found in $PATH" in err, err)
+    check(not os.listdir("state") or os.listdir("state") == [".seccomp"], "state left: %s" % os.listdir("state"))
+
+
+def errors_are_one_line():
+    need_root()
+    b = make_bundle("true")
+    for change, word in ((lambda c: c["process"].update(cwd="relative"), "absolute"),
+                         (lambda c: c["mounts"].append({"destination": "/x", "type": "bind", "source": "/nonsuch", "options": ["bind"]}), "/nonsuch"),
+                         (lambda c: c["mounts"].append({"destination": "/x", "type": "nonsuchfs", "source": "x"}), "nonsuchfs"),
+                         (lambda c: c["linux"].update(sysctl={"kernel.sysrq": "0"}), "kernel.sysrq"),
+                         (lambda c: c["linux"]["namespaces"].append({"type": "ipc2"}), "ipc2"),
+                         (lambda c: c["root"].update(path="nonsuch"), "nonsuch")):
+        shutil.copy(b + "/config.json", "keep.json")
+        edit(b, change)
+        code, out, err = oci("run", "--bundle", b, "hullt3")
+        check(code == 1 and len(err.splitlines()) == 1 and word in err, "%r: %d %r" % (word, code, err))
+        shutil.copy("keep.json", b + "/config.json")
+    for args in (("run",), ("kill", "a", "b", "c"), ("state", "../x"), ("kill", "nonsuch"), ("nonsuch",), ("run", "--nonsuch", "x"),
+                 ("exec", "nonsuch", "true"), ("delete", "nonsuch"), ("start", "nonsuch")):
+        code, out, err = oci(*args)
+        check(code in (1, 255) and len(err.splitlines()) == 1 and not out, "%s: %d %r" % (args, code, err))
+    log = os.path.abspath("log.json")
+    subprocess.run([OCI, "--root", "state", "--log", log, "--log-format", "json", "state", "nonsuch"], stderr=subprocess.DEVNULL)
+    entry = json.loads(open(log).read())
+    check(entry["level"] == "error" and "does not exist" in entry["msg"] and entry["time"], str(entry))
+
+
+def inside():
+    """What the program sees: ids, limits, environment, names, devices, masks."""
+    need_root()
+
+    def change(c):
+        c["process"].update(user={"uid": 1000, "gid": 1000, "additionalGids": [5, 6], "umask": 0o27}, cwd="/made/for/it",
+                            rlimits=[{"type": "RLIMIT_NOFILE", "soft": 100, "hard": 200}])
+        c["hostname"] = "inner"
+        c["linux"]["sysctl"] = {"net.ipv4.ip_forward": "1", "kernel.msgmax": "9000"}
+        c["linux"]["devices"] = [{"path": "/dev/sub/mynull", "type": "c", "major": 1, "minor": 3, "fileMode": 0o622, "uid": 1, "gid": 2}]
+        c["linux"]["personality"] = {"domain": "LINUX"}
+    b = make_bundle("sh", "-c", "id; pwd; umask; ulimit -Sn; ulimit -Hn; hostname; cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/msgmax;"
+                    "stat -c %a:%u:%g:%t:%T /dev/sub/mynull; echo $HOME; cat /proc/timer_list | wc -c; ls /proc/acpi /sys/firmware | wc -l;"
+                    "echo 1 >/proc/sys/kernel/panic || echo readonly; grep NoNewPrivs /proc/self/status; cat /proc/self/cgroup | grep -vc ':/$'", change=change)
+    code, out, err = oci("run", "--bundle", b, "hullt4")
+    lines = out.splitlines()
+    check(lines[0] == "uid=1000(user) gid=1000 groups=1000,5,6" or lines[0].startswith("uid=1000(user) gid=1000"), out + err)
+    check(lines[1:10] == ["/made/for/it", "0027", "100", "200", "inner", "1", "9000", "622:1:2:1:3", "/home/user"], "%s %s" % (lines, err))
+    check(lines[10] == "0" and "readonly" in lines, "%s" % lines)
+    check("NoNewPrivs:\t1" in lines and lines[-1] == "0", "%s" % lines)
+
+
+def terminal():
+    need_root()
+    b = make_bundle("sh", "-c", "tty; stat -c %t:%T /dev/console; cat; exit 3", change=lambda c: c["process"].update(terminal=True))
+    s = socket.socket(socket.AF_UNIX)
+    s.bind("console.sock")
+    s.listen(1)
+    ok("create", "--bundle", b, "--console-socket", os.path.abspath("console.sock"), "hullt5")
+    c, _ = s.accept()
+    msg, fds, _, _ = socket.recv_fds(c, 100, 1)
+    check(len(fds) == 1 and msg == b"/dev/pts/0", "%r %r" % (msg, fds))
+    ok("start", "hullt5")
+    os.write(fds[0], b"hello\n\x04")
+    seen = b""
+    try:
+        while b"hello\r\nhello" not in seen:
+            seen += os.read(fds[0], 1000)
+    except OSError:
+        pass
+    check(b"/dev/pts/0" in seen and b"88:0" in seen and b"hello" in seen, repr(seen))
+    os.close(fds[0])
+    wait_for(lambda: state("hullt5")["status"] == "stopped")
+    ok("delete", "hullt5")
+    code, _, err = oci("create", "--bundle", b, "hullt5")
+    check(code == 1 and "console socket" in err, err)
+
+
+def hooks_in_order():
+    need_root()
+    here = os.path.abspath(".")
+    names = ["prestart", "createRuntime", "createContainer", "poststart", "poststop"]
+
+    def change(c):
+        c["hooks"] = {n: [{"path": "/bin/sh", "args": ["sh", "-c", "cat >%s/%s.json; echo %s >>%s/order" % (here, n, n, here)]}] for n in names}
+        c["hooks"]["startContainer"] = [{"path": "/bin/sh", "args": ["sh", "-c", "cat >/hook.json; echo startContainer >/tmp/order"]}]
+    b = make_bundle("sh", "-c", "cat /tmp/order", change=change)
+    out = ok("run", "--bundle", b, "hullt6")
+    check(out == "startContainer\n", out)
+    order = open("order").read().split()
+    check(order == names, str(order))
+    pids = [json.load(open(n + ".json")) for n in names]
+    check(all(s["id"] == "hullt6" and s["bundle"] == b for s in pids), str(pids))
+    check([s["status"] for s in pids] == ["creating", "creating", "creating", "running", "stopped"], str(pids))
+    edit(b, lambda c: c.update(hooks={"createRuntime": [{"path": "/bin/sh", "args": ["sh", "-c", "echo because >&2; exit 9"]}]}))
+    code, _, err = oci("run", "--bundle", b, "hullt6")
+    check(code == 1 and "createRuntime" in err and "because" in err and "9" in err, err)
+    edit(b, lambda c: c.update(hooks={"prestart": [{"path": "/bin/sleep", "args": ["sleep", "50"], "timeout": 1}]}))
+    code, _, err = oci("run", "--bundle", b, "hullt6")
+    check(code == 1 and "timed out" in err, err)
+    check(oci("state", "hullt6")[0] == 1, "left behind")
+
+
+def namespaces_by_path():
+    need_root()
+    b = make_bundle("sleep", "100", name="a")
+    detached("--bundle", b, "hullt7a")
+    pid = state("hullt7a")["pid"]
+    try:
+        b2 = make_bundle("sh", "-c", "for n in net ipc uts pid; do readlink /proc/self/ns/$n; done", name="b", change=lambda c: c["linux"].update(
+            namespaces=[{"type": "mount"}] + [{"type": t, "path": "/proc/%d/ns/%s" % (pid, f)}
+                                              for t, f in (("network", "net"), ("ipc", "ipc"), ("uts", "uts"), ("pid", "pid"))]) or c.pop("hostname"))
+        out = ok("run", "--bundle", b2, "hullt7b").split()
+        check(out == [os.readlink("/proc/%d/ns/%s" % (pid, n)) for n in ("net", "ipc", "uts", "pid")], str(out))
+    finally:
+        ok("delete", "-f", "hullt7a")
+
+
+def user_namespace():
+    need_root()
+
+    def change(c):
+        c["linux"]["namespaces"].append({"type": "user"})
+        for k in ("uidMappings", "gidMappings"):
+            c["linux"][k] = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+        c["mounts"].append({"destination": "/vol", "type": "bind", "source": os.path.abspath("vol"), "options": ["rbind"]})
+        c["mounts"].append({"destination": "/mapped", "type": "bind", "source": os.path.abspath("vol"), "options": ["rbind", "idmap"]})
+    os.mkdir("vol")
+    os.chmod("vol", 0o755)
+    os.chmod(".", 0o755)
+    b = make_bundle("sh", "-c", "id -u; cat /proc/self/uid_map; echo x >/dev/null && echo null; stat -c %u /vol /mapped; touch /mapped/f && echo made", change=change)
+    for d, dirs, files in os.walk(b):
+        os.chown(d, 100000, 100000)
+    code, out, err = oci("run", "--bundle", b, "hullt8")
+    check(code == 0, err)
+    words = out.split()
+    check(words == ["0", "0", "100000", "65536", "null", "65534", "0", "made"], out + err)
+    check(os.stat("vol/f").st_uid == 0, "id-mapped mount: owner %d" % os.stat("vol/f").st_uid)
+
+
+def time_namespace():
+    need_root()
+    b = make_bundle("cat", "/proc/uptime", change=lambda c: (c["linux"]["namespaces"].append({"type": "time"}),
+                                                           c["linux"].update(timeOffsets={"boottime": {"secs": 10000000}})))
+    up = float(ok("run", "--bundle", b, "hullt9").split()[0])
+    check(up > 10000000, str(up))
+
+
+def limits():
+    need_root()
+    if not os.path.exists("/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        raise Skip("no cgroup v1 memory controller")
+    b = make_bundle("sleep", "100", change=lambda c: c["linux"]["resources"].update(
+        memory={"limit": 64 << 20}, pids={"limit": 20}, cpu={"shares": 512, "quota": 50000, "period": 100000}) or c["linux"].update(cgroupsPath="/hullt/lim"))
+    detached("--bundle", b, "hullt10")
+
+    def value(ctl, name):
+        return int(open("/sys/fs/cgroup/%s/hullt/lim/%s" % (ctl, name)).read())
+    try:
+        check(value("memory", "memory.limit_in_bytes") == 64 << 20 and value("pids", "pids.max") == 20, "limits")
+        check(value("cpu", "cpu.shares") == 512 and value("cpu", "cpu.cfs_quota_us") == 50000, "cpu")
+        ok("update", "--memory", "32m", "--pids-limit", "10", "--cpu-share", "256", "hullt10")
+        check(value("memory", "memory.limit_in_bytes") == 32 << 20 and value("pids", "pids.max") == 10 and value("cpu", "cpu.shares") == 256, "update")
+        stats = json.loads(ok("events", "--stats", "hullt10"))
+        check(stats["data"]["pids"]["current"] == 1 and stats["data"]["memory"]["usage"]["limit"] == 32 << 20, str(stats))
+        check("c 1:3 rwm" in open("/sys/fs/cgroup/devices/hullt/lim/devices.list").read(), "devices")
+        check(oci("exec", "hullt10", "mknod", "/tmp/m", "b", "7", "0")[0] != 0, "mknod without the capability")
+    finally:
+        ok("delete", "-f", "hullt10")
+        for d in os.listdir("/sys/fs/cgroup"):
+            try:
+                os.rmdir("/sys/fs/cgroup/%s/hullt" % d)
+            except OSError:
+                pass
+
+
+def on_pure_v2():
+    """The same host seen as cgroup v2 alone: creation into the group, device program, freezer, kill."""
+    need_root()
+    b = make_bundle("sh", "-c", "cat /proc/self/cgroup | grep -c ^0::/$; cat /dev/null && echo null; mknod /tmp/d c 1 5 2>/dev/null; exec sleep 100",
+                    change=lambda c: c["process"].update(capabilities={}))
+    script = "umount -R -l /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup || exit 77; O='%s --root %s'; " % (OCI, os.path.abspath("s2"))
+    script += ("$O run -d --bundle %s hullt11 </dev/null >o11 2>&1 || { cat o11; exit 1; }; for i in $(seq 200); do grep -q null o11 && break; sleep 0.05; done; $O pause hullt11 && $O state hullt11 | grep paused && $O resume hullt11 && "
+               "$O exec hullt11 sh -c 'exit 5'; echo exec $?; test -d /sys/fs/cgroup/hullt11 && echo there; $O delete -f hullt11; test -d /sys/fs/cgroup/hullt11 || echo gone; cat o11") % b
+    r = subprocess.run(["unshare", "-m", "sh", "-c", script], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, timeout=60)
+    out = r.stdout.decode()
+    if r.returncode == 77:
+        raise Skip("no private view of cgroup v2 here")
+    for w in ("paused", "exec 5", "there", "gone", "null"):
+        check(w in out, "no %r: %s" % (w, out))
+
+
+def rootless():
+    need_root()
+    b = make_bundle("sh", "-c", "id -u; cat /proc/self/uid_map; echo ok >/tmp/x && cat /tmp/x", name="/tmp/hull-rootless-%d" % os.getpid())
+    try:
+        os.remove(b + "/config.json")
+        for d, dirs, files in os.walk(b):
+            os.chown(d, 12345, 12345)
+        run = ["setpriv", "--reuid", "12345", "--regid", "12345", "--clear-groups", "env", "XDG_RUNTIME_DIR=" + b, OCI]
+        subprocess.run(run + ["spec", "--rootless", "--bundle", b], check=True)
+        edit(b, lambda c: (c["process"].update(terminal=False, args=["sh", "-c", "id -u; cat /proc/self/uid_map; echo ok >/tmp/x && cat /tmp/x"]), c["root"].update(readonly=False)))
+        r = subprocess.run(run + ["run", "--bundle", b, "hullt12"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
+        check(r.returncode == 0 and r.stdout.decode().split() == ["0", "0", "12345", "1", "ok"], r.stderr.decode() + r.stdout.decode())
+    finally:
+        shutil.rmtree(b)
+
+
+def seccomp_filter():
+    need_root()
+    filt = {"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86_64"],
+            "syscalls": [{"names": ["mkdir", "mkdirat", "no_such_call"], "action": "SCMP_ACT_ERRNO", "errnoRet": 28}]}
+    b = make_bundle("sh", "-c", "mkdir /tmp/x; grep ^Seccomp: /proc/self/status", change=lambda c: c["linux"].update(seccomp=filt))
+    for nnp in (True, False):
+        edit(b, lambda c: c["process"].update(noNewPrivileges=nnp))
+        code, out, err = oci("run", "--bundle", b, "hullt13")
+        check("No space left" in err and "Seccomp:\t2" in out, out + err)
+    check(os.listdir("state/.seccomp"), "the compiled filter was not kept")
+    edit(b, lambda c: c["process"].update(args=["sleep", "100"]))
+    detached("--bundle", b, "hullt13")
+    code, out, err = oci("exec", "hullt13", "mkdir", "/tmp/x")
+    ok("delete", "-f", "hullt13")
+    check("No space left" in err, out + err)
+    filt["syscalls"][0]["action"] = "SCMP_ACT_NONSENSE"
+    edit(b, lambda c: c["linux"].update(seccomp=filt))
+    check("SCMP_ACT_NONSENSE" in oci("run", "--bundle", b, "hullt13")[2], "bad action")
+
+
+# ---- under engines ---------------------------------------------------------
+
+CONF = """[containers]
+default_ulimits = ["nofile=20000:20000","nproc=4096:4096"]
+pids_limit = 0
+[engine]
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+"""
+
+
+def tool(name):
+    if not shutil.which(name):
+        raise Skip(name + " is not installed")
+
+
+def call(cmd, timeout=120, **kw):
+    r = subprocess.run(cmd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout, **kw)
+    return r.returncode, r.stdout.decode(errors="replace"), r.stderr.decode(errors="replace")
+
+
+def good(cmd, **kw):
+    code, out, err = call(cmd, **kw)
+    check(code == 0, "%s: %d %s%s" % (cmd, code, out, err))
+    return out
+
+
+def image_tar():
+    make_root("img")
+    good(["tar", "-C", "img", "-cf", "img.tar", "."])
+    return os.path.abspath("img.tar")
+
+
+def under_podman():
+    need_root()
+    tool("podman")
+    with open("containers.conf", "w") as f:
+        f.write(CONF)
+    os.environ["CONTAINERS_CONF"] = os.path.abspath("containers.conf")
+    here = os.path.abspath(".")
+    p = ["podman", "--root", here + "/st", "--runroot", here + "/rr", "--storage-driver", "vfs", "--runtime", OCI]
+    good(p + ["import", image_tar(), "bb:1"])
+    try:
+        run = p + ["run", "--network", "none"]
+        check(call(run + ["--rm", "bb:1", "sh", "-c", "exit 3"])[0] == 3, "exit status")
+        check("uid=1000" in good(run + ["--rm", "-u", "1000", "bb:1", "id"]), "user")
+        out = good(run + ["--rm", "--read-only", "--tmpfs", "/t", "-e", "X=y", "-w", "/tmp", "-v", here + ":/v:ro", "bb:1", "sh", "-c",
+                          "echo $X; pwd; touch /v/f 2>/dev/null || echo ro; touch /t/f && echo rw; touch /f 2>/dev/null || echo ro"])
+        check(out.split() == ["y", "/tmp", "ro", "rw", "ro"], out)
+        check("/dev/pts/0" in good(run + ["--rm", "-t", "bb:1", "tty"]), "terminal")
+        good(run + ["-d", "--name", "x", "bb:1", "sh", "-c", "trap 'exit 9' TERM; echo line; while :; do usleep 50000; done"])
+        check("uid=0" in good(p + ["exec", "x", "id"]), "exec")
+        check(call(p + ["exec", "x", "sh", "-c", "exit 6"])[0] == 6, "exec's status")
+        good(p + ["pause", "x"])
+        good(p + ["unpause", "x"])
+        good(p + ["top", "x"])
+        good(p + ["stop", "-t", "10", "x"])
+        check(good(p + ["logs", "x"]) == "line\n", "logs")
+        check(good(p + ["inspect", "-f", "{{.State.ExitCode}}", "x"]).strip() == "9", "exit code after stop")
+        good(p + ["rm", "x"])
+        check(call(run + ["--rm", "bb:1", "nonsuch"])[0] == 127, "127 for a missing program")
+        check(call(run + ["--rm", "bb:1", "/etc"])[0] == 126, "126 for a directory")
+    finally:
+        call(p + ["rm", "-f", "-t", "0", "-a"])
+        call(p + ["rmi", "-f", "-a"])
+        call(["umount", "-l", here + "/st/vfs"])
+
+
+class Daemon:
+    """A daemon with its files below the test's directory, ended by its own pid."""
+
+    def __init__(self, cmd, sock):
+        self.p = subprocess.Popen(cmd, stdin=subprocess.DEVNULL, stdout=open(sock + ".log", "w"), stderr=subprocess.STDOUT)
+        self.log = sock + ".log"
+        end = time.monotonic() + 40
+        while not os.path.exists(sock):
+            if self.p.poll() is not None or time.monotonic() > end:
+                why = open(self.log).read()[-300:]
+                self.stop()
+                raise Skip("%s does not start here: %s" % (cmd[0], why.replace("\n", " ")))
+            time.sleep(0.1)
+        time.sleep(0.5)
+
+    def stop(self):
+        if self.p.poll() is None:
+            self.p.terminate()
+            try:
+                self.p.wait(30)
+            except subprocess.TimeoutExpired:
+                self.p.kill()
+
+
+def containerd(here):
+    with open("c.toml", "w") as f:
+        f.write('version = 2\nroot = "%s/cr"\nstate = "%s/cs"\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n[grpc]\n  address = "%s/c.sock"\n' % (here, here, here))
+    return Daemon(["containerd", "-c", "c.toml"], here + "/c.sock")
+
+
+def oci_archive(tar, out):
+    """An image archive of one layer, written here so that no other tool is needed."""
+    import hashlib, tarfile, io
+    def blob(data):
+        return "sha256:" + hashlib.sha256(data).hexdigest(), data
+    layer = open(tar, "rb").read()
+    ld, _ = blob(layer)
+    cfg = json.dumps({"architecture": "amd64", "os": "linux", "config": {"Env": ["PATH=/bin"]}, "rootfs": {"type": "layers", "diff_ids": [ld]}}).encode()
+    cd, _ = blob(cfg)
+    man = json.dumps({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
+                      "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": cd, "size": len(cfg)},
+                      "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": ld, "size": len(layer)}]}).encode()
+    md, _ = blob(man)
+    idx = json.dumps({"schemaVersion": 2, "manifests": [{"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": md, "size": len(man),
+                      "annotations": {"io.containerd.image.name": "local/bb:1"}}]}).encode()
+    with tarfile.open(out, "w") as t:
+        for name, data in (("oci-layout", b'{"imageLayoutVersion":"1.0.0"}'), ("index.json", idx), *(("blobs/sha256/" + d[7:], x) for d, x in ((ld, layer), (cd, cfg), (md, man)))):
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            t.addfile(info, io.BytesIO(data))
+
+
+def under_containerd():
+    need_root()
+    tool("containerd")
+    tool("ctr")
+    here = os.path.abspath(".")
+    d = containerd(here)
+    ctr = ["ctr", "-a", here + "/c.sock"]
+    try:
+        oci_archive(image_tar(), "bb.tar")
+        good(ctr + ["image", "import", "--snapshotter", "native", "bb.tar"])
+        run = ctr + ["run", "--snapshotter", "native", "--runc-binary", OCI]
+        check("uid=0" in good(run + ["--rm", "local/bb:1", "h1", "id"]), "run")
+        check(call(run + ["--rm", "local/bb:1", "h2", "sh", "-c", "exit 4"])[0] == 4, "exit status")
+        good(run + ["-d", "local/bb:1", "h3", "sleep", "100"])
+        check("uid=0" in good(ctr + ["task", "exec", "--exec-id", "e", "h3", "id"]), "exec")
+        good(ctr + ["task", "pause", "h3"])
+        check("PAUSED" in good(ctr + ["task", "ls"]), "pause")
+        good(ctr + ["task", "resume", "h3"])
+        good(ctr + ["task", "kill", "-s", "KILL", "h3"])
+        wait_for(lambda: "STOPPED" in good(ctr + ["task", "ls"]))
+        call(ctr + ["task", "rm", "h3"])
+        good(ctr + ["c", "rm", "h3"])
+    finally:
+        d.stop()
+
+
+def under_docker():
+    need_root()
+    tool("dockerd")
+    tool("docker")
+    tool("containerd")
+    here = os.path.abspath(".")
+    c = containerd(here)
+    d = None
+    try:
+        d = Daemon(["dockerd", "--containerd", here + "/c.sock", "--data-root", here + "/dk", "--exec-root", here + "/dx", "-H", "unix://%s/d.sock" % here,
+                    "--pidfile", here + "/d.pid", "--bridge", "none", "--iptables=false", "--ip6tables=false", "--storage-driver", "vfs",
+                    "--add-runtime", "hull=" + OCI], here + "/d.sock")
+        dk = ["docker", "-H", "unix://%s/d.sock" % here]
+        good(dk + ["import", image_tar(), "bb:1"])
+        run = dk + ["run", "--runtime", "hull", "--network", "none"]
+        check(call(run + ["--rm", "bb:1", "sh", "-c", "exit 5"])[0] == 5, "exit status")
+        out = good(run + ["--rm", "-m", "50m", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "bb:1", "sh", "-c",
+                          "grep -E 'Seccomp:|NoNew|CapEff' /proc/self/status"])
+        check(re.sub(r"\s+", " ", out).strip() == "CapEff: 0000000000000000 NoNewPrivs: 1 Seccomp: 2", out)
+        check("/dev/pts/0" in good(run + ["--rm", "-t", "bb:1", "tty"]), "terminal")
+        good(run + ["-d", "--name", "x", "bb:1", "sh", "-c", "echo line; exec sleep 100"])
+        check("uid=0" in good(dk + ["exec", "x", "id"]), "exec")
+        check("sleep" in good(dk + ["top", "x"]), "top")
+        good(dk + ["stats", "--no-stream", "x"])
+        good(dk + ["pause", "x"])
+        good(dk + ["unpause", "x"])
+        good(dk + ["update", "--memory", "40m", "--memory-swap", "-1", "x"])
+        good(dk + ["stop", "-t", "1", "x"])
+        check(good(dk + ["logs", "x"]) == "line\n", "logs")
+        good(dk + ["rm", "x"])
+        check(call(run + ["--rm", "bb:1", "nonsuch"])[0] == 127, "127 for a missing program")
+    finally:
+        if d:
+            d.stop()
+        c.stop()
+
+
+# ---- many, and killed at random --------------------------------------------
+
+def thousand_with_kills():
+    need_root()
+    total, width = int(os.environ.get("HULL_OCI_STRESS", "1000")), 50
+    b = make_bundle("sh", "-c", "exec -a hull-test-payload usleep 20000 2>/dev/null || usleep 20000")
+    before = host_state()
+    rng = random.Random(1)
+    running, started, killed = {}, 0, 0
+    while started < total or running:
+        while started < total and len(running) < width:
+            name = "hulltk%d" % started
+            running[name] = subprocess.Popen([OCI, "--root", os.path.abspath("state"), "run", "--bundle", b, name],
+                                             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            started += 1
+        victim = rng.choice(list(running))
+        if rng.random() < 0.3:
+            if rng.random() < 0.5:
+                running[victim].kill()
+            else:
+                oci("kill", victim, "KILL")
+            killed += 1
+        time.sleep(0.002)
+        for name in [n for n, p in running.items() if p.poll() is not None]:
+            code = running.pop(name).returncode
+            if code:  # whoever was killed leaves the cleaning to delete
+                oci("delete", "-f", name)
+    check(killed > total // 20, "only %d killed" % killed)
+    for name in os.listdir("state"):
+        if not name.startswith("."):
+            oci("delete", "-f", name)
+    time.sleep(0.5)
+    left = [n for n in os.listdir("state") if not n.startswith(".")]
+    check(not left, "states left: %s" % left[:5])
+    wait_for(lambda: host_state()["processes"] == before["processes"])
+    check_same(before, host_state())
+
+
+main([life_cycle, exit_statuses, errors_are_one_line, inside, terminal, hooks_in_order, namespaces_by_path, user_namespace, time_namespace, limits, on_pure_v2,
+      rootless, seccomp_filter, under_podman, under_containerd, under_docker, thousand_with_kills])
