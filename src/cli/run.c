@@ -144,6 +144,7 @@ static void *member_of(struct run_spec *s, enum run_option id)
 struct run {
 	struct run_spec spec;
 	struct strv env; /* of the command line, over the image's */
+	struct image *image;
 	const char *entrypoint, *arch;
 	char **command; /* argv from the first word after IMAGE */
 	int ncommand;
@@ -337,7 +338,7 @@ static int add_words(struct strv *l, char *const *words, int n, struct err *e)
 }
 
 /* image-spec conversion.md: entrypoint and cmd, the command line's instead of the image's cmd. */
-static int command(struct run *r, const struct run_image *im, struct err *e)
+static int command(struct run *r, const struct image_config *im, struct err *e)
 {
 	struct strv *args = &r->spec.args;
 	int ret;
@@ -358,23 +359,23 @@ static int command(struct run *r, const struct run_image *im, struct err *e)
 static int from_image(struct run *r, struct err *e)
 {
 	struct run_spec *s = &r->spec;
-	struct run_image im;
-	int ret = root_image(s, &im, e);
+	const struct image_config *c;
+	int ret = root_image(s, &r->image, e);
 
 	if (ret)
 		return ret;
-	ret = command(r, &im, e);
+	c = &r->image->config;
+	ret = command(r, c, e);
 	if (!ret)
-		ret = add_words(&s->env, im.env, -1, e);
+		ret = add_words(&s->env, c->env, -1, e);
 	if (!ret)
 		ret = strv_merge(&s->env, &r->env, e);
 	if (!ret && !s->user)
-		ret = spec_text(&s->user, im.user, e);
+		ret = spec_text(&s->user, c->user, e);
 	if (!ret && !s->cwd)
-		ret = spec_text(&s->cwd, im.workdir, e);
-	if (!ret && !s->stop_signal && im.stop_signal && *im.stop_signal)
-		ret = spec_text(&s->stop_signal, im.stop_signal, e);
-	root_image_free(&im);
+		ret = spec_text(&s->cwd, c->workdir, e);
+	if (!ret && !s->stop_signal && *c->stop_signal)
+		ret = spec_text(&s->stop_signal, c->stop_signal, e);
 	return ret ? ret : default_env(s, e);
 }
 
@@ -427,7 +428,8 @@ static int report(const struct cli_command *self, const struct run_spec *s, cons
 	return CLI_SIGNAL + SIGKILL;
 }
 
-static int run(const struct cli_command *self, struct run_spec *s, struct err *e)
+static int run(const struct cli_command *self, struct run_spec *s, const struct image *im,
+	       struct err *e)
 {
 	const struct client_config cfg = {
 		.tty = s->tty, .in = s->interactive, .signals = !s->tty, .only_start = s->detach};
@@ -440,7 +442,8 @@ static int run(const struct cli_command *self, struct run_spec *s, struct err *e
 	ret = thing_create(s, &t, e);
 	if (ret)
 		return cli_fail(self, e);
-	fd = thing_start(&t, e);
+	ret = root_pin(&t, im, e);
+	fd = ret ? ret : thing_start(&t, e);
 	if (fd < 0) {
 		thing_remove(&t, NULL);
 		return cli_fail(self, e);
@@ -465,7 +468,8 @@ int cmd_run(const struct cli_command *self, int argc, char **argv)
 		ret = check_terminal(&r.spec, &e);
 	if (!ret)
 		ret = from_image(&r, &e);
-	ret = ret ? cli_parse_end(self, ret, &e) : run(self, &r.spec, &e);
+	ret = ret ? cli_parse_end(self, ret, &e) : run(self, &r.spec, r.image, &e);
+	image_free(r.image);
 	spec_free(&r.spec);
 	strv_free(&r.env);
 	return ret;

@@ -1,40 +1,330 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A thing as a container: the image's root as an overlay, the runtime
+ * (oci/oci.h) and a network. The process that makes it, later the monitor, has
+ * a mount name space of its own with the overlay in it: when the monitor is
+ * gone, so is the mount, whoever killed it.
+ */
 #include "run/internal.h"
+#include "run/network.h"
+#include "run/root.h"
 
+#include "oci/oci.h"
+
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define STATE_DIR "containers"
+
+static int state_root(char *out, struct err *e)
+{
+	char dir[PATHS_MAX];
+	int ret = paths_runtime(dir, e);
+
+	if (ret || (ret = paths_make_dir(dir, 0700, e)))
+		return ret;
+	return paths_format(out, e, "%s/" STATE_DIR, dir);
+}
+
+static int container_open(const struct thing *t, struct oci_container **out, struct err *e)
+{
+	char root[PATHS_MAX];
+	int ret = state_root(root, e);
+
+	return ret ? ret : oci_open(&(struct oci_where){.root = root, .id = t->name}, out, e);
+}
+
+/* ---- start ---- */
+
+struct stdio {
+	int child[3], mine[3];
+};
+
+static void close_all(const int fd[3])
+{
+	for (unsigned i = 0; i < 3; i++)
+		if (fd[i] >= 0)
+			close(fd[i]);
+}
+
+static int open_pipe(int *child, int *mine, bool in, struct err *e)
+{
+	int p[2];
+
+	if (pipe2(p, O_CLOEXEC))
+		return err_errno(e, "pipe");
+	*child = in ? p[0] : p[1];
+	*mine = in ? p[1] : p[0];
+	return 0;
+}
+
+static int open_stdio(const struct run_spec *spec, struct stdio *s, struct err *e)
+{
+	int ret = 0;
+
+	*s = (struct stdio){{-1, -1, -1}, {-1, -1, -1}};
+	if (spec->tty)
+		return 0;
+	if (spec->interactive)
+		ret = open_pipe(&s->child[0], &s->mine[0], true, e);
+	else
+		s->child[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	for (unsigned i = 1; !ret && i < 3; i++)
+		ret = open_pipe(&s->child[i], &s->mine[i], false, e);
+	return ret;
+}
+
+static int run_config(const struct thing *t, json_t *json, const struct run_spec *spec,
+		      struct stdio *io, struct oci_container **c, struct err *e)
+{
+	struct oci_create_options o;
+	struct oci_config *config;
+	char root[PATHS_MAX];
+	int ret = state_root(root, e);
+
+	if (ret || (ret = oci_config_from_json(json, &config, e)))
+		return ret;
+	oci_create_options_init(&o);
+	o.bundle = t->dir;
+	o.keep_pdeathsig = true;
+	for (unsigned i = 0; i < 3; i++)
+		o.stdio[i] = io->child[i];
+	if (spec->tty)
+		o.console_master = &io->mine[0];
+	ret = oci_run(&(struct oci_where){.root = root, .id = t->name}, config, &o, c, e);
+	oci_config_free(config);
+	return ret;
+}
+
+static int make(struct start *s, const struct network *net, struct err *e)
+{
+	struct oci_container *c;
+	struct stdio io;
+	json_t *json;
+	int ret = container_config(s->t, s->spec, net, &json, e);
+
+	if (ret)
+		return ret;
+	ret = open_stdio(s->spec, &io, e);
+	if (!ret)
+		ret = run_config(s->t, json, s->spec, &io, &c, e);
+	json_decref(json);
+	close_all(io.child);
+	if (ret) {
+		close_all(io.mine);
+		return ret;
+	}
+	s->child = oci_pid(c);
+	s->in = io.mine[0];
+	s->out = io.mine[1];
+	s->err = io.mine[2];
+	for (unsigned i = 0; i < 3; i++)
+		if (io.mine[i] >= 0)
+			fcntl(io.mine[i], F_SETFL, O_NONBLOCK);
+	oci_close(c);
+	return 0;
+}
 
 int container_start(struct start *s, struct err *e)
 {
-	return err_set(e, ENOSYS, "containers: not yet");
+	struct network net = {.ns = -1};
+	int ret;
+
+	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
+		return err_errno(e, "a container needs a mount name space of its own");
+	ret = network_start(s->spec, &net, e);
+	if (!ret)
+		ret = root_mount(s->t, s->spec, e);
+	if (!ret)
+		ret = network_wait(&net, e);
+	if (!ret)
+		ret = make(s, &net, e);
+	s->helper = net.helper;
+	if (net.ns >= 0)
+		close(net.ns);
+	return ret;
 }
 
 int container_finish(const struct thing *t, const struct run_spec *spec, struct err *e)
 {
-	return 0;
+	struct oci_container *c;
+	struct err why = {0};
+	int ret = container_open(t, &c, &why);
+
+	if (ret)
+		return ret == -ENOENT ? 0 : err_set(e, why.status, "%s", why.msg);
+	ret = oci_delete(c, true, e);
+	oci_close(c);
+	return ret;
 }
+
+/* ---- while it runs ---- */
 
 int container_pause(const struct thing *t, bool pause, struct err *e)
 {
-	return err_set(e, ENOSYS, "containers: not yet");
+	struct oci_container *c;
+	int ret = container_open(t, &c, e);
+
+	if (ret)
+		return ret;
+	ret = pause ? oci_pause(c, e) : oci_resume(c, e);
+	oci_close(c);
+	return ret;
 }
 
 bool container_is_paused(const struct thing *t)
 {
-	return false;
+	struct oci_container *c;
+	bool paused;
+
+	if (container_open(t, &c, NULL))
+		return false;
+	paused = oci_status(c) == OCI_PAUSED;
+	oci_close(c);
+	return paused;
+}
+
+/* ---- exec ---- */
+
+/* Waits while this process's stdio is the other's; signals go on to it. */
+static int exec_wait(pid_t pid, int pidfd, struct client_result *out, struct err *e)
+{
+	int ret = oci_wait(pidfd, &out->status, e);
+
+	(void)pid;
+	out->end = CLIENT_EXITED;
+	return ret;
+}
+
+static int exec_started(const struct run_spec *spec, bool detach, pid_t pid, int pidfd, int master,
+			struct client_result *out, struct err *e)
+{
+	int ret = 0;
+
+	if (detach)
+		out->end = CLIENT_STARTED;
+	else if (spec->tty)
+		ret = terminal_run(master, pidfd, spec->interactive, out, e);
+	else
+		ret = exec_wait(pid, pidfd, out, e);
+	close(pidfd);
+	return ret;
 }
 
 int container_exec(const struct thing *t, const struct run_spec *spec, bool detach,
 		   struct client_result *out, struct err *e)
 {
-	return err_set(e, ENOSYS, "containers: not yet");
+	struct oci_exec_options o;
+	struct oci_container *c;
+	int pidfd, master = -1, null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	pid_t pid;
+	int ret = container_open(t, &c, e);
+
+	if (ret)
+		return ret;
+	oci_exec_options_init(&o);
+	ret = container_process(t, spec, &o.process, e);
+	if (!spec->interactive)
+		o.stdio[0] = null;
+	for (unsigned i = 0; detach && i < 3; i++)
+		o.stdio[i] = null;
+	if (spec->tty)
+		o.console_master = &master;
+	if (!ret) {
+		ret = oci_exec(c, &o, &pid, &pidfd, e);
+		json_decref(o.process);
+	}
+	if (!ret)
+		ret = exec_started(spec, detach, pid, pidfd, master, out, e);
+	else if (e && (e->status == ENOENT || e->status == EACCES || e->status == ENOEXEC)) {
+		out->end = CLIENT_ERROR;
+		out->status = e->status == ENOENT ? 127 : 126;
+		snprintf(out->text, sizeof(out->text), "%s", e->msg);
+		ret = 0;
+	}
+	if (master >= 0)
+		close(master);
+	close(null);
+	oci_close(c);
+	return ret;
+}
+
+/* ---- figures ---- */
+
+static u64 number_at(const json_t *o, const char *a, const char *b, const char *c)
+{
+	o = json_object_get(json_object_get(o, a), b);
+	return (u64)json_integer_value(c ? json_object_get(o, c) : o);
 }
 
 int container_usage(const struct thing *t, struct thing_use *out, struct err *e)
 {
-	return err_set(e, ENOSYS, "containers: not yet");
+	struct oci_container *c;
+	json_t *o, *data;
+	pid_t *pids = NULL;
+	size_t n = 0;
+	int ret = container_open(t, &c, e);
+
+	if (ret)
+		return ret;
+	o = oci_stats_json(c, e);
+	if (!oci_pids(c, &pids, &n, NULL))
+		free(pids);
+	oci_close(c);
+	if (!o)
+		return -EIO;
+	data = json_object_get(o, "data") ?: o;
+	out->cpu_ns = number_at(data, "cpu", "usage", "total");
+	out->memory = number_at(data, "memory", "usage", "usage");
+	out->processes = n;
+	json_decref(o);
+	return 0;
+}
+
+static void print_process(pid_t pid)
+{
+	char path[40], text[256];
+	FILE *f;
+	size_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
+	f = fopen(path, "re");
+	n = f ? fread(text, 1, sizeof(text) - 1, f) : 0;
+	if (f)
+		fclose(f);
+	for (size_t i = 0; i < n; i++)
+		if ((unsigned char)text[i] < ' ')
+			text[i] = ' ';
+	text[n] = 0;
+	if (n)
+		printf("%8d  %s\n", pid, text);
 }
 
 int container_top(const struct thing *t, struct err *e)
 {
-	return err_set(e, ENOSYS, "containers: not yet");
+	struct oci_container *c;
+	pid_t *pids;
+	size_t n;
+	int ret = container_open(t, &c, e);
+
+	if (ret)
+		return ret;
+	ret = oci_pids(c, &pids, &n, e);
+	oci_close(c);
+	if (ret)
+		return ret;
+	printf("%8s  %s\n", "PID", "COMMAND");
+	for (size_t i = 0; i < n; i++)
+		print_process(pids[i]);
+	free(pids);
+	return 0;
 }

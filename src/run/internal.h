@@ -30,6 +30,17 @@ int container_exec(const struct thing *t, const struct run_spec *spec, bool deta
 int container_usage(const struct thing *t, struct thing_use *out, struct err *e);
 int container_top(const struct thing *t, struct err *e);
 
+/* config.c: the runtime's configuration of a container, and of one more process in it. */
+struct network;
+int container_config(const struct thing *t, const struct run_spec *spec, const struct network *net,
+		     json_t **out, struct err *e);
+int container_process(const struct thing *t, const struct run_spec *spec, json_t **out,
+		      struct err *e);
+/* seccomp_default.c: the default linux.seccomp for these capabilities. New reference. */
+json_t *seccomp_default(u64 caps);
+/* terminal.c: this terminal on a pseudo terminal's master until pidfd's process ends. */
+int terminal_run(int master, int pidfd, bool in, struct client_result *out, struct err *e);
+
 /* Connects to a unix socket by path: descriptor or -errno. */
 int socket_connect(const char *path);
 /* Kills a network helper if that is still what runs under this process id. */

@@ -38,7 +38,7 @@
 struct machine {
 	struct vm_config cfg;
 	struct kernel_entry kernel;
-	char initrd[PATHS_MAX], vsock[PATHS_MAX], console[PATHS_MAX];
+	char block[PATHS_MAX], initrd[PATHS_MAX], vsock[PATHS_MAX], console[PATHS_MAX];
 };
 
 /* ---- START ---- */
@@ -149,7 +149,7 @@ static void fields_volumes(struct fields *f, const struct run_spec *spec)
 }
 
 /* The whole START frame in a file without a name. */
-static int payload(const struct run_spec *spec, const struct run_root *root, struct err *e)
+static int payload(const struct run_spec *spec, struct err *e)
 {
 	struct fields f = {0};
 	struct timespec now;
@@ -222,8 +222,7 @@ static int find_kernel(const struct run_spec *spec, struct kernel_entry *k, stru
 	return kernel_find(name, k, e);
 }
 
-static int configure(struct machine *m, const struct start *s, const struct run_root *root,
-		     struct err *e)
+static int configure(struct machine *m, const struct start *s, struct err *e)
 {
 	const struct run_spec *spec = s->spec;
 	struct vm_config *cfg = &m->cfg;
@@ -245,7 +244,7 @@ static int configure(struct machine *m, const struct start *s, const struct run_
 	cfg->console_file = m->console;
 	cfg->memory = spec->memory ? align_up(spec->memory, MIB(1)) : MEMORY_DEFAULT;
 	cfg->ncpus = spec->millicpus ? (unsigned)((spec->millicpus + 999) / 1000) : 1;
-	snprintf(cfg->disk[0].path, sizeof(cfg->disk[0].path), "%s", root->block);
+	snprintf(cfg->disk[0].path, sizeof(cfg->disk[0].path), "%s", m->block);
 	cfg->disk[0].readonly = true;
 	cfg->ndisks = 1;
 	return vm_config_check(cfg, e);
@@ -383,18 +382,17 @@ static int run_machine(struct start *s, const struct vm_config *cfg, struct err 
 int machine_start(struct start *s, struct err *e)
 {
 	struct machine *m = calloc(1, sizeof(*m));
-	struct run_root root;
 	int ret;
 
 	if (!m)
 		return err_set(e, ENOMEM, "no memory for a machine");
-	ret = root_block(s->t, s->spec, &root, e);
+	ret = root_block(s->spec, m->block, e);
 	if (!ret)
-		ret = configure(m, s, &root, e);
+		ret = configure(m, s, e);
 	if (!ret)
 		ret = s->wire = listen_wire(s->t, e);
 	if (ret >= 0)
-		ret = s->payload = payload(s->spec, &root, e);
+		ret = s->payload = payload(s->spec, e);
 	if (ret >= 0)
 		ret = start_shares(&m->cfg, s->spec, e);
 	if (ret >= 0)

@@ -1,31 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A thing's root from its image: layers and an overlay for a container, one
- * block device for a machine. An image "dir:/PATH" is a directory of the
- * host's, for tests.
+ * A thing's root from its stored image: layers and an overlay for a container,
+ * one block device for a machine.
  */
 #ifndef HULL_RUN_ROOT_H
 #define HULL_RUN_ROOT_H
 
+#include "image/image.h"
 #include "run/thing.h"
 
-struct run_root {
-	char block[PATHS_MAX];
-};
+/*
+ * Looks up spec->image and keeps its digest in the spec, so that the thing
+ * stays what it is when the name moves on. The image is the caller's
+ * (image_free).
+ */
+int root_image(struct run_spec *spec, struct image **out, struct err *e);
 
-/* What an image says about its process; lists end with NULL, any member may be NULL. */
-struct run_image {
-	char **entrypoint, **cmd, **env;
-	const char *user, *workdir, *stop_signal;
-	void *own;
-};
+/* Keeps the image's files as long as the thing is there; thing_remove lets them go. */
+int root_pin(const struct thing *t, const struct image *im, struct err *e);
 
-/* Looks up spec->image, and keeps its digest in the spec. */
-int root_image(struct run_spec *spec, struct run_image *out, struct err *e);
-void root_image_free(struct run_image *im);
+/* The image's root as an EROFS file; path holds PATHS_MAX bytes. */
+int root_block(const struct run_spec *spec, char *path, struct err *e);
 
-/* The image's root as an EROFS file. */
-int root_block(const struct thing *t, const struct run_spec *spec, struct run_root *out,
-	       struct err *e);
+/*
+ * Mounts the image and the thing's own layer at dir/root, in this process's
+ * mount name space.
+ */
+int root_mount(const struct thing *t, const struct run_spec *spec, struct err *e);
 
 #endif

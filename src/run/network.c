@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run/network.h"
+
+#include "host/paths.h"
+#include "net/passt.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define START_MS 5000
+#define ARGS_FIXED 28u
+#define PORTS_MAX 32u
+
+struct args {
+	const char *v[ARGS_FIXED + 2 * PORTS_MAX + 3];
+	unsigned n;
+	char ns[32], pid[32], port[PORTS_MAX][48];
+};
+
+static int loopback_up(struct err *e)
+{
+	struct ifreq r = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int ret = fd < 0 || ioctl(fd, SIOCSIFFLAGS, &r) ? err_errno(e, "network: loopback") : 0;
+
+	if (fd >= 0)
+		close(fd);
+	return ret;
+}
+
+/* A new name space with loopback; this process comes back to its own. */
+static int make_space(int *ns, struct err *e)
+{
+	int ret, own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+
+	if (own < 0 || unshare(CLONE_NEWNET)) {
+		ret = err_errno(e, "network: no name space");
+		if (own >= 0)
+			close(own);
+		return ret;
+	}
+	*ns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	ret = *ns < 0 ? err_errno(e, "network") : loopback_up(e);
+	if (setns(own, CLONE_NEWNET) && !ret)
+		ret = err_errno(e, "network: cannot come back");
+	close(own);
+	return ret;
+}
+
+/* ---- pasta ---- */
+
+static int port_args(struct args *a, const struct run_spec *spec, struct err *e)
+{
+	struct run_port p;
+	bool tcp = false, udp = false;
+
+	if (spec->ports.n > PORTS_MAX)
+		return err_set(e, EINVAL, "at most %u ports", PORTS_MAX);
+	for (unsigned i = 0; i < spec->ports.n; i++) {
+		int ret = spec_port(spec->ports.v[i], &p, e);
+
+		if (ret)
+			return ret;
+		snprintf(a->port[i], sizeof(a->port[i]), "%s/%u:%u", p.addr, p.host, p.guest);
+		a->v[a->n++] = p.udp ? "-u" : "-t";
+		a->v[a->n++] = a->port[i];
+		tcp |= !p.udp;
+		udp |= p.udp;
+	}
+	if (!tcp) {
+		a->v[a->n++] = "-t";
+		a->v[a->n++] = "none";
+	}
+	if (!udp) {
+		a->v[a->n++] = "-u";
+		a->v[a->n++] = "none";
+	}
+	a->v[a->n] = NULL;
+	return 0;
+}
+
+/* -T, -U none: what listens inside the container is not reached by the host's loopback. */
+static int build_args(struct args *a, const struct run_spec *spec, int ns, int ready, struct err *e)
+{
+	const char *const fixed[] = {"pasta",	     "--foreground", "--stderr",
+				     "--quiet",	     "--config-net", "--no-netns-quit",
+				     "--netns-only", "--runas",	     "0",
+				     "--ipv4-only",  "--address",    PASST_GUEST,
+				     "--netmask",    PASST_NETMASK,  "--gateway",
+				     PASST_GATEWAY,  "--ns-ifname",  "eth0",
+				     "-T",	     "none",	     "-U",
+				     "none",	     "--netns",	     a->ns,
+				     "--pid",	     a->pid};
+
+	static_assert(ARRAY_LEN(fixed) <= ARGS_FIXED, "room for the arguments");
+	snprintf(a->ns, sizeof(a->ns), "/proc/self/fd/%d", ns);
+	snprintf(a->pid, sizeof(a->pid), "/proc/self/fd/%d", ready);
+	memcpy(a->v, fixed, sizeof(fixed));
+	a->n = ARRAY_LEN(fixed);
+	return port_args(a, spec, e);
+}
+
+static __attribute__((noreturn)) void pasta(const struct args *a, int ns, int ready, int words)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	dup2(words, STDERR_FILENO);
+	fcntl(ns, F_SETFD, 0);
+	fcntl(ready, F_SETFD, 0);
+	execvp(a->v[0], (char *const *)a->v);
+	dprintf(STDERR_FILENO, "%s\n",
+		errno == ENOENT ? "pasta is not installed (Debian: passt)" : strerror(errno));
+	_exit(127);
+}
+
+static int start_pasta(const struct run_spec *spec, struct network *n, struct err *e)
+{
+	struct args a = {.n = 0};
+	int ready[2], words[2], ret;
+
+	if (pipe2(ready, O_CLOEXEC) || pipe2(words, O_CLOEXEC))
+		return err_errno(e, "network: pipe");
+	ret = build_args(&a, spec, n->ns, ready[1], e);
+	if (!ret) {
+		n->helper = fork();
+		if (!n->helper)
+			pasta(&a, n->ns, ready[1], words[1]);
+		if (n->helper < 0)
+			ret = err_errno(e, "network: cannot start pasta");
+	}
+	close(ready[1]);
+	close(words[1]);
+	n->ready = ready[0];
+	n->words = words[0];
+	return ret;
+}
+
+int network_start(const struct run_spec *spec, struct network *n, struct err *e)
+{
+	const char *kind = spec->network ?: "user";
+	int ret;
+
+	*n = (struct network){.ns = -1, .ready = -1, .words = -1};
+	if (!strcmp(kind, "host"))
+		return 0;
+	ret = make_space(&n->ns, e);
+	return ret || strcmp(kind, "user") ? ret : start_pasta(spec, n, e);
+}
+
+/* The last line of what pasta said that is not about its own log. */
+static void last_words(int fd, char *out, size_t size)
+{
+	char text[2048], *save, *line;
+	ssize_t n = read(fd, text, sizeof(text) - 1);
+
+	snprintf(out, size, "it did not say why");
+	text[n > 0 ? n : 0] = 0;
+	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+		if (strncmp(line, "Failed to send", 14))
+			snprintf(out, size, "%s", line);
+}
+
+int network_wait(struct network *n, struct err *e)
+{
+	struct pollfd pf = {.fd = n->ready, .events = POLLIN};
+	char pid[16], why[200];
+	int ret = 0;
+
+	if (!n->helper)
+		return 0;
+	if (poll(&pf, 1, START_MS) <= 0 || read(n->ready, pid, sizeof(pid)) <= 0) {
+		kill(n->helper, SIGKILL);
+		waitpid(n->helper, NULL, 0);
+		n->helper = 0;
+		last_words(n->words, why, sizeof(why));
+		ret = err_set(e, EIO, "network user: pasta gave up: %s", why);
+	}
+	close(n->ready);
+	close(n->words);
+	return ret;
+}
