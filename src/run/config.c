@@ -411,7 +411,7 @@ static int linux_json(const struct thing *t, const struct run_spec *spec, const 
 	json_t *o;
 	int ret;
 
-	snprintf(cgroup, sizeof(cgroup), "/hull/%s", t->name);
+	snprintf(cgroup, sizeof(cgroup), "/hull-%s", t->name);
 	o = json_pack("{s:o, s:o, s:s}", "namespaces", namespaces_json(spec, net), "resources",
 		      resources_json(spec), "cgroupsPath", cgroup);
 	if (!spec->privileged)

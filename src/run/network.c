@@ -117,6 +117,7 @@ static __attribute__((noreturn)) void pasta(const struct args *a, int ns, int re
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, SIG_DFL); /* it takes an ignored one for an error */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	dup2(words, STDERR_FILENO);
 	fcntl(ns, F_SETFD, 0);

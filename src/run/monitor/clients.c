@@ -112,8 +112,7 @@ static void in_read(struct monitor *m, struct client *c)
 	in_run(m, c);
 }
 
-/* A whole frame that the thing would not take yet. */
-static bool is_stuck(const struct client *c)
+bool client_is_stuck(const struct client *c)
 {
 	struct wire_frame f;
 
@@ -126,7 +125,7 @@ void clients_poll(const struct monitor *m, struct pollfd pf[CLIENTS_MAX])
 		const struct client *c = &m->client[i];
 
 		pf[i] = (struct pollfd){.fd = c->fd};
-		if (c->fd >= 0 && !is_stuck(c))
+		if (c->fd >= 0 && !client_is_stuck(c))
 			pf[i].events |= POLLIN;
 		if (c->fd >= 0 && c->sent < m->output_len)
 			pf[i].events |= POLLOUT;
@@ -140,7 +139,7 @@ void clients_step(struct monitor *m, const struct pollfd pf[CLIENTS_MAX])
 
 		if (c->fd < 0)
 			continue;
-		if (is_stuck(c))
+		if (client_is_stuck(c))
 			in_run(m, c);
 		if (pf[i].revents & POLLIN)
 			in_read(m, c);

@@ -190,7 +190,7 @@ void feed_poll(const struct monitor *m, struct pollfd pf[FEED_FDS])
 	short in = m->output_len ? 0 : POLLIN, out = 0;
 
 	for (unsigned i = 0; i < CLIENTS_MAX; i++)
-		out |= m->client[i].fd >= 0 && m->client[i].used ? POLLOUT : 0;
+		out |= m->client[i].fd >= 0 && client_is_stuck(&m->client[i]) ? POLLOUT : 0;
 	for (unsigned i = 0; i < FEED_FDS; i++)
 		pf[i] = (struct pollfd){.fd = -1};
 	if (m->machine) {

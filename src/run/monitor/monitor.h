@@ -88,6 +88,8 @@ void clients_step(struct monitor *m, const struct pollfd pf[CLIENTS_MAX]);
 void clients_flush(struct monitor *m);
 /* A frame to all, blocking a moment at most; the last one. */
 void clients_last(struct monitor *m, const u8 *frame, size_t len);
+/* It sent a whole frame that the thing would not take yet. */
+bool client_is_stuck(const struct client *c);
 void client_drop(struct client *c);
 
 /* ---- log.c ---- */
