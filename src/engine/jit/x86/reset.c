@@ -63,7 +63,8 @@ static void reset_cold(struct x86_vcpu *c)
 	c->sys->kvm_clock = c->sys->kvm_wall = 0;
 	c->sys->mcg_status = c->sys->mcg_ctl = c->sys->debugctl = 0;
 	c->sys->bios_sign = c->vm->host && c->vm->host->amd ? 0x1000065 : 0x100000000;
-	c->sys->amd_hwcr = c->sys->amd_de_cfg = c->sys->amd_nb_cfg = c->sys->amd_syscfg = 0;
+	c->sys->amd_hwcr = BIT(24); /* TscFreqSel: the TSC is constant (AMD PPR MSRC001_0015) */
+	c->sys->amd_de_cfg = c->sys->amd_nb_cfg = c->sys->amd_syscfg = 0;
 }
 
 void x86_reset(struct x86_vcpu *c, bool init)
