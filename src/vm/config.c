@@ -48,6 +48,11 @@ int vm_config_engine(struct vm_config *cfg, const char *text, struct err *e)
 			return 0;
 		}
 	}
+	if (!strcmp(text, "kvm,irqchip=user")) {
+		cfg->engine = VM_ENGINE_KVM;
+		cfg->user_irqchip = true;
+		return 0;
+	}
 	return err_set(e, EINVAL, "engine %.40s: give auto, kvm or jit", text);
 }
 

@@ -342,7 +342,7 @@ static int open_board(struct vm *vm, struct err *e)
 	if (ret)
 		return ret;
 	vm->ops->probe(&info, NULL);
-	pc.engine_caps = info.caps;
+	pc.engine_caps = cfg->user_irqchip ? info.caps & ~(u32)ENGINE_CAP_IRQCHIP : info.caps;
 	ret = open_trace(vm, &pc, &info, e);
 	if (!ret)
 		ret = backends_open(vm, &pc, e);
