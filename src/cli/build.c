@@ -148,6 +148,7 @@ static int run_config(const struct oci_where *w, const struct oci_config *config
 	oci_create_options_init(&o);
 	o.bundle = bundle;
 	o.cgroups = OCI_CGROUPS_NONE;
+	o.keep_pdeathsig = true;
 	/* What the command says is not what hull says. */
 	o.stdio[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	o.stdio[1] = STDERR_FILENO;

@@ -191,9 +191,6 @@ static int remove_one(struct image_store *s, const char *ref, bool force, struct
 {
 	struct index_entries x;
 	struct descriptor d;
-	char full[IMAGE_NAME_MAX] = "";
-	struct ref r;
-	bool named;
 	int ret = store_find(s, ref, &d, e);
 
 	if (ret)
@@ -201,11 +198,11 @@ static int remove_one(struct image_store *s, const char *ref, bool force, struct
 	if (!force && store_is_pinned(s, &d))
 		return err_set(e, EBUSY, "image %s is in use: remove what runs it, or give --force",
 			       ref);
-	named = !ref_parse(ref, &r, NULL) && !ref_format(&r, full, NULL) && d.name[0] &&
-		(!strcmp(full, d.name) || r.short_name) && !r.digest.s[0];
-	if (named && index_untag(s, d.name, NULL) == 0) {
-		printf("untagged %s\n", d.name);
-		return 0;
+	if (d.name[0]) {
+		ret = index_untag(s, d.name, e);
+		if (!ret)
+			printf("untagged %s\n", d.name);
+		return ret;
 	}
 	ret = index_load(s, &x, e);
 	for (unsigned i = 0; !ret && i < x.n; i++) {

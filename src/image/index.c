@@ -360,6 +360,7 @@ static int find_named(const struct image_store *s, const struct index_entries *x
 		if (ret)
 			return ret;
 		*out = q.found;
+		out->name[0] = 0;
 	}
 	return q.nfound ? 0 : -ENOENT;
 }
@@ -375,6 +376,7 @@ static int find_id(const struct image_store *s, const struct index_entries *x, c
 	if (q.nfound > 1)
 		return err_set(e, EINVAL, "ID %s fits several images: give more of it", id);
 	*out = q.found;
+	out->name[0] = 0;
 	return q.nfound ? 0 : -ENOENT;
 }
 

@@ -15,7 +15,7 @@
 /* Data that compresses better than this is a bomb, once it is large. gzip cannot do 1032:1 or more.
  */
 #define BOMB_RATIO 1000u
-#define BOMB_BYTES GIB(2)
+#define BOMB_BYTES GIB(1)
 
 enum { WORK_INFLATE, WORK_HASH, WORK_UNTAR, WORKERS };
 

@@ -89,8 +89,8 @@ int index_untag(const struct image_store *s, const char *name, struct err *e);
 /* ---- finding ---- */
 
 /*
- * What a reference names: an index entry. The entry of a name@digest or an ID
- * is made up when only part of a stored index matches. -ENOENT.
+ * What a reference names: an index entry, or what a digest or an ID means, then
+ * without a name. -ENOENT.
  */
 int store_find(const struct image_store *s, const char *ref, struct descriptor *out, struct err *e);
 /*

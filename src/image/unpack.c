@@ -64,7 +64,14 @@ const char *unpack_opaque_xattr(void)
 
 static int fail(const struct unpack *u, const char *what, struct err *e)
 {
-	return err_errno(e, "%s %.200s", what, u->name);
+	int ret = err_errno(e, "%s %.200s", what, u->name);
+
+	/* A name that leads nowhere is the archive's fault, not a missing file of the user's. */
+	if (ret != -ENOENT && ret != -ENOTDIR && ret != -ELOOP)
+		return ret;
+	if (e)
+		e->status = EBADMSG;
+	return -EBADMSG;
 }
 
 static int refuse(const struct unpack *u, const char *why, struct err *e)
