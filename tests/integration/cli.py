@@ -5,7 +5,7 @@ import json, os, random, re, subprocess
 from hulltest import HULL, TOP, check, kernel, main, run
 
 COMMANDS = ["boot", "ps", "stop", "kill", "pause", "resume", "console", "inspect", "kernel", "doctor", "completion",
-            "version"]
+            "version", "pull", "push", "load", "save", "import", "export", "images", "image", "tag", "rmi", "prune"]
 
 
 def one_line(status, args, *words):
