@@ -281,6 +281,66 @@ def memory_with_a_hole():
         check(m.wait() == 0, "exit status")
 
 
+KEYS = r"""
+#define _GNU_SOURCE
+#include <setjmp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mman.h>
+static sigjmp_buf env;
+static volatile int code, key;
+static void on_fault(int s, siginfo_t *i, void *c)
+{
+	code = i->si_code;
+	key = i->si_pkey;
+	siglongjmp(env, 1);
+}
+static int faults(volatile char *p, int write)
+{
+	code = key = 0;
+	if (sigsetjmp(env, 1))
+		return code == SEGV_PKUERR;
+	if (write)
+		*p = 3;
+	else
+		(void)*p;
+	return 0;
+}
+int main(void)
+{
+	struct sigaction a = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO};
+	volatile char *p = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int k = pkey_alloc(0, 0), sum = 0;
+
+	sigaction(SIGSEGV, &a, 0);
+	*p = 9;
+	if (k < 0 || pkey_mprotect((void *)p, 4096, PROT_READ | PROT_WRITE, k))
+		return 1;
+	pkey_set(k, PKEY_DISABLE_WRITE);
+	if (faults(p, 0) || !faults(p, 1) || key != k)
+		return 2;
+	pkey_set(k, PKEY_DISABLE_ACCESS);
+	if (!faults(p, 0))
+		return 3;
+	for (int i = 0; i < 20000; i++) {
+		pkey_set(k, i & 1 ? PKEY_DISABLE_WRITE : 0);
+		sum += *p;
+	}
+	return sum == 20000 * 9 && faults(p, 1) ? 0 : 4;
+}
+"""
+
+
+def protection_keys():
+    """A stock kernel's pkeys, whatever the host has."""
+    with open("keys.c", "w") as f:
+        f.write(KEYS)
+    subprocess.run(["gcc", "-O1", "-static", "-o", "keys", "keys.c"], check=True)
+    with Machine("--engine", ENGINE, "-m", "256M", "--kernel", kernel()["path"], "--append", "console=ttyS0",
+                 "--initrd", initrd("grep -c -m1 ospke /proc/cpuinfo && /keys", "initrd-keys", "--add", "keys:/keys")) as m:
+        check(m.wait(BOOT) == 0, "exit status %s" % m.child.returncode)
+
+
 def trace():
     """The trace shows what the guest did: its exit port, its page faults; and only what was asked for."""
     with Machine(*args("exit 5"), "--trace", "pio,exc,file=trace") as m:
@@ -311,4 +371,4 @@ def runs_confined():
 main([boots_and_gives_exit_status, four_cpus, generic_kernel, powers_off, power_button_and_second_signal, stuck_machine_ends,
       power_button_reaches_the_guest, reboots, triple_fault, control_socket, pause_stops_the_guests_clocks, console_attach, stop_by_name, pty_console,
       terminal_is_restored, terminal_menu, window_size_and_virtio_console,
-      disk_and_network, memory_with_a_hole, trace, runs_confined])
+      disk_and_network, memory_with_a_hole, protection_keys, trace, runs_confined])
