@@ -27,12 +27,13 @@
 #include "engine/jit/x86/cpu.h"
 
 #define JIT_XTLB 1024u	/* entries, a power of two */
+#define JIT_QUICK 1024u /* the same */
 #define JIT_JC 65536u	/* jump table: one entry per low 16 bits of rip */
 #define JIT_HASH 32768u /* unit and map hash heads */
 #define JIT_HEAT 16384u /* visit counters of cold code */
 #define JIT_DROPS_MAX                                                                              \
 	5u /* each write that costs a page its translations doubles the visits it needs */
-#define JIT_SLOTS 128u	     /* per mmu mode */
+#define JIT_SLOTS 64u	     /* per mmu mode, one bit each in jit_cpu.slot_used */
 #define JIT_NOSLOT 16384u    /* marks of sites without a slot */
 #define JIT_MAX_INSN 96u     /* guest instructions of a unit */
 #define JIT_UNIT_ROOM 65536u /* code bytes that must be free before a translation */
@@ -108,7 +109,9 @@ struct jit_slot {
 #define JIT_SLOT_EMPTY (1ULL << 63)
 enum {
 	JIT_SLOT_STACK = 0,    /* and 1: accesses by rsp, to read and to write */
-	JIT_SLOT_FIRST = 2,    /* of those dealt out */
+	JIT_SLOT_SEGMENT = 2,  /* and 7 more: off FS and GS, by page */
+	JIT_SLOT_CONST = 10,   /* and 15 more: known addresses, by page */
+	JIT_SLOT_FIRST = 26,   /* of those dealt out */
 	JIT_SLOT_CREDIT = 64,  /* refills between two looks at the clock */
 	JIT_SLOT_THRASH = 250, /* TSC ticks: refills that come faster than this do not pay */
 	JIT_SLOT_STRIKES = 2,  /* times a site is seen among those before it loses its slot */
@@ -131,7 +134,8 @@ struct jit_site {
 	u32 next;  /* MEM, EXEC: where the next guest instruction starts, 0 = look it up */
 	u8 len;	   /* MEM, EXEC: length of the guest instruction */
 	u16 size;  /* MEM: bytes */
-	u32 slot;  /* MEM: gs offset of its slot */
+	u32 slot;  /* MEM: gs offset of its slot, 0 = none */
+	u32 slot_no;
 	u32 fail;  /* MEM: where to go when the soft TLB does not help, a code offset */
 	u32 stub;  /* MEM: its way out of line, a code offset */
 	u32 check; /* MEM: where the look at the slot begins */
@@ -158,13 +162,15 @@ struct jit_cpu {
 	u32 nonglobals;
 	u64 temp[8]; /* scratch of generated code; from 3 on of thunk.refill */
 	struct jit_slot slot[X86_MMU_COUNT][JIT_SLOTS];
+	u64 slot_used[X86_MMU_COUNT]; /* bit n: slot n is perhaps not empty */
 	s32 slot_credit;
 	u64 slot_stamp;	    /* TSC when it was renewed */
 	u64 sites, code;    /* jit.site, jit.rx, for thunk.refill */
 	u16 flags;	    /* see JIT_RECIPE_SAVED */
 	u32 recipe;	    /* site whose recipe gives the flags at an e0, 0 = as they are */
 	_Atomic u32 inside; /* in jit_run and not parked */
-	u64 jc[JIT_JC];	    /* host entry by low bits of rip */
+	struct jit_unit *quick[JIT_QUICK]; /* units C led to lately, by jit_quick_index */
+	u64 jc[JIT_JC];			   /* host entry by low bits of rip */
 };
 static_assert(sizeof(struct jit_cpu) <= sizeof(((struct x86_vcpu *)0)->rt), "rt area too small");
 
@@ -178,7 +184,6 @@ struct jit_thunks {
 	u32 sample;
 	u32 refill[X86_MMU_COUNT][2]; /* by enum x86_access */
 	u32 leave;		      /* to the caller of enter */
-	u32 dispatch;		      /* on at x86_vcpu.rip */
 	u32 enter;		      /* void enter(vcpu, host address) */
 };
 
@@ -240,6 +245,11 @@ static inline const void *jit_host(const struct jit *j, u32 off)
 static inline unsigned jit_xtlb_index(u64 lin, u32 key)
 {
 	return ((unsigned)(lin >> 12) ^ (key >> 2 & 3) * 341) & (JIT_XTLB - 1);
+}
+
+static inline unsigned jit_quick_index(u64 rip)
+{
+	return (unsigned)(rip ^ rip >> 10 ^ rip >> 20) & (JIT_QUICK - 1);
 }
 
 static inline unsigned jit_heat_index(u64 rip)

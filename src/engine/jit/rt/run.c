@@ -97,14 +97,28 @@ static bool must_leave(struct jit *j, struct x86_vcpu *c)
 	       atomic_load_explicit(&j->flush_wanted, memory_order_relaxed);
 }
 
-/*
- * To c->rip through the jump table, as an indirect jump would; it makes the unit if there is none.
- * An entry that is another unit's clobbers the flags before it notices: they are put aside.
+/* The unit for c->rip: one that this vCPU was led to lately and that is still current, or unit_at.
  */
+static struct jit_unit *unit_again(struct jit *j, struct x86_vcpu *c)
+{
+	struct jit_cpu *x = jit_cpu(c);
+	struct jit_unit **q = &x->quick[jit_quick_index(c->rip)], *u = *q;
+
+	if (u && u->rip == c->rip && u->map->key == c->mode_key &&
+	    x->xtlb[jit_xtlb_index(u->map->lin, u->map->key)] == u->map->id)
+		return u;
+	u = unit_at(j, c, false);
+	if (u)
+		*q = u;
+	return u;
+}
+
+/* On at c->rip, with the flags of c->rflags. */
 static const void *go_on(struct jit *j, struct x86_vcpu *c)
 {
-	jit_cpu(c)->flags = (u16)((c->rflags & 0xff) << 8 | (c->rflags >> 11 & 1));
-	return must_leave(j, c) ? NULL : jit_host(j, j->thunk.dispatch);
+	struct jit_unit *u = must_leave(j, c) ? NULL : unit_again(j, c);
+
+	return u ? jit_host(j, u->e2) : NULL;
 }
 
 static u64 recipe_flags(u8 op, u64 a, u64 b, unsigned size)
@@ -176,7 +190,7 @@ const void *jit_on_miss(struct x86_vcpu *c, u64 rip, u32 unused)
 	recipe_of_jump(j, c);
 	if (must_leave(j, c))
 		return NULL;
-	u = unit_at(j, c, false);
+	u = unit_again(j, c);
 	if (!u)
 		return NULL;
 	jit_cpu(c)->jc[rip & (JIT_JC - 1)] = (u64)(uintptr_t)jit_host(j, u->e0);
@@ -484,7 +498,7 @@ void jit_run(struct x86_vcpu *c)
 	while (!atomic_load_explicit(&c->kick, memory_order_relaxed) && !c->exc.pending) {
 		if (unlikely(atomic_load(&j->flush_wanted)))
 			go_inside(j, c);
-		u = unit_at(j, c, false);
+		u = unit_again(j, c);
 		if (u)
 			enter(j, c, u);
 		else if (c->exc.pending || (!atomic_load(&j->flush_wanted) && !interpret(j, c)))

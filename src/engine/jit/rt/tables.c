@@ -211,6 +211,8 @@ void jit_reset(struct jit *j)
 		if (!c)
 			continue;
 		jit_cpu(c)->recipe = 0;
+		for (unsigned i = 0; i < JIT_QUICK; i++)
+			jit_cpu(c)->quick[i] = NULL;
 		for (unsigned i = 0; i < JIT_XTLB; i++)
 			jit_cpu(c)->xtlb[i] = 0;
 		for (unsigned i = 0; i < JIT_JC; i++)
@@ -246,16 +248,21 @@ static void slot_clear(struct jit_slot *s)
 
 void jit_slots_clear(struct x86_vcpu *c, enum x86_mmu mmu)
 {
-	for (unsigned i = 0; i < JIT_SLOTS; i++)
-		slot_clear(&jit_cpu(c)->slot[mmu][i]);
+	struct jit_cpu *x = jit_cpu(c);
+
+	for (u64 used = x->slot_used[mmu]; used; used &= used - 1)
+		slot_clear(&x->slot[mmu][(unsigned)__builtin_ctzll(used)]);
+	x->slot_used[mmu] = 0;
 }
 
 void jit_slots_clear_page(struct x86_vcpu *c, u64 linear)
 {
+	struct jit_cpu *x = jit_cpu(c);
+
 	for (unsigned m = 0; m < X86_MMU_COUNT; m++)
-		for (unsigned i = 0; i < JIT_SLOTS; i++)
-			if (jit_cpu(c)->slot[m][i].page == linear)
-				slot_clear(&jit_cpu(c)->slot[m][i]);
+		for (u64 used = x->slot_used[m]; used; used &= used - 1)
+			if (x->slot[m][(unsigned)__builtin_ctzll(used)].page == linear)
+				slot_clear(&x->slot[m][(unsigned)__builtin_ctzll(used)]);
 }
 
 void jit_slots_protect(struct x86_vcpu *c, u64 host)
@@ -333,7 +340,8 @@ int jit_vcpu_init(struct x86_vcpu *c)
 
 	c->self = c;
 	for (unsigned m = 0; m < X86_MMU_COUNT; m++)
-		jit_slots_clear(c, m);
+		for (unsigned i = 0; i < JIT_SLOTS; i++)
+			slot_clear(&x->slot[m][i]);
 	if (!j)
 		return 0;
 	x->sites = (u64)(uintptr_t)j->site;

@@ -93,18 +93,6 @@ static void thunk_save(struct emit *e)
 	emit_patch(e->base, no_df, e->pos);
 }
 
-/* Go on at x86_vcpu.rip, as an indirect jump whose flags were put aside. */
-static void thunk_dispatch(struct jit *j, struct emit *e)
-{
-	struct emit_mem recipe = {EMIT_NONE, EMIT_NONE, 1, true, (s32)GS_RT(recipe)};
-
-	j->thunk.dispatch = e->pos;
-	emit_mov_mi(e, false, &recipe, JIT_SITE_SAVED);
-	emit_gs(e, OP_MOV_RM, true, JIT_S1, GS_OFF(rip));
-	emit_rr(e, OP_MOVZX16, false, JIT_S2, JIT_S1);
-	emit_jmp_gs(e, JIT_S2, GS_RT(jc));
-}
-
 typedef const void *(*handler_fn)(struct x86_vcpu *c, u64 value, u32 site);
 
 /* Save, call fn(vcpu, r15, r14), go where it says; to `leave` if it says NULL. */
@@ -141,8 +129,10 @@ static struct emit_mem site_field(size_t off)
 }
 
 /* rbx: the site; rcx: offset of the TLB entry; rdx: the page, which it has. r14, r15 are free. */
-static void refill_copy(struct emit *e, enum x86_access a, u32 tlb)
+static void refill_copy(struct emit *e, enum x86_mmu mmu, enum x86_access a, u32 tlb)
 {
+	static const u8 set_bit[] = {0x4d, 0x0f, 0xab, 0xfe}; /* bts r14, r15 */
+	struct emit_mem number = site_field(offsetof(struct jit_site, slot_no));
 	struct emit_mem slot = site_field(offsetof(struct jit_site, slot));
 	struct emit_mem page = {RCX, EMIT_NONE, 1, true, (s32)tlb};
 	struct emit_mem add = {RCX, EMIT_NONE, 1, true, (s32)tlb + 8};
@@ -155,16 +145,20 @@ static void refill_copy(struct emit *e, enum x86_access a, u32 tlb)
 	emit_rm(e, OP_MOV_MR, true, JIT_S2, &to_add);
 	if (a == X86_READ) {
 		emit_rm(e, OP_MOV_MR, true, RDX, &to_page);
-		return;
+	} else {
+		/* x86_tlb_protect empties the entry, then looks for slots: one of us notices. */
+		emit_mov_rr(e, JIT_S2, RDX);
+		emit_rm(e, OP_XCHG, true, JIT_S2, &to_page);
+		emit_rm(e, OP_CMP_RM, true, RDX, &page);
+		same = emit_jcc(e, CC_E, 0);
+		emit_mov_ri(e, JIT_S2, JIT_SLOT_EMPTY);
+		emit_rm(e, OP_MOV_MR, true, JIT_S2, &to_page);
+		emit_patch(e->base, same, e->pos);
 	}
-	/* x86_tlb_protect empties the entry and then looks for slots: one of the two notices. */
-	emit_mov_rr(e, JIT_S2, RDX);
-	emit_rm(e, OP_XCHG, true, JIT_S2, &to_page);
-	emit_rm(e, OP_CMP_RM, true, RDX, &page);
-	same = emit_jcc(e, CC_E, 0);
-	emit_mov_ri(e, JIT_S2, JIT_SLOT_EMPTY);
-	emit_rm(e, OP_MOV_MR, true, JIT_S2, &to_page);
-	emit_patch(e->base, same, e->pos);
+	emit_rm(e, OP_MOV_RM, false, JIT_S1, &number);
+	emit_gs(e, OP_MOV_RM, true, JIT_S2, GS_RT(slot_used) + 8u * mmu);
+	emit_bytes(e, set_bit, sizeof(set_bit));
+	emit_gs(e, OP_MOV_MR, true, JIT_S2, GS_RT(slot_used) + 8u * mmu);
 }
 
 /* Copy the TLB entry for the address in r15 to the slot of site r14 and try again there. */
@@ -205,7 +199,7 @@ static void thunk_refill(struct jit *j, struct emit *e, enum x86_mmu mmu, enum x
 	emit_rm(e, OP_ADD_RM, false, JIT_S1, &size);
 	emit_grp1_ri(e, 7, false, JIT_S1, GPA_PAGE_SIZE);
 	cross = emit_jcc(e, CC_A, 0);
-	refill_copy(e, a, tlb);
+	refill_copy(e, mmu, a, tlb);
 	emit_rm(e, OP_MOV_RM, false, RDX, &retry);
 	go[0] = emit_jmp(e, 0);
 	emit_patch(e->base, sample, e->pos);
@@ -242,7 +236,6 @@ void jit_thunks_emit(struct jit *j)
 	resume = e->pos;
 	emit_gs(e, OP_MOV_MR, true, RAX, GS_RT(temp));
 	thunk_load(e);
-	thunk_dispatch(j, e);
 	j->thunk.miss = thunk_call(e, jit_on_miss, leave, resume);
 	j->thunk.stale = thunk_call(e, jit_on_stale, leave, resume);
 	j->thunk.flags = thunk_call(e, jit_on_flags, leave, resume);

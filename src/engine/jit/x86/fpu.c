@@ -100,18 +100,48 @@ static u64 image_at(const struct image *m, u64 off)
 	return m->wide ? m->linear + off : (u32)(m->linear + off);
 }
 
-static void image_clear(u8 *p, unsigned n)
+static void image_clear(u8 *p, size_t n)
 {
-	for (unsigned i = 0; i < n; i++)
-		p[i] = 0;
+	__asm__ volatile("rep stosb" : "+D"(p), "+c"(n) : "a"(0) : "memory");
+}
+
+static void image_copy(void *to, const void *from, size_t n)
+{
+	__asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
+}
+
+/* Bytes from `off` of the image on that are on one page. */
+static unsigned image_run(const struct image *m, u64 off, unsigned n)
+{
+	unsigned room = GPA_PAGE_SIZE - (image_at(m, off) & (GPA_PAGE_SIZE - 1));
+
+	return n < room ? n : room;
+}
+
+/* One page's part, where there is no host address for it. */
+static int image_piece(struct x86_vcpu *c, u64 linear, u8 *p, unsigned n, bool write)
+{
+	for (unsigned i = 0, k; i < n; i += k) {
+		k = n - i < 64 ? n - i : 64;
+		if ((write ? x86_write(c, linear + i, p + i, k)
+			   : x86_read(c, linear + i, p + i, k)) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 /* c->xsave[from..from+n) to the image at `to`. */
 static int image_put(struct x86_vcpu *c, const struct image *m, u64 to, const u8 *from, unsigned n)
 {
 	for (unsigned i = 0, k; i < n; i += k) {
-		k = n - i < 64 ? n - i : 64;
-		if (x86_write(c, image_at(m, to + i), from + i, k) < 0)
+		u64 linear = image_at(m, to + i);
+		void *p;
+
+		k = image_run(m, to + i, n - i);
+		p = tlb_wr(c, linear, k);
+		if (p)
+			image_copy(p, from + i, k);
+		else if (image_piece(c, linear, (u8 *)(uintptr_t)(from + i), k, true) < 0)
 			return -1;
 	}
 	return 0;
@@ -120,8 +150,14 @@ static int image_put(struct x86_vcpu *c, const struct image *m, u64 to, const u8
 static int image_get(struct x86_vcpu *c, const struct image *m, u64 from, u8 *to, unsigned n)
 {
 	for (unsigned i = 0, k; i < n; i += k) {
-		k = n - i < 64 ? n - i : 64;
-		if (x86_read(c, image_at(m, from + i), to + i, k) < 0)
+		u64 linear = image_at(m, from + i);
+		const void *p;
+
+		k = image_run(m, from + i, n - i);
+		p = tlb_rd(c, linear, k);
+		if (p)
+			image_copy(to + i, p, k);
+		else if (image_piece(c, linear, to + i, k, false) < 0)
 			return -1;
 	}
 	return 0;
@@ -133,16 +169,28 @@ struct component {
 	bool align;	    /* to 64 in the compacted format */
 };
 
-/* CPUID leaf 0xD, subleaf i >= 2. */
-static struct component component(struct x86_vcpu *c, unsigned i, bool wide)
+static struct interp_xcomp component_ask(struct x86_vcpu *c, unsigned i)
 {
-	struct component x;
 	u32 out[4];
 
 	x86_cpuid(c, 0xd, i, out);
-	x = (struct component){.off = out[1], .size = out[0], .used = out[0], .align = out[2] & 2};
-	if (x.off > X86_XSAVE_MAX || x.size > X86_XSAVE_MAX - x.off)
-		x = (struct component){.off = XS_OFF_EXT};
+	if (out[1] > X86_XSAVE_MAX || out[0] > X86_XSAVE_MAX - out[1])
+		return (struct interp_xcomp){.off = XS_OFF_EXT, .known = true};
+	return (struct interp_xcomp){(u16)out[1], (u16)out[0], out[2] & 2, true};
+}
+
+static struct component component(struct x86_vcpu *c, unsigned i, bool wide)
+{
+	struct interp_xcomp *kept = &interp_data(c)->xcomp[i & 15], far;
+	struct component x;
+
+	if (i >= ARRAY_LEN(interp_data(c)->xcomp)) {
+		far = component_ask(c, i);
+		kept = &far;
+	} else if (!kept->known) {
+		*kept = component_ask(c, i);
+	}
+	x = (struct component){kept->off, kept->size, kept->size, kept->align};
 	if (!wide && (i == 2 || i == 6)) /* upper parts of registers 0..7 */
 		x.used = x.size / 2;
 	if (!wide && i == 7) /* registers 16..31 */
@@ -325,8 +373,7 @@ static int get_components(struct x86_vcpu *c, const struct image *m, u8 *to, u64
 
 static void area_copy(u8 *to, const u8 *from)
 {
-	for (unsigned i = 0; i < X86_XSAVE_MAX; i += 8)
-		store_le64(to + i, load_le64(from + i));
+	image_copy(to, from, X86_XSAVE_MAX);
 }
 
 /*

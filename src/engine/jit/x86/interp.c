@@ -120,20 +120,30 @@ int interp_rmw_put_mem(struct x86_vcpu *c, struct interp_rmw *m, u64 v)
 
 /* ---- choice of the handler ------------------------------------------------------- */
 
-bool x86_insn_shown(struct x86_vcpu *c, const struct x86_insn *in)
+/* None of the bits asked for here comes and goes with CR4 or XCR0. */
+static bool feature_shown(struct x86_vcpu *c, u8 feature)
 {
+	u8 *known = &interp_data(c)->shown[feature];
 	struct x86_cpuid_bit b;
 	u32 out[4];
 
+	if (!*known) {
+		b = x86_feature_cpuid(feature);
+		x86_cpuid(c, b.leaf, b.sub, out);
+		*known = (u8)(1 + (out[b.reg & 3] >> (b.bit & 31) & 1));
+	}
+	return *known == 2;
+}
+
+bool x86_insn_shown(struct x86_vcpu *c, const struct x86_insn *in)
+{
 	if (!in->row->feature)
 		return true;
 	/* VMCALL and VMMCALL are hypercalls here, whichever CPU it is and without VMX or SVM. */
 	if (in->map == X86_MAP_0F && in->opcode == 0x01 && in->enc == X86_ENC_LEGACY &&
 	    (in->modrm == 0xc1 || in->modrm == 0xd9))
 		return true;
-	b = x86_feature_cpuid(in->row->feature);
-	x86_cpuid(c, b.leaf, b.sub, out);
-	return out[b.reg & 3] >> (b.bit & 31) & 1;
+	return feature_shown(c, in->row->feature);
 }
 
 static int exec_ud(struct x86_vcpu *c, const struct x86_insn *in)

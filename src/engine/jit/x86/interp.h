@@ -64,10 +64,19 @@ struct native_slot {
 #define NATIVE_SLOT 128u
 #define NATIVE_SLOTS (X86_NATIVE_AREA / NATIVE_SLOT)
 
+/* CPUID leaf 0xD, subleaf i >= 2, once asked. */
+struct interp_xcomp {
+	u16 off, size;
+	bool align, known;
+};
+
 struct interp_data {
 	u64 fetch_page; /* linear page the code pointer below is for */
 	const u8 *fetch_host;
 	u32 fetch_gen, fetch_key;
+	u8 shown[256]; /* per x86_insn_row.feature: 0 not asked yet, else 1 + whether CPUID has it
+			*/
+	struct interp_xcomp xcomp[16];
 	u64 native_flags; /* RFLAGS into and out of a native stub */
 	struct native_slot slot[NATIVE_SLOTS];
 	struct interp_line line[INTERP_LINES];

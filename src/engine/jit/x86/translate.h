@@ -77,7 +77,7 @@ struct xl_ea {
 /* Accesses of a unit that are likely to go to one page: they share a slot. */
 struct xl_slot {
 	u64 key;
-	u32 off; /* gs offset */
+	u32 number;
 };
 
 struct xl_fix {
@@ -156,12 +156,14 @@ struct emit_mem xl_group_access(struct xl *x, unsigned i, unsigned which, s64 di
 bool xl_grouped(const struct xl *x, unsigned i, unsigned which);
 
 /* translate_slot.c */
-/* gs offset of the slot for an access. */
-u32 xl_slot(struct xl *x, const struct xl_ea *ea, enum x86_access a);
+/* Give the site of an access to ea its slot. */
+void xl_slot(struct xl *x, const struct xl_ea *ea, struct jit_site *s);
 /* Instruction i has been emitted: what it wrote points elsewhere from here on. */
 void xl_slot_step(struct xl *x, const struct xl_insn *t);
-/* Is the access of the instruction at rip better off without a slot? */
-bool xl_slotless(const struct xl *x, u64 rip);
+/* Is the access to ea by the instruction at rip better off without a slot? */
+bool xl_slotless(const struct xl *x, const struct xl_ea *ea, u64 rip);
+/* gs offset of the soft TLB's table for an access. */
+u32 xl_tlb_offset(unsigned mmu, enum x86_access a);
 /*
  * From the address in s->dst to what s->form says, by the soft TLB. Returns the
  * position of the rel32 of its jump out of line.

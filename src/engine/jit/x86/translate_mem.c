@@ -154,16 +154,26 @@ static u32 slot_emit(struct emit *e, struct jit_site *s)
 	return ja;
 }
 
-static u32 const_emit(struct emit *e, struct jit_site *s, s64 linear)
+/* A known address: by its slot, or without one by the soft TLB's entry for it. */
+static u32 const_emit(struct xl *x, struct jit_site *s, s64 linear)
 {
-	struct emit_mem page = {EMIT_NONE, EMIT_NONE, 1, true, (s32)s->slot};
-	u32 ja;
+	struct emit_mem page = {EMIT_NONE, EMIT_NONE, 1, true, (s32)s->slot}, add;
+	struct emit *e = x->e;
+	u32 jne;
 
+	if (!s->slot) {
+		page.base = s->dst;
+		page.disp = (s32)xl_tlb_offset(x->mmu, (enum x86_access)s->access);
+		emit_mov_ri(e, s->dst, (u32)((u64)linear >> 8));
+		emit_gs(e, OP_AND_RM, false, s->dst, GS_OFF(tlb_mask) + 4u * x->mmu);
+	}
+	add = page;
+	add.disp += 8;
 	emit_rm(e, 0x81, true, 7, &page); /* cmp [page], imm32 */
 	emit_u32(e, (u32)align_down((u64)linear, GPA_PAGE_SIZE));
-	ja = emit_jcc(e, CC_NE, 0);
-	emit_gs(e, OP_MOV_RM, true, s->dst, s->slot + 8);
-	return ja;
+	jne = emit_jcc(e, CC_NE, 0);
+	emit_rm(e, OP_MOV_RM, true, s->dst, &add);
+	return jne;
 }
 
 /* After the check: what the access is to be made with. */
@@ -188,20 +198,20 @@ static struct emit_mem check_emit(struct xl *x, const struct xl_ea *ea, u32 site
 				  bool live)
 {
 	struct jit_site *s = &x->j->site[site];
-	bool slotless = xl_slotless(x, x->u->rip + (u64)(s64)s->rip);
+	bool slotless = xl_slotless(x, ea, x->u->rip + (u64)(s64)s->rip);
 	u32 ja;
 
 	s->dst = (u8)dst;
 	s->form = (u8)form_of(x, ea, s->size);
 	s->retry = x->e->pos;
-	if (s->form == JIT_FORM_CONST || !slotless)
-		s->slot = xl_slot(x, ea, (enum x86_access)s->access);
+	if (!slotless)
+		xl_slot(x, ea, s);
 	if (s->form != JIT_FORM_CONST)
 		ea_emit(x->e, ea, dst, dst == S1 ? S2 : S1);
 	if (live)
 		xl_flags_save(x->e);
 	if (s->form == JIT_FORM_CONST)
-		ja = const_emit(x->e, s, ea->disp);
+		ja = const_emit(x, s, ea->disp);
 	else if (slotless)
 		ja = xl_lookup(x->e, s, x->j, x->mmu);
 	else

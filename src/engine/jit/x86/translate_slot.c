@@ -23,27 +23,34 @@ static u64 key_of(const struct xl *x, const struct xl_ea *ea, enum x86_access a)
 		k |= (u64)(x->version[ea->base] & 15) << 24;
 	else if (ea->index < 16)
 		k |= (u64)(x->version[ea->index] & 15) << 24;
-	if (ea->seg == X86_FS || ea->seg == X86_GS)
-		k |= (u64)ea->seg << 1;
 	return k | (u64)ea->disp >> KEY_DISP_SHIFT << 32;
 }
 
-u32 xl_slot(struct xl *x, const struct xl_ea *ea, enum x86_access a)
+static u32 number_of(struct xl *x, const struct xl_ea *ea, enum x86_access a)
 {
-	u32 first = GS_RT(slot) + x->mmu * JIT_SLOTS * (u32)sizeof(struct jit_slot), n;
 	u64 key = key_of(x, ea, a);
+	u32 page = (u32)((u64)ea->disp >> GPA_PAGE_SHIFT) * 2 + a, n;
 
 	if (ea->base == RSP && ea->index == X86_REG_NONE)
-		return first + (JIT_SLOT_STACK + a) * (u32)sizeof(struct jit_slot);
+		return JIT_SLOT_STACK + a;
+	if (ea->seg == X86_FS || ea->seg == X86_GS)
+		return JIT_SLOT_SEGMENT + (page & 7);
+	if (ea->base == X86_REG_RIP || (ea->base == X86_REG_NONE && ea->index == X86_REG_NONE))
+		return JIT_SLOT_CONST + (page & 15);
 	for (unsigned i = 0; i < x->nslots; i++)
 		if (x->slot[i].key == key)
-			return x->slot[i].off;
+			return x->slot[i].number;
 	n = x->j->slot_next;
 	x->j->slot_next = n + 1 < JIT_SLOTS ? n + 1 : JIT_SLOT_FIRST;
 	if (x->nslots < ARRAY_LEN(x->slot))
-		x->slot[x->nslots++] =
-			(struct xl_slot){key, first + n * (u32)sizeof(struct jit_slot)};
-	return first + n * (u32)sizeof(struct jit_slot);
+		x->slot[x->nslots++] = (struct xl_slot){key, n};
+	return n;
+}
+
+void xl_slot(struct xl *x, const struct xl_ea *ea, struct jit_site *s)
+{
+	s->slot_no = number_of(x, ea, (enum x86_access)s->access);
+	s->slot = GS_RT(slot) + (x->mmu * JIT_SLOTS + s->slot_no) * (u32)sizeof(struct jit_slot);
 }
 
 void xl_slot_step(struct xl *x, const struct xl_insn *t)
@@ -64,12 +71,15 @@ static u8 *noslot(struct jit *j, const struct jit_map *m, u64 rip)
 	return &j->noslot[at * 0x9e3779b97f4a7c15ULL >> 40 & (JIT_NOSLOT - 1)];
 }
 
-bool xl_slotless(const struct xl *x, u64 rip)
+bool xl_slotless(const struct xl *x, const struct xl_ea *ea, u64 rip)
 {
-	return *noslot(x->j, x->map, rip);
+	bool own = ea->base == RSP || ea->seg == X86_FS || ea->seg == X86_GS;
+
+	/* A kernel goes from object to object, on other pages each time. */
+	return (!own && !(x->map->key & X86_KEY_CPL3)) || *noslot(x->j, x->map, rip);
 }
 
-static u32 tlb_offset(unsigned mmu, enum x86_access a)
+u32 xl_tlb_offset(unsigned mmu, enum x86_access a)
 {
 	size_t off = offsetof(struct x86_vcpu, tlb) + mmu * sizeof(struct x86_tlb);
 
@@ -91,7 +101,7 @@ static void index_emit(struct emit *e, const struct jit *j, unsigned mmu, unsign
 u32 xl_lookup(struct emit *e, const struct jit_site *s, const struct jit *j, unsigned mmu)
 {
 	unsigned dst = s->dst, tmp = dst == S1 ? S2 : S1;
-	u32 tlb = tlb_offset(mmu, (enum x86_access)s->access), ja;
+	u32 tlb = xl_tlb_offset(mmu, (enum x86_access)s->access), ja;
 	struct emit_mem page = {(u8)tmp, EMIT_NONE, 1, true, (s32)tlb};
 	struct emit_mem add = {(u8)tmp, EMIT_NONE, 1, true, (s32)tlb + 8};
 
