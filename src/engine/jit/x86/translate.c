@@ -41,8 +41,7 @@ static const struct x86_opnd *mem_opnd(const struct x86_insn *in)
 	return NULL;
 }
 
-/* Never comes back to the next instruction by itself. */
-static bool system_ends(const struct x86_insn *in)
+bool xl_system_ends(const struct x86_insn *in)
 {
 	unsigned op = in->opcode;
 
@@ -205,7 +204,7 @@ static void classify(struct xl *x, struct xl_insn *t)
 		break;
 	case X86_C_SYSTEM:
 		t->kind = XL_EXEC;
-		t->ends = system_ends(in);
+		t->ends = xl_system_ends(in);
 		break;
 	default:
 		t->kind = XL_EXEC;

@@ -116,6 +116,8 @@ static inline bool xl_victim(unsigned reg)
 u32 xl_victims(const struct x86_insn *in);
 u32 xl_victims_of_address(const struct x86_insn *in);
 bool xl_has_high(const struct x86_insn *in);
+/* A SYSTEM instruction that never comes to the next one by itself. */
+bool xl_system_ends(const struct x86_insn *in);
 u32 xl_flags_killed(const struct x86_insn *in);
 
 /* translate_flags.c */

@@ -80,13 +80,24 @@ static u8 rex_of(const struct emit_mem *m)
 		    (m->index != EMIT_NONE && m->index & 8 ? 2 : 0));
 }
 
-static void emit_legacy_head(struct emit *e, const struct x86_insn *in, const struct emit_mem *m)
+/*
+ * Who else could look on? With one vCPU only devices, and what orders a program's accesses before
+ * theirs is a locked access to its own stack, mfence or xchg, never an update of shared data.
+ */
+static bool lock_matters(const struct xl *x, const struct x86_insn *in)
 {
+	return x->j->vm->ncpus != 1 || !(x->map->key & X86_KEY_CPL3) || in->mem_base == RSP;
+}
+
+static void emit_legacy_head(struct xl *x, const struct x86_insn *in, const struct emit_mem *m)
+{
+	struct emit *e = x->e;
+
 	/* Without ModRM in the guest's form (mov moffs), REX.R meant nothing. */
 	u8 kept = in->has_modrm ? 0xcc : 0xc8;
 	u8 rex = (u8)((in->rex & kept) | rex_of(m));
 
-	if (in->lock)
+	if (in->lock && lock_matters(x, in))
 		emit_u8(e, 0xf0);
 	if (in->p66)
 		emit_u8(e, 0x66);
@@ -145,7 +156,7 @@ static void emit_with(struct xl *x, const struct x86_insn *in, const struct emit
 	else if (in->enc == X86_ENC_EVEX)
 		emit_evex_head(e, in, m);
 	else
-		emit_legacy_head(e, in, m);
+		emit_legacy_head(x, in, m);
 	if (is_moffs(in)) {
 		emit_moffs(e, in, m);
 		return;

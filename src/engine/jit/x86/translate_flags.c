@@ -55,9 +55,10 @@ static u32 flags_looked_at(const struct x86_insn *in)
 	return in->row->f_read & ALL;
 }
 
+/* What C executes looks at all of them where it leaves for another place, which may keep them. */
 static u32 flags_read(const struct xl_insn *t)
 {
-	return t->kind == XL_EXEC || t->save_flags ? ALL : flags_looked_at(&t->in);
+	return (t->kind == XL_EXEC && t->ends) || t->save_flags ? ALL : flags_looked_at(&t->in);
 }
 
 enum { PEEK_INSNS = 10 };
@@ -68,7 +69,7 @@ struct peek {
 	const u8 *next; /* the page after, or NULL */
 	u32 unknown;	/* flags that an end which tells nothing looks at */
 	u32 ret;	/* those that whoever called looks at */
-	u32 system;	/* those that an instruction which C executes looks at, as its frame may */
+	u32 system;	/* those that an instruction looks at which leaves for another place */
 };
 
 static bool peek_decode(const struct peek *p, u64 rip, struct x86_insn *in)
@@ -102,8 +103,8 @@ static u32 peek(const struct peek *p, u64 rip, u32 need, unsigned budget)
 			break;
 		if (in.row->cls == X86_C_UD)
 			return res | (need & p->system);
-		if (in.row->cls == X86_C_SYSTEM)
-			res |= need & p->system;
+		if (in.row->cls == X86_C_SYSTEM && xl_system_ends(&in))
+			return res | (need & p->system);
 		res |= flags_looked_at(&in) & need;
 		need &= ~(flags_looked_at(&in) | xl_flags_killed(&in));
 		rip += in.len;
