@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "engine/jit/x86/cpu.h"
+#include "engine/jit/rt/jit.h"
 #include "tests/test.h"
 
 typedef uint64_t (*fn3)(uint64_t, uint64_t, uint64_t);
@@ -154,6 +154,44 @@ static void t_float(void)
 	both(f_float, 3000, 0, 0);
 }
 
+/* Accesses that stay on a page for a while, and accesses that never do. */
+static uint64_t f_pages(uint64_t n, uint64_t b, uint64_t c)
+{
+	static uint64_t buf[64 * 512 + 1];
+	uint64_t x = b, sum = 0;
+
+	memset(buf, 0, sizeof(buf));
+	for (uint64_t i = 0; i < n; i++) {
+		uint64_t *p = &buf[x >> 49];
+
+		x = x * 0x5851f42d4c957f2dULL + c;
+		p[0] += i;
+		p[1] ^= x; /* now and then on the next page */
+		sum += p[0] + buf[i & 511];
+	}
+	return sum;
+}
+
+static unsigned slotless(void)
+{
+	const struct jit *j = guest->vm->jit;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < JIT_NOSLOT; i++)
+		n += j->noslot[i];
+	return n;
+}
+
+static void t_pages(void)
+{
+	if (!guest)
+		SKIP("needs FSGSBASE");
+	both(f_pages, 100000, 1, 1442695040888963407);
+	CHECK(slotless() > 0); /* the random ones were found */
+	CHECK(slotless() < 20);
+	both(f_pages, 5000, 7, 99);
+}
+
 /* Hand-written pieces: what compilers do not produce often. */
 __asm__(".text\n"
 	"f_adc: xor %eax,%eax; mov $100,%ecx; lea adc_data(%rip),%r8; clc\n"
@@ -252,6 +290,7 @@ int main(void)
 	RUN(t_lea);
 	RUN(t_stack);
 	RUN(t_float);
+	RUN(t_pages);
 	RUN(t_libc);
 	RUN(t_pause);
 	return test_done();
