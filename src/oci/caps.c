@@ -107,7 +107,7 @@ int oci_caps_apply(const struct oci_caps *c, struct err *e)
 		return err_errno(e, "capget");
 	have = d[0].permitted | (u64)d[1].permitted << 32;
 	permitted = c->permitted & have;
-	inheritable = c->inheritable & permitted;
+	inheritable = c->inheritable & have;
 	if (set(c->effective & permitted, permitted, inheritable))
 		return err_errno(e, "unable to set capabilities");
 	/* The ambient set is empty unless asked for; it is what survives exec of a non-root user.

@@ -36,6 +36,7 @@ static void parse_hook_list(struct parse *p, json_t *obj, enum oci_hook_kind kin
 		h[i].path = parse_str(p, o, "path");
 		parse_strings(p, o, "args", &h[i].args);
 		parse_strings(p, o, "env", &h[i].env);
+		h[i].env_given = parse_has(o, "env");
 		h[i].timeout = parse_int(p, o, "timeout", INT32_MIN, INT32_MAX, 0);
 		if (parse_has(o, "timeout") && h[i].timeout <= 0)
 			parse_fail(p, "%s: timeout must be greater than zero", hook_names[kind]);
@@ -111,7 +112,9 @@ static void check_sysctl(struct parse *p)
 			need = CLONE_NEWNET;
 		else if (!strcmp(key, "kernel.domainname"))
 			need = CLONE_NEWUTS;
-		else if (!strcmp(key, "kernel.hostname"))
+		if (need == CLONE_NEWUTS && c->domainname && c->domainname[0])
+			parse_fail(p, "sysctl %s conflicts with the domainname member", given);
+		if (!strcmp(key, "kernel.hostname"))
 			parse_fail(p, "sysctl %s conflicts with the hostname member", given);
 		if (!need)
 			parse_fail(p, "sysctl \"%s\" is not in a separate kernel namespace", given);
@@ -172,7 +175,13 @@ static void parse_version(struct parse *p, json_t *root)
 
 struct oci_config *oci_config_new(void)
 {
-	return calloc(1, sizeof(struct oci_config));
+	struct oci_config *c = calloc(1, sizeof(*c));
+
+	if (c) {
+		c->process.umask = -1;
+		c->process.sched_policy = -1;
+	}
+	return c;
 }
 
 void oci_config_free(struct oci_config *c)

@@ -97,7 +97,8 @@ struct oci_ns {
 struct oci_hook {
 	const char *path;
 	struct oci_strings args, env;
-	s64 timeout; /* seconds, 0 = none */
+	bool env_given; /* else the hook has the runtime's environment */
+	s64 timeout;	/* seconds, 0 = none */
 };
 
 enum oci_hook_kind {

@@ -60,6 +60,20 @@ static void parse_time_offsets(struct parse *p, json_t *obj)
 	}
 }
 
+/* Without slashes at its end. */
+static const char *without_slashes(struct parse *p, const char *path)
+{
+	size_t len = strlen(path);
+	char *copy;
+
+	if (len < 2 || path[len - 1] != '/')
+		return path;
+	while (len > 1 && path[len - 1] == '/')
+		len--;
+	copy = parse_alloc(p, len + 1, 1);
+	return copy ? memcpy(copy, path, len) : path;
+}
+
 static void parse_devices(struct parse *p, json_t *obj)
 {
 	struct oci_config *c = p->config;
@@ -83,6 +97,7 @@ static void parse_devices(struct parse *p, json_t *obj)
 			return;
 		}
 		d->type = type[0] == 'u' ? 'c' : type[0];
+		d->path = without_slashes(p, d->path);
 		d->major = (unsigned)parse_int(p, o, "major", 0, UINT32_MAX, 0);
 		d->minor = (unsigned)parse_int(p, o, "minor", 0, UINT32_MAX, 0);
 		d->mode = (unsigned)parse_int(p, o, "fileMode", 0, UINT32_MAX, 0666) & 07777;

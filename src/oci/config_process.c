@@ -112,6 +112,32 @@ static void parse_user(struct parse *p, json_t *obj, struct oci_process *out)
 	}
 }
 
+/* sched(7): runtime <= deadline <= period, each from 1024 ns (DL_SCALE) to 2^63 - 1 ns. */
+static void check_deadline(struct parse *p, json_t *o, const struct oci_process *out)
+{
+	static const char *const what = "sched_setattr: `SCHED_DEADLINE`";
+	const u64 min = 1024, max = INT64_MAX;
+
+	if (!parse_has(o, "runtime"))
+		parse_fail(p, "%s requires `runtime`", what);
+	else if (!parse_has(o, "deadline"))
+		parse_fail(p, "%s requires `deadline`", what);
+	else if (!out->sched_runtime)
+		parse_fail(p, "%s runtime must be greater than 0", what);
+	else if (out->sched_runtime > out->sched_deadline)
+		parse_fail(p, "%s runtime (%llu) must be <= deadline (%llu)", what,
+			   (unsigned long long)out->sched_runtime,
+			   (unsigned long long)out->sched_deadline);
+	else if (out->sched_period && out->sched_deadline > out->sched_period)
+		parse_fail(p, "%s deadline (%llu) must be <= period (%llu)", what,
+			   (unsigned long long)out->sched_deadline,
+			   (unsigned long long)out->sched_period);
+	else if (out->sched_runtime < min || out->sched_runtime > max)
+		parse_fail(p, "%s runtime (%llu) must be between %llu and %llu", what,
+			   (unsigned long long)out->sched_runtime, (unsigned long long)min,
+			   (unsigned long long)max);
+}
+
 /* "Scheduler" of config.md; names from sched(7). */
 static void parse_scheduler(struct parse *p, json_t *obj, struct oci_process *out)
 {
@@ -159,6 +185,8 @@ static void parse_scheduler(struct parse *p, json_t *obj, struct oci_process *ou
 		else
 			out->sched_flags |= 1ull << k;
 	}
+	if (out->sched_policy == SCHED_DEADLINE)
+		check_deadline(p, o, out);
 	if (out->sched_priority && out->sched_policy != SCHED_FIFO && out->sched_policy != SCHED_RR)
 		parse_fail(p,
 			   "scheduler.priority can only be specified for SCHED_FIFO or SCHED_RR");

@@ -28,12 +28,18 @@ void oci_exec_options_init(struct oci_exec_options *o)
 	*o = (struct oci_exec_options){.stdio = {-1, -1, -1}, .console_socket = -1};
 }
 
-int oci_check_preserved(int n, struct err *e)
+int oci_reserve_fds(int n, struct err *e)
 {
-	for (int fd = 3; fd < 3 + n; fd++)
-		if (fcntl(fd, F_GETFD) < 0)
-			return err_errno(e, "please check that preserved-fd %d (of %d) is present",
-					 fd - 3, n);
+	int fd = 3, got;
+
+	for (; fd < 3 + n; fd++) {
+		if (fcntl(fd, F_GETFD) >= 0)
+			continue;
+		/* Close-on-exec, so it never reaches a container; open takes the lowest number. */
+		got = open("/dev/null", O_PATH | O_CLOEXEC);
+		if (got != fd)
+			return err_errno(e, "reserve descriptor %d", fd);
+	}
 	return 0;
 }
 
@@ -93,14 +99,16 @@ static int runtime_hooks(struct oci_container *c, const struct oci_plan *p, pid_
 			 struct err *e)
 {
 	const struct oci_hooks *h = &p->config->hooks;
+	/* The deprecated kind was defined as running when everything is created. */
+	char *created = hooks_state(p->config, c->id, c->bundle, pid, "created");
 	char *state = hooks_state(p->config, c->id, c->bundle, pid, "creating");
-	int ret;
+	int ret = state && created ? 0 : err_set(e, ENOMEM, "out of memory");
 
-	if (!state)
-		return err_set(e, ENOMEM, "out of memory");
-	ret = hooks_run(h, HOOK_PRESTART, state, e);
+	if (!ret)
+		ret = hooks_run(h, HOOK_PRESTART, created, e);
 	if (!ret)
 		ret = hooks_run(h, HOOK_CREATE_RUNTIME, state, e);
+	free(created);
 	free(state);
 	return ret;
 }
@@ -192,7 +200,7 @@ static int make_plan(struct oci_plan *p, struct oci_container *c, const struct o
 	p->run_runtime_hooks =
 		config->hooks.n[HOOK_PRESTART] || config->hooks.n[HOOK_CREATE_RUNTIME];
 	memcpy(p->stdio, o->stdio, sizeof(p->stdio));
-	if (!config->process.given)
+	if (!config->process.given && run)
 		return err_set(e, EINVAL, "process property must not be empty");
 	if (config->process.terminal && o->console_socket < 0 && !o->console_master)
 		return err_set(e, EINVAL, "cannot allocate tty if no console socket was given");
@@ -406,5 +414,11 @@ int oci_start(struct oci_container *c, struct err *e)
 	ret = state_load_config(c, e);
 	if (!ret)
 		ret = start_by_fifo(c, e);
-	return ret ? ret : poststart(c, c->config, e);
+	if (ret)
+		return ret;
+	ret = poststart(c, c->config, e);
+	/* The container does not outlive its poststart hooks' failure (runtime.md, step 9). */
+	if (ret)
+		oci_delete(c, true, NULL);
+	return ret;
 }

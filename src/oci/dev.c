@@ -145,11 +145,17 @@ static bool given(const struct oci_config *c, const char *path)
 int dev_create(struct oci_plan *p, int root, struct err *e)
 {
 	const struct oci_config *c = p->config;
+	struct stat st;
 	mode_t mask;
-	int ret = 0;
+	int dev, ret = 0;
 
 	if (dev_is_bound(c))
 		return 0;
+	/* No image has that for an honest reason (CVE-2026-41579, CVE-2026-47766). */
+	dev = root_open(root, "/dev", O_PATH | O_NOFOLLOW, 0);
+	if (dev >= 0 && fstat(dev, &st) == 0 && !S_ISDIR(st.st_mode))
+		ret = err_set(e, ENOTDIR, "/dev of the root is not a directory");
+	fd_close(&dev);
 	mask = umask(0);
 	for (size_t i = 0; i < ARRAY_LEN(defaults) && !ret; i++)
 		if (!given(c, defaults[i].path))

@@ -2,6 +2,8 @@
 #include "oci/hooks.h"
 #include "oci/sys.h"
 
+#include "host/log.h"
+
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -39,7 +41,6 @@ char *hooks_state(const struct oci_config *c, const char *id, const char *bundle
 
 static _Noreturn void hook_main(const struct oci_hook *h, int in, int out)
 {
-	static const char *const none[] = {NULL};
 	const char *argv[2] = {h->path, NULL};
 	sigset_t set;
 
@@ -51,7 +52,7 @@ static _Noreturn void hook_main(const struct oci_hook *h, int in, int out)
 	dup2(out, 2);
 	close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
 	execve(h->path, (char *const *)(h->args.n ? h->args.v : argv),
-	       (char *const *)(h->env.n ? h->env.v : none));
+	       h->env_given ? (char *const *)h->env.v : environ);
 	dprintf(2, "%s", strerror(errno));
 	_exit(127);
 }
@@ -131,10 +132,14 @@ static int run_one(const struct oci_hook *h, const char *kind, unsigned i, const
 int hooks_run(const struct oci_hooks *h, enum oci_hook_kind kind, const char *state, struct err *e)
 {
 	for (unsigned i = 0; i < h->n[kind]; i++) {
-		int ret = run_one(&h->v[kind][i], hooks_name(kind), i, state, e);
+		struct err why = {0};
+		int ret = run_one(&h->v[kind][i], hooks_name(kind), i, state, &why);
 
-		if (ret)
-			return ret;
+		/* The container is gone already (runtime.md, "Lifecycle", step 13). */
+		if (ret && kind == HOOK_POSTSTOP)
+			log_warn("%s", why.msg);
+		else if (ret)
+			return err_set(e, why.status, "%s", why.msg);
 	}
 	return 0;
 }

@@ -6,7 +6,8 @@
 #include "oci/config.h"
 
 /*
- * One list in order; the first that fails ends it. state: the JSON text. Works
+ * One list in order; the first that fails ends it, but for poststop hooks, whose
+ * failures are only logged. state: the JSON text. Works
  * in the runtime and in the container's process alike.
  */
 int hooks_run(const struct oci_hooks *h, enum oci_hook_kind kind, const char *state, struct err *e);

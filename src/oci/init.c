@@ -157,6 +157,21 @@ static int plain_root(struct oci_plan *p, struct err *e)
 	return 0;
 }
 
+/* A working directory the image does not have, as runc does. What fails shows when it is entered.
+ */
+static void make_cwd(struct oci_plan *p, int root)
+{
+	int fd;
+
+	if (!p->process->cwd)
+		return;
+
+	fd = root_open(root, p->process->cwd, O_PATH | O_DIRECTORY, 0);
+	if (fd == -ENOENT)
+		fd = root_make_dir(root, p->process->cwd, 0755);
+	fd_close(&fd);
+}
+
 static int build_root(struct oci_plan *p, int *slave, struct err *e)
 {
 	int root, ret;
@@ -185,7 +200,10 @@ static int build_root(struct oci_plan *p, int *slave, struct err *e)
 		ret = open_console(p, root, slave, e);
 	if (!ret)
 		ret = mount_restrict(p, root, e);
-	return ret ? ret : mount_enter_root(p, root, e);
+	if (ret)
+		return ret;
+	make_cwd(p, root);
+	return mount_enter_root(p, root, e);
 }
 
 /* ---- 3 and 4: settings -------------------------------------------------- */
@@ -252,9 +270,7 @@ static int set_labels(struct oci_plan *p, struct err *e)
 
 	if (pr->apparmor && pr->apparmor[0]) {
 		if (access("/sys/module/apparmor", F_OK))
-			return err_set(e, ENOTSUP,
-				       "apparmor profile %.60s: AppArmor is not enabled",
-				       pr->apparmor);
+			return 0; /* engines give a profile without looking; crun does the same */
 		snprintf(text, sizeof(text), "exec %.280s", pr->apparmor);
 		ret = proc_self_write(p->proc, "attr/apparmor/exec", text, e);
 		if (ret == -ENOENT)
@@ -394,28 +410,9 @@ static int arrange_fds(struct oci_plan *p, struct err *e)
 		if (p->stdio[i] >= 0 && !p->process->terminal && p->stdio[i] != i &&
 		    dup2(p->stdio[i], i) < 0)
 			return err_errno(e, "stdio");
-	/* A caller's close-on-exec descriptor is meant to be passed on all the same. */
-	for (int i = 3; i < keep; i++)
-		fcntl(i, F_SETFD, 0);
 	if (close_range((unsigned)keep, ~0U, CLOSE_RANGE_CLOEXEC))
 		return err_errno(e, "close_range");
 	return 0;
-}
-
-/* Made if the image does not have it, as runc does. True if it could be entered. */
-static bool make_cwd(struct oci_plan *p)
-{
-	int fd;
-
-	if (chdir(p->process->cwd) == 0)
-		return true;
-	if (p->exec || errno != ENOENT)
-		return false;
-	fd = root_make_dir(AT_FDCWD, p->process->cwd, 0755);
-	if (fd < 0)
-		return false;
-	close(fd);
-	return chdir(p->process->cwd) == 0;
 }
 
 /*
@@ -436,10 +433,13 @@ static int check_cwd(struct err *e)
 static int drop_ids(struct oci_plan *p, struct err *e)
 {
 	const struct oci_process *pr = p->process;
+	const char *kept = oci_config_annotation(p->config, "run.oci.keep_original_groups");
 
 	if (pr->umask >= 0)
 		umask((mode_t)pr->umask);
-	if (setgroups(pr->ngids, pr->gids) && (errno != EPERM || pr->ngids))
+	/* crun's annotation, by which podman keeps the caller's groups. */
+	if (!(kept && strcmp(kept, "0")) && setgroups(pr->ngids, pr->gids) &&
+	    (errno != EPERM || pr->ngids))
 		return err_errno(e, "setgroups");
 	if (setresgid(pr->gid, pr->gid, pr->gid))
 		return err_errno(e, "setgid %u", pr->gid);
@@ -461,6 +461,19 @@ static int load_seccomp(struct oci_plan *p, struct err *e)
 	return ret;
 }
 
+/*
+ * Pipes and files become the user's, so that he can open /dev/stdout; a device
+ * stays whose it is. What refuses (read-only, unmapped) stays too.
+ */
+static void give_stdio(const struct oci_process *pr)
+{
+	struct stat st;
+
+	for (int i = 0; i < 3; i++)
+		if (fstat(i, &st) == 0 && st.st_uid != pr->uid && !S_ISCHR(st.st_mode))
+			(void)!fchown(i, pr->uid, pr->gid);
+}
+
 static int drop(struct oci_plan *p, struct err *e)
 {
 	const struct oci_process *pr = p->process;
@@ -470,15 +483,19 @@ static int drop(struct oci_plan *p, struct err *e)
 
 	if (pr->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return err_errno(e, "set no_new_privs");
+	/* As root first: a directory only root may enter is fine. Then as the user. */
+	bool there = !pr->cwd || chdir(pr->cwd) == 0;
+
+	if (there && check_cwd(e))
+		return -EPERM;
 	/* Without no_new_privs only CAP_SYS_ADMIN may load a filter: now or never. */
 	if (!pr->no_new_privs && (ret = load_seccomp(p, e)))
 		return ret;
 	ret = oci_caps_apply_bounding(caps, e);
 	if (ret)
 		return ret;
-	/* As root first: a directory only root may enter is fine. Then as the user. */
-	bool there = make_cwd(p);
-
+	if (pr->uid)
+		give_stdio(pr);
 	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0))
 		return err_errno(e, "keep capabilities");
 	ret = drop_ids(p, e);
@@ -487,7 +504,7 @@ static int drop(struct oci_plan *p, struct err *e)
 	prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0);
 	if (!there && chdir(pr->cwd))
 		return err_errno(e, "chdir to cwd (\"%s\") set in config.json failed", pr->cwd);
-	ret = check_cwd(e);
+	ret = there ? 0 : check_cwd(e);
 	return ret ? ret : oci_caps_apply(caps, e);
 }
 
@@ -514,7 +531,10 @@ static bool executable(const char *path)
 		errno = EISDIR;
 		return false;
 	}
-	return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0;
+	if (faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0)
+		return true;
+	/* A filter older than faccessat2(2) refuses the question, not the file. */
+	return (errno == EPERM || errno == ENOSYS) && st.st_mode & 0111;
 }
 
 /* execvp's search, done before the start so that create can report a program that is not there. */
@@ -547,6 +567,17 @@ static int find_program(struct oci_plan *p, char *out, size_t size, struct err *
 	return err_set(e, ENOENT, "exec: \"%s\": executable file not found in $PATH", name);
 }
 
+/* True if a later entry has the same name: that one counts. */
+static bool set_again(const struct oci_strings *env, unsigned i)
+{
+	size_t len = strcspn(env->v[i], "=") + 1;
+
+	for (unsigned k = i + 1; k < env->n && env->n < 1024; k++)
+		if (!strncmp(env->v[k], env->v[i], len))
+			return true;
+	return false;
+}
+
 /* The environment with HOME if it has none, malloc'ed (exec ends the process or it dies). */
 static const char **make_env(struct oci_plan *p)
 {
@@ -558,9 +589,9 @@ static const char **make_env(struct oci_plan *p)
 
 	if (!out)
 		return env->v;
-	/* The last of two of the same name counts; keep them all, as execve is told. */
-	for (; n < env->n; n++)
-		out[n] = env->v[n];
+	for (unsigned i = 0; i < env->n; i++)
+		if (!set_again(env, i))
+			out[n++] = env->v[i];
 	if (!env_get(env, "HOME")) {
 		if (!user_home(p->process->uid, home, sizeof(home)) || !home[0])
 			strcpy(home, "/");
@@ -644,9 +675,7 @@ static int launch(struct oci_plan *p, struct err *e)
 	const char **env = make_env(p);
 	int ret;
 
-	if (!p->process->args.n)
-		return err_set(e, EINVAL, "process.args must not be empty");
-	ret = find_program(p, program, sizeof(program), e);
+	ret = p->process->given ? find_program(p, program, sizeof(program), e) : 0;
 	if (ret)
 		return ret;
 	if (p->process->no_new_privs && p->seccomp.notify && (ret = load_seccomp(p, e)))
@@ -661,6 +690,9 @@ static int launch(struct oci_plan *p, struct err *e)
 		ret = msg_send(p->sync, MSG_READY, 0, -1, e);
 	if (!ret && !p->exec)
 		ret = wait_start(p, e);
+	/* A container may be created without a program, not started (config.md, "Process"). */
+	if (!ret && !p->process->given)
+		ret = err_set(e, EINVAL, "cannot start: the config has no process");
 	if (!ret && !p->exec)
 		ret = run_hooks(p, HOOK_START_CONTAINER, "created", e);
 	/* As late as can be; a listener's descriptor had to go while the runtime was there. */

@@ -59,29 +59,37 @@ int mount_attach_root(struct oci_plan *p, struct err *e)
 {
 	unsigned long prop = p->config->rootfs_propagation;
 	bool shared = prop & MS_SHARED;
-	char path[4096];
+	int at = -1, ret = 0;
 
+	int own = open(p->bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	/* The runtime's descriptor is of its mount namespace; only one of ours can be cloned. */
+	if (own >= 0) {
+		fd_close(&p->bundle_fd);
+		p->bundle_fd = own;
+	}
 	if (mount(NULL, "/", NULL, prop ? prop : MS_SLAVE | MS_REC, NULL))
 		return err_errno(e, "set the propagation of the mount namespace");
 	/* What is put on "/" must not spread, whatever the rest does. */
 	if (shared && mount(NULL, "/", NULL, MS_PRIVATE, NULL))
 		return err_errno(e, "make the root mount private");
-	if (p->late_open) {
-		snprintf(path, sizeof(path), "%s%s%s", p->config->rootfs[0] == '/' ? "" : p->bundle,
-			 p->config->rootfs[0] == '/' ? "" : "/", p->config->rootfs);
-		p->rootfs = mount_clone(AT_FDCWD, path, true, false);
-		if (p->rootfs < 0)
-			return err_errno(e, "clone the mount of %s", path);
-	}
+	if (p->rootfs < 0)
+		p->rootfs = mount_clone(p->bundle_fd, p->config->rootfs, true, false);
+	if (p->rootfs < 0)
+		return err_errno(e, "clone the mount of %s", p->config->rootfs);
 	if (!shared && mount_set(p->rootfs, true, 0, 0, prop & MS_PRIVATE ? MS_PRIVATE : MS_SLAVE))
 		return err_errno(e, "detach the root from the host's mounts");
-	if (p->no_pivot)
-		return move_mount(p->rootfs, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) == 0
-			       ? p->rootfs
-			       : err_errno(e, "move the root to /");
-	if (move_mount(p->rootfs, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH))
-		return err_errno(e, "attach the root");
-	return p->rootfs;
+	/*
+	 * On the rootfs's own path, where hooks of others look for it; on "/" when that
+	 * path's mount would spread what is mounted on it.
+	 */
+	if (!shared && !p->no_pivot)
+		at = openat(p->bundle_fd, p->config->rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (at < 0 ||
+	    move_mount(p->rootfs, "", at, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH))
+		ret = move_mount(p->rootfs, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH);
+	fd_close(&at);
+	return ret ? err_errno(e, "attach the root") : p->rootfs;
 }
 
 int mount_enter_root(struct oci_plan *p, int root, struct err *e)
@@ -241,7 +249,8 @@ static int mount_bind(struct oci_plan *p, int root, unsigned i, struct err *e)
 	struct stat st;
 	int dest, ret;
 
-	if (p->binds[i] < 0 && !p->late_open)
+	if (m->copy_symlink && fstatat(p->bundle_fd, m->source, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISLNK(st.st_mode))
 		return put_symlink(p, root, m, e);
 	if (p->binds[i] < 0)
 		p->binds[i] = mount_clone(p->bundle_fd, m->source, m->rec, m->src_nofollow);
@@ -440,6 +449,11 @@ static int mask_one(int root, const char *path, int null, int *empty, struct err
 		ret = with = open_empty(empty, e);
 	if (ret >= 0) {
 		mnt = mount_clone(with, "", false, false);
+		/* Linux before 6.15 clones no detached mount: then each has its own. */
+		if (mnt < 0 && errno == EINVAL && with != null) {
+			mnt = with;
+			*empty = -1;
+		}
 		ret = mnt < 0 || move_mount(mnt, "", fd, "",
 					    MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
 		if (ret)

@@ -62,10 +62,11 @@ int msg_recv(int sock, struct msg *m, int *fd, struct err *e)
 	ssize_t n;
 
 	*fd = -1;
+	/* ECONNRESET, once, when the other end left something unread: its last words follow. */
 	do
 		n = recvmsg(sock, &h, MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
-	if (n == 0 || (n < 0 && errno == ECONNRESET))
+	while (n < 0 && (errno == EINTR || errno == ECONNRESET));
+	if (n == 0)
 		return 0;
 	if (n < 0)
 		return err_errno(e, "read from the container's process");

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 const char *ns_name(int flag)
@@ -57,6 +58,20 @@ int ns_plan(struct oci_plan *p, struct err *e)
 	return 0;
 }
 
+static bool is_ours(const struct oci_plan *p, int fd, const char *name)
+{
+	char path[32];
+	struct stat a, b;
+	int keep = errno;
+	bool same;
+
+	snprintf(path, sizeof(path), "self/ns/%s", name);
+	same = fstat(fd, &a) == 0 && fstatat(p->proc, path, &b, 0) == 0 && a.st_ino == b.st_ino &&
+	       a.st_dev == b.st_dev;
+	errno = keep;
+	return same;
+}
+
 static int join(const struct oci_plan *p, unsigned i, struct err *e)
 {
 	const struct oci_ns *ns = &p->config->ns[i];
@@ -64,7 +79,7 @@ static int join(const struct oci_plan *p, unsigned i, struct err *e)
 	if (setns(p->ns_fd[i], ns->flag) == 0)
 		return 0;
 	/* Our own user namespace cannot be joined again, nor need it be (setns(2)). */
-	if (ns->flag == CLONE_NEWUSER && errno == EINVAL)
+	if (ns->flag == CLONE_NEWUSER && errno == EINVAL && is_ours(p, p->ns_fd[i], "user"))
 		return 0;
 	return err_errno(e, "join the %s namespace %s", ns_name(ns->flag), ns->path);
 }

@@ -74,10 +74,11 @@ void oci_create_options_init(struct oci_create_options *o);
 /* ---- life --------------------------------------------------------------- */
 
 /*
- * 0 if the descriptors 3 .. 3 + n - 1 are open, as preserve_fds needs. Ask before
- * opening anything else: what fills a gap would go to the container.
+ * Fills the gaps among the descriptors 3 .. 3 + n - 1, so that nothing opened
+ * later lands there and goes to the container. Call it before anything else when
+ * preserve_fds comes from outside. Preserved descriptors must not be close-on-exec.
  */
-int oci_check_preserved(int n, struct err *e);
+int oci_reserve_fds(int n, struct err *e);
 
 /*
  * Builds the container; its process stands just before the user's program.

@@ -23,6 +23,15 @@ void plan_init(struct oci_plan *p)
 		p->ns_fd[i] = -1;
 }
 
+/*
+ * A process in a user namespace has lost the host's rights: what it mounts from
+ * the host is cloned before. Otherwise it does that itself, in the config's order.
+ */
+static bool early(const struct oci_plan *p)
+{
+	return p->config->ns_flags & CLONE_NEWUSER;
+}
+
 static int open_rootfs(struct oci_plan *p, struct err *e)
 {
 	const char *path = p->config->rootfs;
@@ -33,13 +42,10 @@ static int open_rootfs(struct oci_plan *p, struct err *e)
 			       p->bundle);
 	if (!(p->config->ns_flags & CLONE_NEWNS))
 		return 0;
-	p->rootfs = mount_clone(p->bundle_fd, path, true, false);
-	if (p->rootfs >= 0)
+	if (!early(p))
 		return 0;
-	if (errno != EPERM)
-		return err_errno(e, "clone the mount of %s", path);
-	p->late_open = true;
-	return 0;
+	p->rootfs = mount_clone(p->bundle_fd, path, true, false);
+	return p->rootfs >= 0 || errno == EPERM ? 0 : err_errno(e, "clone the mount of %s", path);
 }
 
 static int open_bind(struct oci_plan *p, unsigned i, struct err *e)
@@ -52,8 +58,11 @@ static int open_bind(struct oci_plan *p, unsigned i, struct err *e)
 	    S_ISLNK(st.st_mode))
 		return 0;
 	p->binds[i] = mount_clone(p->bundle_fd, m->source, m->rec, m->src_nofollow);
+	/* Without the right to clone here, the process tries with its own. */
 	if (p->binds[i] < 0)
-		return err_errno(e, "mount %s: bind source %s", m->dest, m->source);
+		return errno == EPERM && !m->idmap
+			       ? 0
+			       : err_errno(e, "mount %s: bind source %s", m->dest, m->source);
 	if (!m->idmap || !m->maps.nuid)
 		return 0;
 	user = ns_user_fd(p, &m->maps, e);
@@ -93,10 +102,7 @@ int plan_open(struct oci_plan *p, struct err *e)
 	for (unsigned i = 0; i < c->nmounts && !ret; i++) {
 		const struct oci_mount *m = &c->mounts[i];
 
-		if (p->late_open && m->idmap)
-			return err_set(e, EPERM, "mount %s: id-mapped mounts need privilege",
-				       m->dest);
-		if (m->bind && !m->remount && !p->late_open)
+		if (m->bind && !m->remount && (early(p) || m->idmap))
 			ret = open_bind(p, i, e);
 	}
 	return ret;

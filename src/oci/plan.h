@@ -32,11 +32,10 @@ struct oci_plan {
 	int console_socket;
 	bool console_to_sync; /* the pty master goes over sync */
 
-	int new_flags;	/* namespaces to make */
-	bool staged;	/* by way of a process in between (ns.c) */
-	bool late_open; /* no privilege outside the user namespace: init opens sources */
-	bool mapped;	/* new user namespace: wait for its id maps */
-	bool exec;	/* a further process: join pidfd's namespaces, no root to build */
+	int new_flags; /* namespaces to make */
+	bool staged;   /* by way of a process in between (ns.c) */
+	bool mapped;   /* new user namespace: wait for its id maps */
+	bool exec;     /* a further process: join pidfd's namespaces, no root to build */
 	int join_pidfd, join_flags;
 	bool no_pivot, no_new_keyring;
 	bool pdeathsig; /* keep the parent-death signal */

@@ -22,8 +22,8 @@ int state_check_id(const char *id, struct err *e)
 		return 0;
 	return err_set(
 		e, EINVAL,
-		"invalid container ID format \"%.60s\": use letters, digits and _ + - . (not "
-		"first), at most %d",
+		"invalid container ID format \"%.60s\": invalid character in container ID; use "
+		"letters, digits and _ + - . (not first), at most %d",
 		id ? id : "", OCI_ID_MAX);
 }
 

@@ -161,7 +161,7 @@ def hooks_in_order():
     check(order == names, str(order))
     pids = [json.load(open(n + ".json")) for n in names]
     check(all(s["id"] == "hullt6" and s["bundle"] == b for s in pids), str(pids))
-    check([s["status"] for s in pids] == ["creating", "creating", "creating", "running", "stopped"], str(pids))
+    check([s["status"] for s in pids] == ["created", "creating", "creating", "running", "stopped"], str(pids))
     edit(b, lambda c: c.update(hooks={"createRuntime": [{"path": "/bin/sh", "args": ["sh", "-c", "echo because >&2; exit 9"]}]}))
     code, _, err = oci("run", "--bundle", b, "hullt6")
     check(code == 1 and "createRuntime" in err and "because" in err and "9" in err, err)

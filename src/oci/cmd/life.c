@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <regex.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,12 +68,39 @@ int cmd_kill(const struct globals *g, const struct args *a, struct err *e)
 	return ret ? CMD_FAILED : 0;
 }
 
+static int delete_matching(const struct globals *g, const char *pattern, bool force, struct err *e)
+{
+	struct oci_container *c;
+	struct dirent *de;
+	regex_t re;
+	int ret = 0;
+	DIR *d;
+
+	if (regcomp(&re, pattern, REG_EXTENDED | REG_NOSUB))
+		return err_set(e, EINVAL, "--regex: \"%.100s\" is no regular expression", pattern);
+	d = opendir(g->root);
+	while (d && !ret && (de = readdir(d))) {
+		if (de->d_name[0] == '.' || regexec(&re, de->d_name, 0, NULL, 0) ||
+		    cmd_open(g, de->d_name, &c, NULL))
+			continue;
+		ret = oci_delete(c, force, e);
+		oci_close(c);
+	}
+	if (d)
+		closedir(d);
+	regfree(&re);
+	return ret;
+}
+
 int cmd_delete(const struct globals *g, const struct args *a, struct err *e)
 {
 	bool force = args_has(a, "force");
 	struct oci_container *c;
-	int ret = cmd_open(g, a->pos[0], &c, e);
+	int ret;
 
+	if (args_has(a, "regex"))
+		return delete_matching(g, a->pos[0], force, e) ? CMD_FAILED : 0;
+	ret = cmd_open(g, a->pos[0], &c, e);
 	if (ret == -ENOENT && force)
 		return 0;
 	if (!ret) {

@@ -73,6 +73,7 @@ static const struct option_def kill_opts[] = {
 };
 static const struct option_def delete_opts[] = {
 	{"force", 'f', NULL, "kill it first; a missing one is no error"},
+	{"regex", 'r', NULL, "every container whose name matches ID, a regular expression"},
 	{0},
 };
 static const struct option_def list_opts[] = {
@@ -380,6 +381,20 @@ static void default_root(struct globals *g)
 	g->root = g->root_buf;
 }
 
+/* A log nobody can write would hide every later error. */
+static int check_log(struct globals *g, struct err *e)
+{
+	int fd = open(g->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0644), ret;
+
+	if (fd >= 0) {
+		close(fd);
+		return 0;
+	}
+	ret = err_errno(e, "log %s", g->log);
+	g->log = NULL;
+	return ret;
+}
+
 static int version(void)
 {
 	printf("hull-oci version " HULL_VERSION "\nspec: 1.2.0\n");
@@ -438,8 +453,10 @@ int main(int argc, char **argv)
 		return version();
 	if (!ret && (args_has(&top, "help") || !argv[i] || !strcmp(argv[i], "help")))
 		return help();
-	log_set_level(g.debug ? LOG_DEBUG : LOG_ERROR);
+	log_set_level(g.debug ? LOG_DEBUG : LOG_WARN);
 	default_root(&g);
+	if (!ret && g.log)
+		ret = check_log(&g, &e);
 	ret = ret ? CMD_FAILED : run_command(&g, argv + i, argv, &e);
 	if (ret != CMD_FAILED)
 		return ret;

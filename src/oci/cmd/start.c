@@ -43,7 +43,7 @@ static int preserved(const struct args *a, int *n, int *listen, struct err *e)
 	if (*listen < 0 || *listen > 1024)
 		*listen = 0;
 	*n = (int)v + *listen;
-	return oci_check_preserved(*n, e);
+	return oci_reserve_fds(*n, e);
 }
 
 static int check_console(const struct args *a, bool terminal, bool detached, struct err *e)
