@@ -2,6 +2,8 @@
 /* Start of hull-init; see hull_init.h. */
 #include "hull_init.h"
 
+#include "base/endian.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/vm_sockets.h>
@@ -126,22 +128,33 @@ static int host_listen(void)
 	return fd;
 }
 
-/* The first frame; it stays allocated for the life of the machine. */
+static bool read_all(int fd, u8 *to, size_t len)
+{
+	while (len) {
+		ssize_t n = read(fd, to, len);
+
+		if (n <= 0)
+			return false;
+		to += n;
+		len -= (size_t)n;
+	}
+	return true;
+}
+
+/*
+ * The first frame and nothing of what may follow it; it stays allocated for the
+ * life of the machine.
+ */
 static int first_frame(int fd, struct wire_frame *f)
 {
 	u8 *buf = malloc(WIRE_HEAD + WIRE_START_MAX);
-	size_t len = 0;
-	long n = 0;
+	u32 len;
 
-	while (buf && !n) {
-		ssize_t got = read(fd, buf + len, WIRE_HEAD + WIRE_START_MAX - len);
-
-		if (got <= 0)
-			return init_fail("the host said nothing");
-		len += (size_t)got;
-		n = wire_parse(buf, len, f);
-	}
-	if (n <= 0 || f->type != WIRE_START || (size_t)n != len)
+	if (!buf || !read_all(fd, buf, WIRE_HEAD))
+		return init_fail("the host said nothing");
+	len = load_le32(buf);
+	if (len > WIRE_START_MAX || !read_all(fd, buf + WIRE_HEAD, len) ||
+	    wire_parse(buf, WIRE_HEAD + len, f) <= 0 || f->type != WIRE_START)
 		return init_fail("the host's first message makes no sense");
 	return 0;
 }

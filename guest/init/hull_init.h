@@ -63,6 +63,8 @@ int module_load(const char *name);
 
 /* root.c. Builds INIT_ROOT and makes it the root of this process. */
 int root_enter(const struct setup *s);
+/* The directory with what the machine has changed, an open descriptor. */
+int root_changes(void);
 /* Creates a directory and its parents. */
 int root_mkdirs(const char *path);
 

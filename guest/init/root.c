@@ -196,6 +196,19 @@ static int mount_tmpfs(const char *spec)
 					    options ? options + 1 : "mode=1777");
 }
 
+/* Opened while it can be reached by name. */
+static int *changes_fd(void)
+{
+	static int fd = -1;
+
+	return &fd;
+}
+
+int root_changes(void)
+{
+	return *changes_fd();
+}
+
 int root_enter(const struct setup *s)
 {
 	if (mount_layers(s) || mount_special())
@@ -209,6 +222,7 @@ int root_enter(const struct setup *s)
 	for (unsigned i = 0; i < s->ntmpfs; i++)
 		if (mount_tmpfs(s->tmpfs[i]))
 			return -1;
+	*changes_fd() = open("/rw/upper", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (s->read_only && mount(NULL, INIT_ROOT, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL))
 		return init_fail("cannot make the root read-only: %s", strerror(errno));
 	if (chdir(INIT_ROOT) || mount(".", "/", NULL, MS_MOVE, NULL) || chroot(".") || chdir("/"))

@@ -55,6 +55,12 @@ static const struct cli_option exec_options[] = {
 	{.name = "workdir", .letter = 'w', .arg = "DIR", .help = "working directory", .id = EXEC_WORKDIR},
 };
 
+static const struct cli_option commit_options[] = {
+	{.name = "message", .letter = 'm', .arg = "TEXT", .help = "comment in the image's history", .id = COMMIT_MESSAGE},
+	{.name = "change", .letter = 'c', .arg = "INSTRUCTION", .id = COMMIT_CHANGE,
+	 .help = "a Containerfile instruction on the configuration, such as CMD [\"sh\"]"},
+};
+
 static const struct cli_option attach_options[] = {
 	{.name = "no-stdin", .help = "look on only"},
 };
@@ -104,6 +110,12 @@ static const struct cli_command pause_ = {
 static const struct cli_command resume = {
 	.name = "resume", .args = "NAME...", .help = "Let paused ones go on",
 	.words = "@machine", .run = cmd_things};
+static const struct cli_command cp = {
+	.name = "cp", .args = "NAME:PATH PATH | PATH NAME:PATH", .help = "Copy files out of or into a container or machine",
+	.words = "@machine", .run = cmd_cp};
+static const struct cli_command commit = {
+	.name = "commit", .args = "NAME [IMAGE]", .help = "Make an image of a container's or machine's changes",
+	OPTIONS(commit_options), .words = "@machine", .run = cmd_commit};
 static const struct cli_command stats = {
 	.name = "stats", .args = "[NAME]", .help = "Print what running containers and machines use",
 	OPTIONS(json_only), .words = "@machine", .run = cmd_stats};
@@ -137,7 +149,7 @@ static const struct cli_command version = {
 /* clang-format off */
 const struct cli_command *const cli_commands[] = {
 	&run, &boot, &ps, &exec, &logs, &attach, &stop, &kill_, &start_, &restart, &rm, &wait_,
-	&pause_, &resume, &stats, &top, &balloon, &inspect, &console,
+	&pause_, &resume, &cp, &commit, &stats, &top, &balloon, &inspect, &console,
 	&cli_pull, &cli_push, &cli_load, &cli_save, &cli_import, &cli_export,
 	&cli_images, &cli_image, &cli_tag, &cli_rmi, &cli_prune,
 	&kernel, &doctor, &completion, &version, NULL,

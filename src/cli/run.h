@@ -25,6 +25,10 @@ enum {
 	EXEC_WORKDIR
 };
 
+enum { COMMIT_MESSAGE, COMMIT_CHANGE };
+
+int cmd_cp(const struct cli_command *self, int argc, char **argv);
+int cmd_commit(const struct cli_command *self, int argc, char **argv);
 int cmd_ps(const struct cli_command *self, int argc, char **argv);
 int cmd_stats(const struct cli_command *self, int argc, char **argv);
 int cmd_things(const struct cli_command *self, int argc, char **argv);

@@ -124,7 +124,8 @@ static int become(struct start *s, struct err *e)
 
 static void send_error(int fd, const struct err *e)
 {
-	u32 status = e->status == ENOENT ? 127 : e->status == ENOEXEC ? 126 : 125;
+	bool unusable = e->status == ENOEXEC || e->status == EACCES;
+	u32 status = e->status == ENOENT ? 127 : unusable ? 126 : 125;
 	u8 frame[WIRE_HEAD + 4 + sizeof(e->msg)];
 	u32 len = 4 + (u32)strlen(e->msg);
 	unsigned at = wire_head(frame, WIRE_ERROR, len);
