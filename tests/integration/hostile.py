@@ -22,7 +22,9 @@ def one(hull, elf, seed, *more):
         f.truncate(16 << 20)
     env = {**os.environ, "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1", "ASAN_OPTIONS": "detect_leaks=0"}
     p = subprocess.Popen([hull, "boot", "--engine", "jit", "-m", "64M", "--kernel", elf, "--append",
-                          "seed=%d rounds=%d" % (seed, ROUNDS), "--disk", disk, "--net", "none", *more],
+                          "seed=%d rounds=%d" % (seed, ROUNDS), "--disk", disk, "--net", "none",
+                          "--vsock", os.path.abspath("vsock%d" % seed), "--port", "p=" + os.path.abspath("port%d" % seed),
+                          *more],
                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env)
     try:
         out = p.communicate(timeout=SECONDS)[0]
