@@ -61,6 +61,7 @@ static int add_dir(struct oci_cgroup *cg, const char *controllers, const char *m
 	cg->n++;
 	if (!d->controllers || !d->path || !d->root)
 		return err_set(e, ENOMEM, "cgroup: out of memory");
+	d->made = access(d->path, F_OK) != 0;
 	d->mount_len = strlen(mount);
 	len = strlen(d->path);
 	while (len > d->mount_len + 1 && d->path[len - 1] == '/')
@@ -264,8 +265,10 @@ static int make_dirs(struct cgroup_dir *d)
 		d->made = true;
 		return 0;
 	}
-	if (errno == EEXIST)
+	if (errno == EEXIST) {
+		d->made = false;
 		return 0;
+	}
 	if (errno != ENOENT)
 		return -errno;
 	for (char *s = d->path + d->mount_len + 1; (s = strchr(s, '/')); s++) {

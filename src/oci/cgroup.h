@@ -17,7 +17,7 @@ struct cgroup_dir {
 	char *path;	   /* the container's directory below the hierarchy's mount */
 	size_t mount_len;  /* length of the mount's part of path */
 	char *root;	   /* of the mount inside its hierarchy: "/" unless in a container */
-	bool made;	   /* by us, so ours to remove */
+	bool made;	   /* by us (or about to be), so ours to remove */
 };
 
 struct oci_cgroup {

@@ -334,6 +334,9 @@ static int create(const struct oci_where *w, const struct oci_config *config,
 	ret = save_rootfs(c, config) ? err_set(e, ENOMEM, "out of memory") : 0;
 	if (!ret)
 		ret = cgroup_plan(&c->cgroup, config, c->id, o->cgroups, e);
+	/* From here on whatever ends us, delete knows what there may be to clean up. */
+	if (!ret)
+		ret = state_save(c, e);
 	if (!ret)
 		ret = make_plan(&p, c, config, o, run, e);
 	if (!ret)

@@ -35,7 +35,7 @@ const char *oci_status_name(enum oci_status s)
 enum oci_status oci_status(struct oci_container *c)
 {
 	if (!c->pid)
-		return c->state_seen ? OCI_STOPPED : OCI_CREATING;
+		return OCI_CREATING;
 	/* A zombie is nobody: state_start_time gives 0 for it. */
 	if (c->pidfd < 0 || state_start_time(c->pid) != c->start_time)
 		return OCI_STOPPED;

@@ -77,7 +77,8 @@ int mount_attach_root(struct oci_plan *p, struct err *e)
 		p->rootfs = mount_clone(p->bundle_fd, p->config->rootfs, true, false);
 	if (p->rootfs < 0)
 		return err_errno(e, "clone the mount of %s", p->config->rootfs);
-	if (!shared && mount_set(p->rootfs, true, 0, 0, prop & MS_PRIVATE ? MS_PRIVATE : MS_SLAVE))
+	if (!shared && mount_set(p->rootfs, true, 0, 0,
+				 prop & (MS_PRIVATE | MS_UNBINDABLE) ? MS_PRIVATE : MS_SLAVE))
 		return err_errno(e, "detach the root from the host's mounts");
 	/*
 	 * On the rootfs's own path, where hooks of others look for it; on "/" when that

@@ -29,7 +29,8 @@ void plan_init(struct oci_plan *p)
  */
 static bool early(const struct oci_plan *p)
 {
-	return p->config->ns_flags & CLONE_NEWUSER;
+	/* An unbindable mount (MS_UNBINDABLE spreads over "/") could not be cloned later either. */
+	return p->config->ns_flags & CLONE_NEWUSER || p->config->rootfs_propagation & MS_UNBINDABLE;
 }
 
 static int open_rootfs(struct oci_plan *p, struct err *e)

@@ -240,7 +240,6 @@ int oci_open(const struct oci_where *w, struct oci_container **out, struct err *
 		ret = read_json(c, "state.json", &j, e);
 	if (!ret)
 		ret = fill(c, j, e);
-	c->state_seen = j != NULL;
 	json_decref(j);
 	if (ret) {
 		oci_close(c);

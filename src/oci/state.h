@@ -13,9 +13,8 @@ struct oci_container {
 	char *root, *id, *bundle, *rootfs, *created;
 	int dir; /* ROOT/ID */
 	pid_t pid;
-	int pidfd;	 /* -1 when the process is gone */
-	u64 start_time;	 /* of the process, proc(5) stat field 22 */
-	bool state_seen; /* state.json was there */
+	int pidfd;	/* -1 when the process is gone */
+	u64 start_time; /* of the process, proc(5) stat field 22 */
 	bool removed;
 	struct oci_cgroup cgroup;
 	struct oci_config *config; /* loaded when needed */

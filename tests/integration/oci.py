@@ -324,7 +324,8 @@ def good(cmd, **kw):
 
 
 def image_tar():
-    make_root("img")
+    if not os.path.exists("img"):
+        make_root("img")
     good(["tar", "-C", "img", "-cf", "img.tar", "."])
     return os.path.abspath("img.tar")
 
@@ -462,16 +463,16 @@ def under_docker():
                           "grep -E 'Seccomp:|NoNew|CapEff' /proc/self/status"])
         check(re.sub(r"\s+", " ", out).strip() == "CapEff: 0000000000000000 NoNewPrivs: 1 Seccomp: 2", out)
         check("/dev/pts/0" in good(run + ["--rm", "-t", "bb:1", "tty"]), "terminal")
-        good(run + ["-d", "--name", "x", "bb:1", "sh", "-c", "echo line; exec sleep 100"])
-        check("uid=0" in good(dk + ["exec", "x", "id"]), "exec")
-        check("sleep" in good(dk + ["top", "x"]), "top")
-        good(dk + ["stats", "--no-stream", "x"])
-        good(dk + ["pause", "x"])
-        good(dk + ["unpause", "x"])
-        good(dk + ["update", "--memory", "40m", "--memory-swap", "-1", "x"])
-        good(dk + ["stop", "-t", "1", "x"])
-        check(good(dk + ["logs", "x"]) == "line\n", "logs")
-        good(dk + ["rm", "x"])
+        good(run + ["-d", "--name", "xx", "bb:1", "sh", "-c", "echo line; exec sleep 100"])
+        check("uid=0" in good(dk + ["exec", "xx", "id"]), "exec")
+        check("sleep" in good(dk + ["top", "xx"]), "top")
+        good(dk + ["stats", "--no-stream", "xx"])
+        good(dk + ["pause", "xx"])
+        good(dk + ["unpause", "xx"])
+        good(dk + ["update", "--memory", "40m", "--memory-swap", "-1", "xx"])
+        good(dk + ["stop", "-t", "1", "xx"])
+        check(good(dk + ["logs", "xx"]) == "line\n", "logs")
+        good(dk + ["rm", "xx"])
         check(call(run + ["--rm", "bb:1", "nonsuch"])[0] == 127, "127 for a missing program")
     finally:
         if d:

@@ -64,9 +64,10 @@ def edit(bundle, change):
 def host_state():
     """What a container could leave behind: mounts, cgroups, processes of hull-oci, network devices."""
     with open("/proc/self/mountinfo") as f:
-        mounts = sorted(l.split(" ")[4] for l in f)
+        here = os.path.abspath(".")  # other mounts may come and go
+        mounts = sorted(l.split(" ")[4] for l in f if here in l)
     groups = sorted(d for d, _, _ in os.walk("/sys/fs/cgroup") if "hullt" in d)
-    links = sorted(os.listdir("/sys/class/net"))
+    links = sorted(l for l in os.listdir("/sys/class/net") if "hullt" in l)
     procs = []
     for p in os.listdir("/proc"):
         if p.isdigit():
