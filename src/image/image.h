@@ -14,7 +14,7 @@
  *				an overlayfs lower directory
  *	erofs/HEX.erofs		merged roots as file systems, by chain ID
  *	pins/NAME		who uses which manifest (image_pin)
- *	empty/			a lower directory for images without layers
+ *	empty/, empty2/		lower directories where an image has less than two layers
  *
  * An object is written elsewhere and renamed into place, names last, so that
  * SIGKILL at any moment leaves a consistent store and at worst garbage, which

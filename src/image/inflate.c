@@ -14,11 +14,17 @@
 /* 128 MiB of history at most (zstd's own default limit for decoders, RFC 8878 3.1.1.1.2). */
 #define ZSTD_WINDOW_LOG 27
 
+/* Enough to tell every format. */
+#define MAGIC_MAX 8u
+
 struct inflate {
 	struct source from;
 	enum compression kind;
 	const u8 *in; /* what is left of the source's last bytes */
 	size_t left;
+	u8 head[MAGIC_MAX]; /* the first bytes, where they came in small pieces */
+	const u8 *behind;   /* what came after those */
+	size_t behind_left;
 	u64 taken;
 	bool source_end, between; /* between: members or frames */
 	struct inflate_state *gz;
@@ -54,6 +60,12 @@ static int refill(struct inflate *z, struct err *e)
 
 	if (z->left || z->source_end)
 		return 0;
+	if (z->behind_left) {
+		z->in = z->behind;
+		z->left = z->behind_left;
+		z->behind_left = 0;
+		return 0;
+	}
 	n = z->from.next(z->from.opaque, &z->in, e);
 	if (n < 0)
 		return (int)n;
@@ -61,6 +73,30 @@ static int refill(struct inflate *z, struct err *e)
 	z->taken += (u64)n;
 	z->source_end = !n;
 	return 0;
+}
+
+/* The first bytes, at least MAGIC_MAX of them if there are so many. */
+static int first_bytes(struct inflate *z, struct err *e)
+{
+	size_t have = 0;
+	int ret = refill(z, e);
+
+	if (ret || z->left >= MAGIC_MAX)
+		return ret;
+	while (!ret && z->left && have < MAGIC_MAX) {
+		size_t n = z->left < MAGIC_MAX - have ? z->left : MAGIC_MAX - have;
+
+		memcpy(z->head + have, z->in, n);
+		have += n;
+		z->behind = z->in + n;
+		z->behind_left = z->left - n;
+		z->left = 0;
+		if (have < MAGIC_MAX)
+			ret = refill(z, e);
+	}
+	z->in = z->head;
+	z->left = have;
+	return ret;
 }
 
 static int start(struct inflate *z, struct err *e)
@@ -92,7 +128,7 @@ int inflate_create(const struct source *from, struct inflate **out, struct err *
 	if (!z)
 		return err_set(e, ENOMEM, "no memory");
 	z->from = *from;
-	ret = refill(z, e);
+	ret = first_bytes(z, e);
 	z->kind = compression_detect(z->in, z->left);
 	if (!ret)
 		ret = start(z, e);
@@ -191,13 +227,15 @@ ssize_t inflate_read(struct inflate *z, u8 *out, size_t cap, struct err *e)
 {
 	for (;;) {
 		size_t made = 0;
+		bool last;
 		int ret = refill(z, e);
 
 		if (ret)
 			return ret;
 		if (z->kind == COMPRESSION_NONE)
 			return plain_read(z, out, cap);
-		if (z->source_end && z->between)
+		last = !z->left;
+		if (last && z->between)
 			return 0;
 		if (z->kind == COMPRESSION_GZIP)
 			ret = gzip_step(z, out, cap, &made, e);
@@ -207,7 +245,7 @@ ssize_t inflate_read(struct inflate *z, u8 *out, size_t cap, struct err *e)
 			return ret;
 		if (made)
 			return (ssize_t)made;
-		if (z->source_end && !z->between)
+		if (last && !z->between)
 			return err_set(e, EBADMSG, "compressed data is cut short");
 	}
 }

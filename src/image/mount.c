@@ -87,9 +87,11 @@ static int config_layers(int fs, const struct image *im, const struct image_moun
 	for (unsigned i = im->nlayers; i-- > 0;)
 		if (config_add(fs, "lowerdir+", im->layers[i]))
 			return -1;
-	snprintf(empty, sizeof(empty), "%s/empty", im->store);
-	if (im->nlayers < 2 && config_add(fs, "lowerdir+", empty))
-		return -1;
+	for (unsigned i = im->nlayers; i < 2; i++) {
+		snprintf(empty, sizeof(empty), "%s/empty%s", im->store, i ? "" : "2");
+		if (config_add(fs, "lowerdir+", empty))
+			return -1;
+	}
 	if (c->upper &&
 	    (config_add(fs, "upperdir", c->upper) || config_add(fs, "workdir", c->work)))
 		return -1;
@@ -152,9 +154,10 @@ static bool append_layers(struct text *t, const struct image *im)
 
 	for (unsigned i = im->nlayers; ok && i-- > 0;)
 		ok = append(t, im->layers[i], true) && (!i || append(t, ":", false));
-	snprintf(empty, sizeof(empty), "%s/empty", im->store);
-	if (ok && im->nlayers < 2)
-		ok = append(t, im->nlayers ? ":" : "", false) && append(t, empty, true);
+	for (unsigned i = im->nlayers; ok && i < 2; i++) {
+		snprintf(empty, sizeof(empty), "%s/empty%s", im->store, i ? "" : "2");
+		ok = append(t, i ? ":" : "", false) && append(t, empty, true);
+	}
 	return ok;
 }
 

@@ -20,9 +20,9 @@ static const struct {
 	const char *name;
 	mode_t mode;
 } store_dirs[] = {
-	{"blobs", 0755}, {"blobs/sha256", 0755}, {"layers", 0700},
-	{"erofs", 0755}, {"cache", 0700},	 {"pins", 0755},
-	{"tmp", 0700},	 {"partial", 0700},	 {"empty", 0755},
+	{"blobs", 0755}, {"blobs/sha256", 0755}, {"layers", 0700}, {"erofs", 0755},
+	{"cache", 0700}, {"pins", 0755},	 {"tmp", 0700},	   {"partial", 0700},
+	{"empty", 0755}, {"empty2", 0755},
 };
 
 int store_io_error(const struct image_store *s, const char *what, struct err *e)
