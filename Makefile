@@ -27,6 +27,7 @@ check: all
 bench: all
 	@tools/install-deps bench
 	@bench/run --build $(BUILD)
+	@bench/image --build $(BUILD)
 
 install: all
 	@meson install -C $(BUILD)
