@@ -34,6 +34,14 @@ bool blob_stat(const struct image_store *s, const struct digest *d, u64 *size)
 	return true;
 }
 
+void blob_forget(const struct image_store *s, const struct digest *d)
+{
+	char path[100];
+
+	blob_path(d, path);
+	unlinkat(s->fd, path, 0);
+}
+
 int blob_open(const struct image_store *s, const struct digest *d, struct err *e)
 {
 	char path[100];
@@ -173,9 +181,6 @@ int blob_write(struct blob_writer *w, const void *data, size_t len, struct err *
 		p += n;
 		left -= (size_t)n;
 	}
-	/* Start writing back early, so that the commit has little to wait for. */
-	if ((w->size ^ (w->size + len)) & ~(MIB(8) - 1))
-		sync_file_range(w->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 	w->size += len;
 	return 0;
 }
@@ -217,7 +222,7 @@ int blob_commit(struct blob_writer *w, const struct digest *want, u64 want_size,
 	ret = judge(w, &have, want, want_size, e);
 	blob_path(&have, path);
 	if (!ret && !blob_stat(s, &have, NULL)) {
-		if (fdatasync(w->fd) || renameat(s->fd, w->path, s->fd, path))
+		if (renameat(s->fd, w->path, s->fd, path))
 			ret = store_io_error(s, "cannot store a blob", e);
 	} else {
 		unlinkat(s->fd, w->path, 0);

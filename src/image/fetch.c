@@ -63,8 +63,12 @@ static int fetch_layer(struct batch *b, unsigned i, struct err *e)
 	if (ret)
 		return ret;
 	if (blob_stat(b->f->store, &d->digest, NULL)) {
-		atomic_fetch_add(&b->bytes, d->size);
-		return layer_ensure(b->f->store, d, &diff_id, e);
+		ret = layer_ensure(b->f->store, d, &diff_id, e);
+		if (ret != -EBADMSG) {
+			atomic_fetch_add(&b->bytes, d->size);
+			return ret;
+		}
+		blob_forget(b->f->store, &d->digest);
 	}
 	ret = layer_begin(b->f->store, &want, &to.job, e);
 	if (ret)
@@ -186,8 +190,12 @@ static int get_document(struct fetch *f, const struct descriptor *d, char **data
 	struct digest have;
 	int ret;
 
-	if (blob_stat(f->store, &d->digest, NULL))
-		return blob_read(f->store, &d->digest, data, len, e);
+	if (blob_stat(f->store, &d->digest, NULL)) {
+		ret = blob_read(f->store, &d->digest, data, len, e);
+		if (ret != -EBADMSG)
+			return ret;
+		blob_forget(f->store, &d->digest);
+	}
 	ret = f->ops->document(f->opaque, d, data, len, e);
 	if (ret)
 		return ret;

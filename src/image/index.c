@@ -95,8 +95,6 @@ static int write_doc(const struct image_store *s, const json_t *doc, struct err 
 	if (write(fd, text, len) != (ssize_t)len || fsync(fd) ||
 	    renameat(s->fd, tmp, s->fd, "index.json"))
 		ret = store_io_error(s, "cannot write index.json", e);
-	if (!ret)
-		fsync(s->fd);
 	close(fd);
 	free(text);
 	if (ret)

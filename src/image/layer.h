@@ -7,7 +7,7 @@
  *
  * Unpacked layers are not waited for on disk. Each says in which boot of the
  * host it was made; one of another boot that has not been settled since counts
- * as missing and is made again from its blob, which is on disk.
+ * as missing and is made again from its blob, whose digest is then checked.
  */
 #ifndef HULL_IMAGE_LAYER_H
 #define HULL_IMAGE_LAYER_H

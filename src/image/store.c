@@ -98,7 +98,7 @@ static int put_file(struct image_store *s, const char *name, const char *text, s
 	fd = store_temp_file(s, tmp, e);
 	if (fd < 0)
 		return fd;
-	if (write(fd, text, strlen(text)) != (ssize_t)strlen(text) || fsync(fd) ||
+	if (write(fd, text, strlen(text)) != (ssize_t)strlen(text) ||
 	    (linkat(s->fd, tmp, s->fd, name, 0) && errno != EEXIST))
 		ret = store_io_error(s, "cannot create an image store", e);
 	close(fd);

@@ -28,6 +28,8 @@ struct image_store {
 void blob_path(const struct digest *d, char *out);
 /* True, and its size, if the blob is there. */
 bool blob_stat(const struct image_store *s, const struct digest *d, u64 *size);
+/* Takes a damaged one away. */
+void blob_forget(const struct image_store *s, const struct digest *d);
 /* A read-only descriptor, the caller's, or -ENOENT. */
 int blob_open(const struct image_store *s, const struct digest *d, struct err *e);
 /*
@@ -60,7 +62,7 @@ int blob_write(struct blob_writer *w, const void *data, size_t len, struct err *
 int blob_check(const struct blob_writer *w, const struct digest *want, u64 want_size,
 	       struct err *e);
 /*
- * On disk and named. want NULL: whatever it is, see out (NULL ok); want_size (u64)-1: any.
+ * Complete and named. want NULL: whatever it is, see out (NULL ok); want_size (u64)-1: any.
  * Another digest or size than wanted is -EBADMSG, and nothing stays behind.
  */
 int blob_commit(struct blob_writer *w, const struct digest *want, u64 want_size, struct digest *out,

@@ -848,6 +848,25 @@ def another_boot():
     check(os.path.exists(fs + "/etc/passwd"), "a doubtful layer was trusted")
 
 
+def damage_is_mended():
+    """Blobs that power loss spoiled: told so, and a pull or load puts them right."""
+    fresh("b2")
+    oci_layout("dx", [big_layer(300000)])
+    ok("load", "-q", "--name", "d", "dx")
+    x = json.loads(ok("image", "inspect", "d"))[0]
+    fs = x["layers"][0]
+    for h in os.listdir(store() + "/blobs/sha256"):
+        with open(store() + "/blobs/sha256/" + h, "r+b") as f:
+            f.truncate(os.path.getsize(f.name) // 2)
+    with open(os.path.dirname(fs) + "/boot", "w") as f:
+        f.write("some other boot\n")
+    fails(125, ["damaged", "again"], "image", "inspect", "d")
+    ok("load", "-q", "--name", "d", "dx")
+    ok("image", "inspect", "d")
+    check(os.path.getsize(fs + "/big") == 300000, "the layer is not whole")
+    consistent()
+
+
 def without_root():
     """The whole way as a user: import, list, export."""
     need_root()
@@ -1031,4 +1050,4 @@ def nothing_left():
 main([store_commands, unpacked_as_written, bad_usage, formats_both_ways, podman_and_umoci, whiteouts, registry_push_and_pull,
       registry_password_and_tls, several_platforms, registry_that_disconnects, interrupted_pull_resumes, registry_that_lies,
       spoiled_layouts, nested_indexes, escapes, hostile_numbers, bombs, full_disk, killed_at_any_point, many_at_once,
-      another_boot, without_root, build_everything, build_cache, build_errors, build_killed, nothing_left])
+      another_boot, damage_is_mended, without_root, build_everything, build_cache, build_errors, build_killed, nothing_left])
