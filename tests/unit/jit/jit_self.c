@@ -18,6 +18,7 @@ static struct {
 	struct gpa_map map;
 	u8 *code; /* one instruction between loading and saving the guest's registers */
 	u64 stack, interpreted;
+	u64 watched, watched_writes;
 } self;
 
 static void *pages(u64 n, int prot)
@@ -47,6 +48,7 @@ int x86_tlb_fill(struct x86_vcpu *c, u64 linear, enum x86_access a, void **host)
 	unsigned i = (unsigned)(linear >> 12) & (X86_TLB_MAX - 1);
 	struct x86_tlb_entry *e = a == X86_WRITE ? &t->wr[i] : &t->rd[i];
 
+	self.watched_writes += a == X86_WRITE && page == self.watched;
 	*e = (struct x86_tlb_entry){page, 0};
 	*host = (void *)(uintptr_t)linear;
 	return 0;
@@ -136,6 +138,17 @@ int x86_interp_step(struct x86_vcpu *c)
 }
 
 /* ---- the guest ---- */
+
+void self_watch(const void *page)
+{
+	self.watched = (u64)(uintptr_t)page;
+	self.watched_writes = 0;
+}
+
+u64 self_watched_writes(void)
+{
+	return self.watched_writes;
+}
 
 struct x86_vcpu *self_guest(void)
 {

@@ -18,6 +18,9 @@ struct x86_vcpu *self_guest(void);
 /* Call fn(a, b, c) as guest code on the guest's own stack; what it returned. */
 uint64_t self_call(struct x86_vcpu *c, uint64_t (*fn)(uint64_t, uint64_t, uint64_t), uint64_t a,
 		   uint64_t b, uint64_t c3);
+/* How often the page at `page` was asked for to be written, since it was last named here. */
+void self_watch(const void *page);
+uint64_t self_watched_writes(void);
 /* Instructions left to the "interpreter" so far. */
 uint64_t self_interpreted(void);
 

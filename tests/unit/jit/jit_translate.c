@@ -256,6 +256,29 @@ static uint64_t f_pause(uint64_t a, uint64_t b, uint64_t c)
 	return b;
 }
 
+/* Reads by as many names for an address as there are slots; then a write. */
+__asm__(".text\n.globl f_reads, f_write\n"
+	"f_reads:\n.rept 16\n.rept 14\nmov (%rdi),%rax\nadd %rsi,%rdi\n.endr\njmp "
+	"1f\n1:\n.endr\nret\n"
+	"f_write: mov %rsi,(%rdi); xor %eax,%eax; ret\n");
+uint64_t f_reads(uint64_t, uint64_t, uint64_t), f_write(uint64_t, uint64_t, uint64_t);
+
+/* That a page was read through a slot gives nobody leave to write it. */
+static void t_reads_open_no_writes(void)
+{
+	static uint64_t page[1024] __attribute__((aligned(4096)));
+
+	if (!guest)
+		SKIP("needs FSGSBASE");
+	self_watch(page);
+	for (unsigned i = 0; i < 3; i++)
+		self_call(guest, f_reads, (uint64_t)(uintptr_t)page, 0, 0);
+	CHECK_EQ(self_watched_writes(), 0);
+	self_call(guest, f_write, (uint64_t)(uintptr_t)page, 7, 0);
+	CHECK_EQ(page[0], 7);
+	CHECK(self_watched_writes() > 0);
+}
+
 static void no_yield(void)
 {
 }
@@ -293,5 +316,6 @@ int main(void)
 	RUN(t_pages);
 	RUN(t_libc);
 	RUN(t_pause);
+	RUN(t_reads_open_no_writes);
 	return test_done();
 }

@@ -107,6 +107,7 @@ struct jit_slot {
 	u64 page, add; /* as in struct x86_tlb_entry */
 };
 #define JIT_SLOT_EMPTY (1ULL << 63)
+/* Even numbers are of accesses that read, odd ones of those that write. */
 enum {
 	JIT_SLOT_STACK = 0,    /* and 1: accesses by rsp, to read and to write */
 	JIT_SLOT_SEGMENT = 2,  /* and 7 more: off FS and GS, by page */

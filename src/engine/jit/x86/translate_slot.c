@@ -26,6 +26,8 @@ static u64 key_of(const struct xl *x, const struct xl_ea *ea, enum x86_access a)
 	return k | (u64)ea->disp >> KEY_DISP_SHIFT << 32;
 }
 
+static_assert(!(JIT_SLOT_FIRST & 1) && !(JIT_SLOTS & 1), "slots come in pairs");
+
 static u32 number_of(struct xl *x, const struct xl_ea *ea, enum x86_access a)
 {
 	u64 key = key_of(x, ea, a);
@@ -40,8 +42,9 @@ static u32 number_of(struct xl *x, const struct xl_ea *ea, enum x86_access a)
 	for (unsigned i = 0; i < x->nslots; i++)
 		if (x->slot[i].key == key)
 			return x->slot[i].number;
-	n = x->j->slot_next;
-	x->j->slot_next = n + 1 < JIT_SLOTS ? n + 1 : JIT_SLOT_FIRST;
+	/* Even ones to read: a page that may be read must not look as if it might be written. */
+	n = x->j->slot_next | a;
+	x->j->slot_next = n + 2 < JIT_SLOTS ? (n & ~1u) + 2 : JIT_SLOT_FIRST;
 	if (x->nslots < ARRAY_LEN(x->slot))
 		x->slot[x->nslots++] = (struct xl_slot){key, n};
 	return n;
