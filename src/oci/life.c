@@ -153,7 +153,8 @@ int oci_delete(struct oci_container *c, bool force, struct err *e)
 	char *state;
 	int ret = 0;
 
-	if (s == OCI_RUNNING || s == OCI_PAUSED) {
+	/* One being created may have a creator: only who insists may take it away. */
+	if (s == OCI_RUNNING || s == OCI_PAUSED || s == OCI_CREATING) {
 		if (!force)
 			return err_set(e, EBUSY,
 				       "cannot delete container %s that is not stopped: %s", c->id,
