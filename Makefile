@@ -18,6 +18,7 @@ demo:
 	@tools/install-deps demo
 	@$(MAKE) --no-print-directory all
 	@tools/demo --build $(BUILD) $(if $(COMMAND),'$(COMMAND)')
+	@tools/demo-run --build $(BUILD)
 
 # The unit tests of the ordinary build only.
 check: all
@@ -28,6 +29,7 @@ bench: all
 	@tools/install-deps bench
 	@bench/run --build $(BUILD)
 	@bench/image --build $(BUILD)
+	@bench/run-images --build $(BUILD)
 
 install: all
 	@meson install -C $(BUILD)

@@ -154,12 +154,22 @@ int container_start(struct start *s, struct err *e)
 	return ret;
 }
 
+/* What was the monitor still has the root in its name space; elsewhere there is nothing to do. */
+static void unmount_root(const struct thing *t)
+{
+	char path[PATHS_MAX];
+
+	if (!thing_path(t, "root", path, NULL) && umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW))
+		return; /* not mounted here */
+}
+
 int container_finish(const struct thing *t, const struct run_spec *spec, struct err *e)
 {
 	struct oci_container *c;
 	struct err why = {0};
 	int ret = container_open(t, &c, &why);
 
+	unmount_root(t);
 	if (ret)
 		return ret == -ENOENT ? 0 : err_set(e, why.status, "%s", why.msg);
 	ret = oci_delete(c, true, e);

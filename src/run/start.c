@@ -259,16 +259,20 @@ static unsigned restarts(const struct thing *t, unsigned add)
 	return n;
 }
 
+/* Somebody stopped it on purpose. */
+static bool was_stopped(const struct thing *t)
+{
+	char path[PATHS_MAX];
+
+	return !thing_path(t, "stopped", path, NULL) && !access(path, F_OK);
+}
+
 static bool wants_restart(const struct thing *t, const struct run_spec *spec)
 {
 	const char *r = spec->restart ?: "no";
-	char stopped[PATHS_MAX];
 	struct thing_status st;
 
-	if (!strcmp(r, "no") || thing_path(t, "stopped", stopped, NULL) ||
-	    thing_status(t, &st, NULL))
-		return false;
-	if (!access(stopped, F_OK)) /* somebody stopped it on purpose */
+	if (!strcmp(r, "no") || was_stopped(t) || thing_status(t, &st, NULL))
 		return false;
 	if (strncmp(r, "on-failure", 10))
 		return true;
@@ -304,7 +308,7 @@ int thing_end(const struct thing *t, int lock, int listener, struct err *e)
 		s.lock = lock;
 		s.listener = listener;
 		wait_before(restarts(t, 1));
-		if (wants_restart(t, &spec))
+		if (!was_stopped(t))
 			ret = become(&s, e);
 	}
 	spec_free(&spec);

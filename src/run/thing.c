@@ -25,6 +25,11 @@ const char *thing_state_name(enum thing_state s)
 	return names[s];
 }
 
+/* A thing's directory is made under another name and removed under another: NEW or GONE, process
+ * id. */
+#define NEW ".new-"
+#define GONE ".gone-"
+
 /* ---- directories ---- */
 
 static int things_dir(char *out, struct err *e)
@@ -63,21 +68,39 @@ static int write_spec(const struct thing *t, const struct run_spec *spec, struct
 
 int thing_create(const struct run_spec *spec, struct thing *t, struct err *e)
 {
+	struct thing tmp = {0};
 	char dir[PATHS_MAX];
 	int ret = things_dir(dir, e);
 
-	if (ret || (ret = paths_make_dir(dir, 0700, e)) || (ret = thing_at(spec->name, t, e)))
+	if (ret || (ret = paths_make_dir(dir, 0700, e)) || (ret = thing_at(spec->name, t, e)) ||
+	    (ret = paths_format(tmp.dir, e, "%s/" NEW "%u", dir, (unsigned)getpid())))
 		return ret;
-	if (mkdir(t->dir, 0700)) {
-		if (errno != EEXIST)
-			return err_errno(e, "%s", t->dir);
-		return err_set(e, EEXIST, "there is already something named %s (`hull rm %s`?)",
-			       t->name, t->name);
-	}
-	ret = write_spec(t, spec, e);
+	if (mkdir(tmp.dir, 0700))
+		return err_errno(e, "%s", tmp.dir);
+	ret = write_spec(&tmp, spec, e);
+	if (!ret && rename(tmp.dir, t->dir))
+		ret = errno == ENOTEMPTY || errno == EEXIST
+			      ? err_set(e, EEXIST,
+					"there is already something named %s (`hull rm %s`?)",
+					t->name, t->name)
+			      : err_errno(e, "%s", t->dir);
 	if (ret)
-		thing_remove(t, NULL);
+		tree_remove(tmp.dir);
 	return ret;
+}
+
+/* What a process that was killed while it made or removed a thing has left. */
+static void sweep(const char *name)
+{
+	const char *pid = !strncmp(name, NEW, strlen(NEW))     ? name + strlen(NEW)
+			  : !strncmp(name, GONE, strlen(GONE)) ? name + strlen(GONE)
+							       : NULL;
+	char dir[PATHS_MAX], path[PATHS_MAX];
+
+	if (!pid || !kill(atoi(pid), 0) || errno != ESRCH || things_dir(dir, NULL) ||
+	    paths_format(path, NULL, "%s/%s", dir, name))
+		return;
+	tree_remove(path);
 }
 
 static int names_of(struct dirent ***names, struct err *e)
@@ -130,7 +153,9 @@ int thing_each(void (*fn)(void *opaque, const struct thing *t), void *opaque, st
 	int n = names_of(&names, e);
 
 	for (int i = 0; i < n; i++) {
-		if (names[i]->d_name[0] != '.' && !thing_at(names[i]->d_name, &t, NULL))
+		if (names[i]->d_name[0] == '.')
+			sweep(names[i]->d_name);
+		else if (!thing_at(names[i]->d_name, &t, NULL))
 			fn(opaque, &t);
 		free(names[i]);
 	}
@@ -305,10 +330,16 @@ int thing_finish(const struct thing *t, struct err *e)
 
 int thing_remove(const struct thing *t, struct err *e)
 {
-	const char *const argv[] = {"rm", "-rf", "--one-file-system", "--", t->dir, NULL};
+	char gone[PATHS_MAX], dir[PATHS_MAX];
+	const char *const argv[] = {"rm", "-rf", "--one-file-system", "--", gone, NULL};
+	int ret = things_dir(dir, e);
 
+	if (ret || (ret = paths_format(gone, e, "%s/" GONE "%u", dir, (unsigned)getpid())))
+		return ret;
 	thing_unpin(t);
-	return tree_remove(t->dir) ? proc_run(argv, NULL, NULL, 0, e) : 0;
+	if (rename(t->dir, gone))
+		return errno == ENOENT ? 0 : err_errno(e, "cannot remove %s", t->dir);
+	return tree_remove(gone) ? proc_run(argv, NULL, NULL, 0, e) : 0;
 }
 
 /* ---- talking to the monitor ---- */
