@@ -170,8 +170,12 @@ int container_finish(const struct thing *t, const struct run_spec *spec, struct 
 	int ret = container_open(t, &c, &why);
 
 	unmount_root(t);
+	if (ret == -ENOENT) {
+		cgroups_sweep(t->name);
+		return 0;
+	}
 	if (ret)
-		return ret == -ENOENT ? 0 : err_set(e, why.status, "%s", why.msg);
+		return err_set(e, why.status, "%s", why.msg);
 	ret = oci_delete(c, true, e);
 	oci_close(c);
 	return ret;

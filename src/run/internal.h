@@ -47,6 +47,11 @@ int socket_connect(const char *path);
 void helper_kill(pid_t pid);
 /* Lets the image's files go (image_unpin). */
 void thing_unpin(const struct thing *t);
+/*
+ * Ends what is in the cgroups of a container whose runtime was killed before it
+ * had written its state, and removes them.
+ */
+void cgroups_sweep(const char *name);
 /* Removes a directory and all below, on its own file system. 0 or -1. */
 int tree_remove(const char *path);
 

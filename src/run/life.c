@@ -92,11 +92,42 @@ static int kill_hard(const struct thing *t, const struct thing_status *st, struc
 	return thing_wait_free(t, GONE_MS) ? 0 : err_set(e, ETIMEDOUT, "%s does not end", t->name);
 }
 
+/*
+ * Between two starts a thing has ended, but its monitor to be has the lock:
+ * waits until it runs again or, having seen the mark, gives up. True: it is
+ * gone for good.
+ */
+static bool between_starts(const struct thing *t, struct thing_status *st)
+{
+	for (u64 past = 0; past < GONE_MS; past += POLL_MS) {
+		int lock = thing_lock(t, false, NULL);
+
+		if (lock >= 0)
+			close(lock);
+		if (thing_status(t, st, NULL) || lock >= 0)
+			return true;
+		if (st->state == THING_RUNNING)
+			return false;
+		sleep_ms(POLL_MS);
+	}
+	return false;
+}
+
 int thing_stop(const struct thing *t, u64 seconds, struct err *e)
 {
 	struct thing_status st;
-	int ret = thing_running(t, &st, e);
+	int lock, ret = thing_status(t, &st, e);
 
+	if (!ret && st.state != THING_RUNNING && st.state != THING_STARTING) {
+		lock = thing_lock(t, false, NULL);
+		if (lock >= 0) {
+			close(lock);
+			return err_set(e, ENOENT, "%s is not running", t->name);
+		}
+		mark_stopped(t);
+		if (between_starts(t, &st))
+			return 0;
+	}
 	if (ret)
 		return ret;
 	mark_stopped(t);

@@ -20,6 +20,7 @@
 #define MONITOR_ARGS 24u
 #define RESTART_MS_FIRST 100u
 #define RESTART_MS_LAST 60000u
+#define RESTART_STEP_MS 50u
 
 /* ---- becoming the monitor ---- */
 
@@ -281,15 +282,15 @@ static bool wants_restart(const struct thing *t, const struct run_spec *spec)
 	return r[10] != ':' || restarts(t, 0) < strtoul(r + 11, NULL, 10);
 }
 
-static void wait_before(unsigned times)
+/* The pause before the next start, or until somebody stops it. */
+static void wait_before(const struct thing *t, unsigned times)
 {
+	const struct timespec step = {.tv_nsec = RESTART_STEP_MS * 1000000};
 	u64 ms = (u64)RESTART_MS_FIRST << (times < 10 ? times : 10);
-	struct timespec ts;
 
 	ms = ms > RESTART_MS_LAST ? RESTART_MS_LAST : ms;
-	ts = (struct timespec){.tv_sec = (time_t)(ms / 1000),
-			       .tv_nsec = (long)(ms % 1000) * 1000000};
-	nanosleep(&ts, NULL);
+	for (u64 past = 0; past < ms && !was_stopped(t); past += RESTART_STEP_MS)
+		nanosleep(&step, NULL);
 }
 
 int thing_end(const struct thing *t, int lock, int listener, struct err *e)
@@ -307,7 +308,7 @@ int thing_end(const struct thing *t, int lock, int listener, struct err *e)
 		start_init(&s, t, &spec);
 		s.lock = lock;
 		s.listener = listener;
-		wait_before(restarts(t, 1));
+		wait_before(t, restarts(t, 1));
 		if (!was_stopped(t))
 			ret = become(&s, e);
 	}

@@ -5,11 +5,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define DEPTH_MAX 200u
@@ -74,4 +76,44 @@ void helper_kill(pid_t pid)
 	    (!strncmp(name, "pasta", 5) || !strncmp(name, "passt", 5)))
 		kill(pid, SIGKILL);
 	fclose(f);
+}
+
+#define CGROUP_TRIES 50
+#define CGROUP_WAIT_NS 10000000
+
+static void cgroup_remove(const char *dir)
+{
+	const struct timespec wait = {.tv_nsec = CGROUP_WAIT_NS};
+	char path[PATHS_MAX], line[32];
+	FILE *f;
+
+	for (int i = 0; i < CGROUP_TRIES && rmdir(dir) && errno == EBUSY; i++) {
+		if (paths_format(path, NULL, "%s/cgroup.procs", dir))
+			return;
+		f = fopen(path, "re");
+		while (f && fgets(line, sizeof(line), f))
+			if (atoi(line) > 0)
+				kill(atoi(line), SIGKILL);
+		if (f)
+			fclose(f);
+		nanosleep(&wait, NULL);
+	}
+}
+
+void cgroups_sweep(const char *name)
+{
+	/* v2 alone; v1 hierarchies, and v2 beside them. */
+	static const char *const patterns[] = {"/sys/fs/cgroup/hull-%s",
+					       "/sys/fs/cgroup/*/hull-%s"};
+	char pattern[PATHS_MAX];
+	glob_t g;
+
+	for (unsigned i = 0; i < ARRAY_LEN(patterns); i++) {
+		snprintf(pattern, sizeof(pattern), patterns[i], name);
+		if (glob(pattern, 0, NULL, &g))
+			continue;
+		for (size_t k = 0; k < g.gl_pathc; k++)
+			cgroup_remove(g.gl_pathv[k]);
+		globfree(&g);
+	}
 }
