@@ -144,6 +144,12 @@ static void t_frozen_time(void)
 	}
 }
 
+/* Not by bytes: there is padding. */
+static bool same_seg(const struct x86_seg *a, const struct x86_seg *b)
+{
+	return a->base == b->base && a->limit == b->limit && a->attr == b->attr && a->sel == b->sel;
+}
+
 static void t_state_round_trip(void)
 {
 	static const u8 code[] = {0xf4};
@@ -173,7 +179,7 @@ static void t_state_round_trip(void)
 		CHECK(!memcmp(a.gpr, b.gpr, sizeof(a.gpr)));
 		CHECK_EQ(b.rip, a.rip);
 		CHECK_EQ(b.rflags, a.rflags);
-		CHECK(!memcmp(&a.seg[X86_FS], &b.seg[X86_FS], sizeof(a.seg[0])));
+		CHECK(same_seg(&a.seg[X86_FS], &b.seg[X86_FS]));
 		CHECK_EQ(b.gdtr.base, 0x5000);
 		CHECK_EQ(b.cr2, 0xdeadbeef);
 		CHECK_EQ(b.dr[1], 0x4444);
