@@ -115,7 +115,8 @@ static int list_all(struct listing *l, const struct cli_words *w, struct err *e)
 
 	if (ret)
 		return ret;
-	qsort(x.v, x.n, sizeof(*x.v), by_name);
+	if (x.n)
+		qsort(x.v, x.n, sizeof(*x.v), by_name);
 	for (unsigned i = 0; !ret && i < x.n; i++) {
 		l->name = x.v[i].name;
 		if (!w->n || strstr(l->name, w->v[0]))

@@ -337,14 +337,15 @@ int image_commit(struct image_store *s, const struct image *base, const char *up
 		 struct err *e)
 {
 	struct stage *st = calloc(1, sizeof(*st));
-	int ret = st ? stage_load(s, base, st, e) : err_set(e, ENOMEM, "no memory");
+	int ret;
 
+	if (!st)
+		return err_set(e, ENOMEM, "no memory");
+	ret = stage_load(s, base, st, e);
 	ret = ret ? ret : apply_changes(st, changes, e);
 	ret = ret ? ret : commit_stage(s, st, upper, name, comment, id, e);
-	if (st) {
-		json_decref(st->config);
-		json_decref(st->args);
-	}
+	json_decref(st->config);
+	json_decref(st->args);
 	free(st);
 	return ret;
 }

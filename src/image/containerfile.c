@@ -43,7 +43,8 @@ static int finish(struct text *t, char **out, struct err *e)
 		put(t, "", 0);
 	if (t->failed) {
 		free(t->s);
-		return err_set(e, ENOMEM, "too long, or no memory");
+		err_set(e, ENOMEM, "too long, or no memory");
+		return -ENOMEM;
 	}
 	*out = t->s;
 	return 0;
@@ -211,14 +212,14 @@ static int parse_instruction(const char *line, unsigned number, struct cf_instru
 	}
 	x->args = strdup(line);
 	if (!x->args)
-		ret = err_set(e, ENOMEM, "no memory");
+		return err_set(e, ENOMEM, "no memory");
 	return ret ? ret : parse_exec(x, e);
 }
 
 int containerfile_parse(const char *text, size_t len, struct containerfile *out, struct err *e)
 {
 	struct reader r = {text, text + len, 0, '\\'};
-	char *line;
+	char *line = NULL;
 	unsigned number = 0;
 	int ret;
 
@@ -412,7 +413,7 @@ int cf_duration(const char *text, u64 *out, struct err *e)
 	const char *s = text;
 
 	while (*s) {
-		char *end;
+		char *end = (char *)s;
 		double v = *s >= '0' && *s <= '9' ? strtod(s, &end) : -1;
 		unsigned best = ARRAY_LEN(units);
 

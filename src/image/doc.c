@@ -62,10 +62,13 @@ void list_free(char **list)
 
 static int list_new(size_t n, char ***out, struct err *e)
 {
-	if (n > LIST_MAX)
-		return err_set(e, EFBIG, "a list of %zu entries", n);
-	*out = calloc(n + 1, sizeof(**out));
-	return *out ? 0 : err_set(e, ENOMEM, "no memory");
+	int status = n > LIST_MAX ? EFBIG : ENOMEM;
+
+	*out = n > LIST_MAX ? NULL : calloc(n + 1, sizeof(**out));
+	if (*out)
+		return 0;
+	err_set(e, status, "a list of %zu entries is too long", n);
+	return -status;
 }
 
 int doc_list(const json_t *object, const char *key, char ***out, struct err *e)

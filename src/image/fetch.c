@@ -217,10 +217,12 @@ static int fetch_manifest(struct fetch *f, const struct manifest *m, struct err 
 {
 	struct image *im = calloc(1, sizeof(*im));
 	char *data = NULL;
-	size_t len;
-	int ret =
-		im ? get_document(f, &m->config, &data, &len, e) : err_set(e, ENOMEM, "no memory");
+	size_t len = 0;
+	int ret;
 
+	if (!im)
+		return err_set(e, ENOMEM, "no memory");
+	ret = get_document(f, &m->config, &data, &len, e);
 	if (!ret)
 		ret = config_parse(m->config.digest.s, data, len, im, e);
 	if (!ret && im->nlayers != m->nitems)

@@ -55,6 +55,12 @@ static int compare(const void *a, const void *b)
 	return strcmp(a, b);
 }
 
+static void sort(struct names *x)
+{
+	if (x->n)
+		qsort(x->v, x->n, sizeof(*x->v), compare);
+}
+
 static bool has(const struct names *x, const char *name)
 {
 	return x->n && bsearch(name, x->v, x->n, sizeof(*x->v), compare);
@@ -124,9 +130,9 @@ static int mark_all(struct marks *g, struct err *e)
 		ret = store_each_pin(g->s, mark_pin, g, e);
 	if (ret)
 		return ret;
-	qsort(g->blobs.v, g->blobs.n, sizeof(*g->blobs.v), compare);
-	qsort(g->layers.v, g->layers.n, sizeof(*g->layers.v), compare);
-	qsort(g->blocks.v, g->blocks.n, sizeof(*g->blocks.v), compare);
+	sort(&g->blobs);
+	sort(&g->layers);
+	sort(&g->blocks);
 	return 0;
 }
 

@@ -8,6 +8,8 @@
 #include <string.h>
 
 #define MAX_PATTERNS 2000u
+/* No path is longer (linux/limits.h, PATH_MAX). */
+#define PATTERN_MAX 4096u
 /* Bounds what "*" after "*" can cost. */
 #define MAX_STEPS 200000u
 
@@ -99,6 +101,7 @@ static char *clean(const char *s, size_t n)
 	bool no = n && *s == '!';
 	char *out;
 
+	n = n < PATTERN_MAX ? n : PATTERN_MAX;
 	s += no;
 	n -= no;
 	while (n && (*s == '/' || (n > 1 && s[0] == '.' && s[1] == '/'))) {

@@ -266,9 +266,11 @@ int layer_begin(struct image_store *s, const struct layer_want *want, struct lay
 	struct layer_job *j = calloc(1, sizeof(*j));
 	int ret;
 
-	*out = NULL;
-	if (!j)
-		return err_set(e, ENOMEM, "no memory");
+	*out = j;
+	if (!j) {
+		err_set(e, ENOMEM, "no memory");
+		return -ENOMEM;
+	}
 	j->store = s;
 	j->plain_names = want->plain_names;
 	if (want->blob)
@@ -276,10 +278,10 @@ int layer_begin(struct image_store *s, const struct layer_want *want, struct lay
 	if (want->diff_id)
 		j->diff_id = *want->diff_id;
 	ret = job_start(j, want, e);
-	if (ret)
+	if (ret) {
 		job_free(j);
-	else
-		*out = j;
+		*out = NULL;
+	}
 	return ret;
 }
 

@@ -226,8 +226,11 @@ static int docker_compose(struct load *l, const json_t *o, const char *config, s
 	struct image *im = calloc(1, sizeof(*im));
 	struct descriptor *layers = NULL, d = {.media = MEDIA_CONFIG, .size = len};
 	struct digest *ids = NULL;
-	int ret = im ? config_parse("config", config, len, im, e) : err_set(e, ENOMEM, "no memory");
+	int ret;
 
+	if (!im)
+		return err_set(e, ENOMEM, "no memory");
+	ret = config_parse("config", config, len, im, e);
 	if (!ret) {
 		layers = calloc(im->nlayers + 1, sizeof(*layers));
 		ids = calloc(im->nlayers + 1, sizeof(*ids));

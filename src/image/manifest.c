@@ -106,8 +106,10 @@ static int parse_items(const json_t *a, unsigned max, struct manifest *m, struct
 		return err_set(e, EFBIG, "%zu %s, more than %u", n,
 			       m->is_index ? "manifests" : "layers", max);
 	m->items = calloc(n + 1, sizeof(*m->items));
-	if (!m->items)
-		return err_set(e, ENOMEM, "no memory");
+	if (!m->items) {
+		err_set(e, ENOMEM, "no memory");
+		return -ENOMEM;
+	}
 	for (; m->nitems < n; m->nitems++) {
 		int ret = descriptor_parse(json_array_get(a, m->nitems), &m->items[m->nitems], e);
 

@@ -96,7 +96,7 @@ static int add_entry(struct pack *p, const struct tar_entry *t, u64 at, struct e
 		return 0;
 	if (p->n == MAX_FILES)
 		return err_set(e, EFBIG, "more than %u files in the archive", MAX_FILES);
-	if (p->n == p->room) {
+	if (!p->v || p->n == p->room) {
 		p->room = p->room ? 2 * p->room : 64;
 		x = reallocarray(p->v, p->room, sizeof(*x));
 		if (!x)
@@ -135,7 +135,7 @@ static int index_archive(struct pack *p, struct err *e)
 static int copy_plain(const struct image_store *st, const struct source *from, int to,
 		      struct err *e)
 {
-	struct inflate *z;
+	struct inflate *z = NULL;
 	u8 *buf = malloc(COPY_CHUNK);
 	ssize_t n = buf ? inflate_create(from, &z, e) : err_set(e, ENOMEM, "no memory");
 
@@ -265,7 +265,7 @@ int pack_find(struct pack *p, const char *name, struct pack_file *out, struct er
 
 int pack_read(struct pack *p, const char *name, char **data, size_t *len, struct err *e)
 {
-	struct pack_file f;
+	struct pack_file f = {.fd = -1};
 	int ret = pack_find(p, name, &f, e);
 
 	*data = NULL;

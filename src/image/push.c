@@ -237,6 +237,7 @@ static int push_chosen(struct push *p, const struct descriptor *d, const struct 
 		p->progress = &progress;
 	}
 	ret = push_any(p, d, to->tag[0] ? to->tag : d->digest.s, 0, e);
+	p->progress = NULL;
 	if (!quiet)
 		progress_end(&progress, !ret);
 	return ret;

@@ -46,14 +46,16 @@ int store_image(const struct image_store *s, const struct descriptor *at, const 
 	struct image *im = calloc(1, sizeof(*im));
 	int ret;
 
-	*out = NULL;
-	if (!im)
-		return err_set(e, ENOMEM, "no memory");
+	*out = im;
+	if (!im) {
+		err_set(e, ENOMEM, "no memory");
+		return -ENOMEM;
+	}
 	ret = image_fill(s, at, m, im, e);
-	if (ret)
+	if (ret) {
 		image_free(im);
-	else
-		*out = im;
+		*out = NULL;
+	}
 	return ret;
 }
 

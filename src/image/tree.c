@@ -307,7 +307,7 @@ int tree_tar(const struct tar_writer *w, int dirfd, enum tree_form form, bool wi
 	     struct err *e)
 {
 	struct tree *x = calloc(1, sizeof(*x));
-	struct stat st;
+	struct stat st = {0};
 	int fd, ret = 0;
 
 	if (!x)

@@ -76,7 +76,8 @@ static int fail(const struct unpack *u, const char *what, struct err *e)
 
 static int refuse(const struct unpack *u, const char *why, struct err *e)
 {
-	return err_set(e, EBADMSG, "entry %.200s: %s", u->name, why);
+	err_set(e, EBADMSG, "entry %.200s: %s", u->name, why);
+	return -EBADMSG;
 }
 
 /* ---- names ---- */
@@ -489,7 +490,7 @@ static int put_whiteout(struct unpack *u, int dir, const char *name, struct err 
 
 static int put_entry(struct unpack *u, struct tar *tar, const struct tar_entry *t, struct err *e)
 {
-	char path[TAR_MAX_NAME];
+	char path[TAR_MAX_NAME] = "";
 	const char *name;
 	int dir, ret = clean(u, t->name, path, e);
 
@@ -566,9 +567,12 @@ int unpack_tar(const struct source *from, int root, bool whiteouts,
 {
 	struct unpack_limits standard;
 	struct unpack *u = calloc(1, sizeof(*u));
-	struct tar *tar;
-	int ret = u ? tar_open(from, &tar, e) : err_set(e, ENOMEM, "no memory");
+	struct tar *tar = NULL;
+	int ret;
 
+	if (!u)
+		return err_set(e, ENOMEM, "no memory");
+	ret = tar_open(from, &tar, e);
 	if (ret) {
 		free(u);
 		return ret;

@@ -75,7 +75,7 @@ static inline int rig_image(struct rig *r, const char *name, unsigned n, struct 
 	int ret = 0;
 
 	for (unsigned i = 0; !ret && i < n; i++) {
-		char file[8];
+		char file[16];
 
 		snprintf(file, sizeof(file), "f%u", i);
 		ret = rig_layer(r, file, name, &layers[i], &ids[i], e);
