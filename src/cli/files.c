@@ -48,7 +48,7 @@ int cmd_cp(const struct cli_command *self, int argc, char **argv)
 	}
 	if (!ret && n != 2)
 		ret = err_set(&e, EINVAL, "give NAME:PATH PATH or PATH NAME:PATH");
-	if (ret < 0)
+	if (ret < 0 || !word[0] || !word[1])
 		return cli_parse_end(self, ret, &e);
 	for (unsigned i = 0; !ret && i < 2; i++)
 		ret = parse_side(word[i], &side[i], &t[i], &e);

@@ -67,8 +67,8 @@ static void put(struct client *c, enum wire_type type, const u32 *v, unsigned n)
 	if (c->out_len + WIRE_HEAD + 4 * n > sizeof(c->out))
 		return;
 	c->out_len += wire_head(c->out + c->out_len, type, 4 * n);
-	memcpy(c->out + c->out_len, v, 4 * (size_t)n);
-	c->out_len += 4 * (size_t)n;
+	for (unsigned i = 0; i < n; i++, c->out_len += 4)
+		memcpy(c->out + c->out_len, &v[i], 4);
 	flush(c);
 }
 

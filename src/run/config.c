@@ -108,21 +108,24 @@ static int ulimits_json(const struct run_spec *spec, json_t *process, struct err
 	json_t *a = json_array();
 
 	for (unsigned i = 0; i < spec->ulimits.n; i++) { /* NAME=SOFT[:HARD] */
-		char name[24], type[40];
-		long long soft, hard;
-		int n = sscanf(spec->ulimits.v[i], "%20[a-z]=%lld:%lld", name, &soft, &hard);
+		const char *text = spec->ulimits.v[i], *eq = strchr(text, '=');
+		long long soft = -2, hard = -2;
+		char name[24] = "", type[40], *end = NULL;
 
-		if (n < 2 || soft < -1) {
+		if (eq && (size_t)(eq - text) < sizeof(name)) {
+			snprintf(name, sizeof(name), "%.*s", (int)(eq - text), text);
+			soft = strtoll(eq + 1, &end, 10);
+			hard = *end == ':' ? strtoll(end + 1, &end, 10) : soft;
+		}
+		if (!end || *end || soft < -1 || hard < -1) {
 			json_decref(a);
-			return err_set(e, EINVAL, "ulimit %.60s: give NAME=SOFT[:HARD]",
-				       spec->ulimits.v[i]);
+			return err_set(e, EINVAL, "ulimit %.60s: give NAME=SOFT[:HARD]", text);
 		}
 		snprintf(type, sizeof(type), "RLIMIT_%s", name);
 		for (char *c = type; *c; c++)
 			*c = *c >= 'a' && *c <= 'z' ? (char)(*c - 32) : *c;
 		json_array_append_new(a, json_pack("{s:s, s:I, s:I}", "type", type, "soft",
-						   (json_int_t)soft, "hard",
-						   (json_int_t)(n == 3 ? hard : soft)));
+						   (json_int_t)soft, "hard", (json_int_t)hard));
 	}
 	if (spec->ulimits.n)
 		json_object_set(process, "rlimits", a);

@@ -29,11 +29,12 @@ static const void *fixed(const struct request *r, size_t size)
 /* The name at offset `at`: one component, ended within the request. */
 static const char *name_at(const struct request *r, size_t at)
 {
-	const char *name = (const char *)r->args + at;
+	const char *name;
 	size_t n;
 
-	if (at >= r->len)
+	if (!r->args || at >= r->len)
 		return NULL;
+	name = (const char *)r->args + at;
 	n = strnlen(name, r->len - at);
 	if (!n || n == r->len - at || n > NAME_MAX || strchr(name, '/') || !strcmp(name, ".") ||
 	    !strcmp(name, ".."))

@@ -62,9 +62,9 @@ static int become_monitor(const struct start *s, struct err *e)
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	int ret = program_path("hull-monitor", program, e);
 
-	if (!a || n <= 0)
-		ret = err_set(e, ENOMEM, "cannot start the monitor");
-	if (!ret) {
+	if (!a)
+		return err_set(e, ENOMEM, "cannot start the monitor");
+	if (!ret && n > 0) {
 		self[n] = 0;
 		a->v[a->n++] = (char[]){"hull-monitor"};
 		arg(a, "dir", s->t->dir);

@@ -120,13 +120,13 @@ static int names_of(struct dirent ***names, struct err *e)
 
 int thing_open(const char *name, struct thing *t, struct err *e)
 {
-	struct dirent **names;
+	struct dirent **names = NULL;
 	int found = 0, n;
 
 	if (strchr(name, '/') || name[0] == '.' || !*name || strlen(name) >= RUN_NAME_MAX)
 		return err_set(e, ENOENT, "%.80s is no name", name);
 	n = names_of(&names, e);
-	for (int i = 0; i < n; i++) {
+	for (int i = 0; names && i < n; i++) {
 		const char *have = names[i]->d_name;
 
 		if (have[0] != '.' && !strcmp(have, name)) {
@@ -137,7 +137,7 @@ int thing_open(const char *name, struct thing *t, struct err *e)
 		if (have[0] != '.' && !strncmp(have, name, strlen(name)) && !found++)
 			thing_at(have, t, e);
 	}
-	for (int i = 0; i < n; i++)
+	for (int i = 0; names && i < n; i++)
 		free(names[i]);
 	if (n > 0)
 		free(names);
@@ -148,11 +148,11 @@ int thing_open(const char *name, struct thing *t, struct err *e)
 
 int thing_each(void (*fn)(void *opaque, const struct thing *t), void *opaque, struct err *e)
 {
-	struct dirent **names;
+	struct dirent **names = NULL;
 	struct thing t;
 	int n = names_of(&names, e);
 
-	for (int i = 0; i < n; i++) {
+	for (int i = 0; names && i < n; i++) {
 		if (names[i]->d_name[0] == '.')
 			sweep(names[i]->d_name);
 		else if (!thing_at(names[i]->d_name, &t, NULL))

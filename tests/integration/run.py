@@ -117,8 +117,8 @@ DEBIAN = [
                           "$P/pg_ctl -D d -o '-k /tmp' -w start >/dev/null && "
                           "psql -h /tmp -At -c 'select sum(x) from generate_series(1,1000) x' postgres; "
                           "$P/pg_ctl -D d -w stop >/dev/null"], None),
-    ([], ["sh", "-c", "nginx && python3 -c 'import urllib.request as u; print(u.urlopen(\"http://127.0.0.1\").read()[:30])'; "
-          "nginx -s stop"], None),
+    ([], ["sh", "-c", "nginx && bash -c 'exec 3<>/dev/tcp/127.0.0.1/80; printf \"GET / HTTP/1.0\\r\\n\\r\\n\" >&3; "
+          "grep -E \"HTTP|title\" <&3'; nginx -s stop 2>/dev/null"], None),
     (["-u", "www-data"], ["sh", "-c", "id; echo ~; touch /root/x"], None),
     ([], ["dpkg", "--verify", "coreutils"], None),
     ([], ["sh", "-c", "find /usr/bin -type f | sort | xargs md5sum | md5sum"], None),
@@ -407,7 +407,7 @@ def census():
         "cgroups": [d for d, _, _ in os.walk("/sys/fs/cgroup") if "/hull-" in d and d.split("/hull-")[1].split("/")[0].startswith("leak")],
         "devices": sorted(os.listdir("/sys/class/net")),
         "things": os.listdir(data + "/things") if os.path.exists(data + "/things") else [],
-        "containers": os.listdir(os.environ["HULL_RUNTIME"] + "/containers") if os.path.exists(os.environ["HULL_RUNTIME"] + "/containers") else [],
+        "containers": [d for d in glob.glob(os.environ["HULL_RUNTIME"] + "/containers/*")],
     }
 
 
