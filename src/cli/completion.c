@@ -18,7 +18,8 @@ static void print_reply(const char *words)
 	else if (!strcmp(words, "@machine"))
 		printf("COMPREPLY=($(compgen -W \"$(hull ps --quiet 2>/dev/null)\" -- \"$cur\"))");
 	else if (!strcmp(words, "@image"))
-		printf("COMPREPLY=($(compgen -W \"$(hull images 2>/dev/null | awk 'NR>1{print $1}')\""
+		printf("COMPREPLY=($(compgen -W \"$(hull images 2>/dev/null | awk 'NR>1{print "
+		       "$1}')\""
 		       " -- \"$cur\"))");
 	else
 		printf("COMPREPLY=($(compgen -W \"%s\" -- \"$cur\"))", words);
