@@ -552,10 +552,14 @@ def interrupted_pull_resumes():
         for i in range(at, len(body), 1 << 20):
             h.wfile.write(body[i:i + (1 << 20)])
             if not at:
-                time.sleep(0.05)
+                time.sleep(0.15)
     with Liar("x2", layer=slow) as l:
         p = subprocess.Popen([HULL, "pull", "-q", l.name], stdout=subprocess.DEVNULL)
-        time.sleep(0.5)
+        size = lambda: sum(os.path.getsize(os.path.join(d, n)) for d, _, f in os.walk(store() + "/partial") for n in f)
+        for _ in range(2000):
+            if size() > 2 << 20:
+                break
+            time.sleep(0.01)
         p.kill()
         p.wait()
         check(names() == [], "a half pulled image has a name")
