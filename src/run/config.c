@@ -137,8 +137,8 @@ static int process_json(const struct thing *t, pid_t pid, const struct run_spec 
 			struct err *e)
 {
 	json_t *gids = json_array();
-	struct user u;
-	u64 caps;
+	struct user u = {0};
+	u64 caps = 0;
 	int ret = find_user(t, pid, spec, &u, e);
 
 	if (!ret)

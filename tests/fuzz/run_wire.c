@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Frames, the fields of a START and the user files of an image, from any bytes. */
+/* Frames, the fields of a START, the user files of an image and copied files, from any bytes. */
+#include "run/copy.h"
 #include "run/user.h"
 #include "run/wire.h"
 
@@ -38,6 +39,17 @@ static void user(const u8 *data, size_t size)
 	free(text);
 }
 
+static void copy(const u8 *data, size_t size)
+{
+	struct copy_entry *c = calloc(1, sizeof(*c));
+	long n = c ? copy_parse(data, size, c) : 0;
+
+	if (n > (long)size || (n > 0 && (c->name[0] == '/' || strstr(c->name, "/../"))))
+		if (c->mode)
+			abort();
+	free(c);
+}
+
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
 	size_t at = 0;
@@ -54,5 +66,6 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	f = (struct wire_frame){.type = WIRE_START, .data = data, .len = (u32)size};
 	fields(&f);
 	user(data, size);
+	copy(data, size);
 	return 0;
 }
