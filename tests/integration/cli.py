@@ -186,7 +186,7 @@ def man_page_is_complete():
     with open(os.path.join(TOP, "docs/man/hull.1")) as f:
         man = f.read().replace("\\-", "-")
     for c in COMMANDS:
-        check(re.search(r"^\.SS hull %s\b" % c, man, re.M), "man page has no section on " + c)
+        check(re.search(r"^\.SS (.*\W)?hull %s\b" % c, man, re.M), "man page has no section on " + c)
         for opt in re.findall(r"(--[a-z-]+)", run(c, "--help")[1].split("\n\n", 2)[-1]) if c != "version" else []:
             check(opt in man, "man page does not mention %s of %s" % (opt, c))
     r = subprocess.run(["man", "--warnings", "-l", os.path.join(TOP, "docs/man/hull.1")], stdout=subprocess.DEVNULL,

@@ -170,7 +170,7 @@ def stop_by_name():
 
 
 def pty_console():
-    with Machine(*args("read x; echo got=$x; exit 9", "--console", "pty")) as m:
+    with Machine(*args("read x; echo got=$x; sleep 2; exit 9", "--console", "pty")) as m:
         path = m.expect(rb"console on (/dev/pts/\d+)")[1].decode()
         fd = os.open(path, os.O_RDWR | os.O_NOCTTY)
         buf = b""
