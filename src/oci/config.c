@@ -112,7 +112,8 @@ static void check_sysctl(struct parse *p)
 			need = CLONE_NEWNET;
 		else if (!strcmp(key, "kernel.domainname"))
 			need = CLONE_NEWUTS;
-		if (need == CLONE_NEWUTS && c->domainname && c->domainname[0])
+		if (need == CLONE_NEWUTS && c->domainname && c->domainname[0] &&
+		    strcmp(c->domainname, c->sysctl[i].value))
 			parse_fail(p, "sysctl %s conflicts with the domainname member", given);
 		if (!strcmp(key, "kernel.hostname"))
 			parse_fail(p, "sysctl %s conflicts with the hostname member", given);

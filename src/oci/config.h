@@ -17,7 +17,8 @@
 /* Bounds on what a config may hold; far above what any caller sends. */
 #define OCI_CONFIG_BYTES (8u << 20)
 #define OCI_LIST_MAX 16384
-#define OCI_ID_MAPS 340 /* user_namespaces(7): limit of lines in uid_map */
+#define OCI_MEM_NODES 1024 /* MAX_NUMNODES of x86-64 and arm64 */
+#define OCI_ID_MAPS 340	   /* user_namespaces(7): limit of lines in uid_map */
 
 struct oci_strings {
 	const char **v; /* NULL-terminated */
@@ -213,7 +214,11 @@ struct oci_config {
 	unsigned nsysctl;
 	struct oci_strings masked, readonly;
 	const char *mount_label;
-	json_t *seccomp; /* linux.seccomp, checked by seccomp.c */
+	json_t *seccomp;     /* linux.seccomp, checked by seccomp.c */
+	bool have_mempolicy; /* linux.memoryPolicy (runtime-spec 1.3) */
+	int mempolicy;	     /* mode and flags as set_mempolicy(2) takes them */
+	unsigned long mem_nodes[OCI_MEM_NODES / 64];
+	bool have_mem_nodes;
 	unsigned long personality;
 	bool have_personality;
 	const char *rdt_closid, *rdt_l3, *rdt_mem;

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct {
@@ -137,6 +138,67 @@ static void parse_personality(struct parse *p, json_t *obj)
 		parse_fail(p, "personality flags are not supported");
 }
 
+/* "0-3,5" into bits. */
+static void parse_nodes(struct parse *p, const char *list)
+{
+	const char *s = list;
+
+	while (*s) {
+		char *end;
+		unsigned long a = strtoul(s, &end, 10), b = a;
+
+		if (end != s && *end == '-')
+			b = strtoul(s = end + 1, &end, 10);
+		if (end == s || b < a || b >= OCI_MEM_NODES || (*end && *end != ',')) {
+			parse_fail(p, "memoryPolicy: bad list of nodes \"%.60s\"", list);
+			return;
+		}
+		for (; a <= b; a++)
+			p->config->mem_nodes[a / 64] |= 1ul << a % 64;
+		s = *end ? end + 1 : end;
+	}
+	p->config->have_mem_nodes = true;
+}
+
+/* Values of include/uapi/linux/mempolicy.h: modes in their order, flags from the top. */
+static void parse_mempolicy(struct parse *p, json_t *obj)
+{
+	static const char *const modes[] = {"MPOL_DEFAULT",
+					    "MPOL_PREFERRED",
+					    "MPOL_BIND",
+					    "MPOL_INTERLEAVE",
+					    "MPOL_LOCAL",
+					    "MPOL_PREFERRED_MANY",
+					    "MPOL_WEIGHTED_INTERLEAVE"};
+	static const char *const flags[] = {"MPOL_F_NUMA_BALANCING", "MPOL_F_RELATIVE_NODES",
+					    "MPOL_F_STATIC_NODES"};
+	json_t *o = parse_obj(p, obj, "memoryPolicy");
+	const char *mode = o ? parse_str(p, o, "mode") : NULL, *nodes;
+	struct oci_strings given;
+	size_t k = 0;
+
+	if (!o)
+		return;
+	while (k < ARRAY_LEN(modes) && (!mode || strcmp(mode, modes[k])))
+		k++;
+	if (k == ARRAY_LEN(modes))
+		parse_fail(p, "memoryPolicy: invalid mode \"%.40s\"", mode ? mode : "");
+	p->config->have_mempolicy = true;
+	p->config->mempolicy = (int)k;
+	parse_strings(p, o, "flags", &given);
+	for (unsigned i = 0; i < given.n; i++) {
+		for (k = 0; k < ARRAY_LEN(flags) && strcmp(given.v[i], flags[k]); k++)
+			;
+		if (k == ARRAY_LEN(flags))
+			parse_fail(p, "memoryPolicy: invalid flag \"%.40s\"", given.v[i]);
+		else
+			p->config->mempolicy |= 1 << (13 + k);
+	}
+	nodes = parse_str(p, o, "nodes");
+	if (nodes && nodes[0])
+		parse_nodes(p, nodes);
+}
+
 static void parse_rdt(struct parse *p, json_t *obj)
 {
 	json_t *o = parse_obj(p, obj, "intelRdt");
@@ -174,6 +236,7 @@ void parse_linux(struct parse *p, json_t *obj)
 	parse_strings(p, obj, "maskedPaths", &c->masked);
 	parse_strings(p, obj, "readonlyPaths", &c->readonly);
 	parse_personality(p, obj);
+	parse_mempolicy(p, obj);
 	parse_rdt(p, obj);
 	parse_propagation(p, obj);
 	c->cgroups_path = parse_str(p, obj, "cgroupsPath");

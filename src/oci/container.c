@@ -105,9 +105,9 @@ static int runtime_hooks(struct oci_container *c, const struct oci_plan *p, pid_
 	int ret = state && created ? 0 : err_set(e, ENOMEM, "out of memory");
 
 	if (!ret)
-		ret = hooks_run(h, HOOK_PRESTART, created, e);
+		ret = hooks_run(h, HOOK_PRESTART, c->bundle, created, e);
 	if (!ret)
-		ret = hooks_run(h, HOOK_CREATE_RUNTIME, state, e);
+		ret = hooks_run(h, HOOK_CREATE_RUNTIME, c->bundle, state, e);
 	free(created);
 	free(state);
 	return ret;
@@ -300,7 +300,7 @@ static int poststart(struct oci_container *c, const struct oci_config *config, s
 	if (!config->hooks.n[HOOK_POSTSTART])
 		return 0;
 	state = hooks_state(config, c->id, c->bundle, c->pid, "running");
-	ret = state ? hooks_run(&config->hooks, HOOK_POSTSTART, state, e)
+	ret = state ? hooks_run(&config->hooks, HOOK_POSTSTART, c->bundle, state, e)
 		    : err_set(e, ENOMEM, "out of memory");
 	free(state);
 	return ret;
@@ -315,7 +315,7 @@ static void poststop_after_failure(struct oci_container *c, const struct oci_con
 		return;
 	state = hooks_state(config, c->id, c->bundle, 0, "stopped");
 	if (state)
-		hooks_run(&config->hooks, HOOK_POSTSTOP, state, NULL);
+		hooks_run(&config->hooks, HOOK_POSTSTOP, c->bundle, state, NULL);
 	free(state);
 }
 

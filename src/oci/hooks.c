@@ -39,11 +39,13 @@ char *hooks_state(const struct oci_config *c, const char *id, const char *bundle
 	return text;
 }
 
-static _Noreturn void hook_main(const struct oci_hook *h, int in, int out)
+static _Noreturn void hook_main(const struct oci_hook *h, const char *bundle, int in, int out)
 {
 	const char *argv[2] = {h->path, NULL};
 	sigset_t set;
 
+	if (bundle)
+		(void)!chdir(bundle);
 	sigemptyset(&set);
 	sigprocmask(SIG_SETMASK, &set, NULL);
 	signal(SIGPIPE, SIG_DFL);
@@ -97,8 +99,8 @@ static int judge(const struct oci_hook *h, const char *kind, unsigned i, int sta
 		       h->path, WEXITSTATUS(status), said);
 }
 
-static int run_one(const struct oci_hook *h, const char *kind, unsigned i, const char *state,
-		   struct err *e)
+static int run_one(const struct oci_hook *h, const char *kind, unsigned i, const char *bundle,
+		   const char *state, struct err *e)
 {
 	int in = memfd_create("state", MFD_CLOEXEC), out = memfd_create("said", MFD_CLOEXEC);
 	int pidfd = -1, pipe_fd[2] = {-1, -1}, ret;
@@ -118,7 +120,7 @@ static int run_one(const struct oci_hook *h, const char *kind, unsigned i, const
 	if (ret && out >= 0)
 		pid = sys_clone3(0, &pidfd, -1);
 	if (pid == 0)
-		hook_main(h, in, out);
+		hook_main(h, bundle, in, out);
 	if (pid < 0)
 		ret = err_errno(e, "%s hook %s", kind, h->path);
 	else
@@ -129,11 +131,12 @@ static int run_one(const struct oci_hook *h, const char *kind, unsigned i, const
 	return ret;
 }
 
-int hooks_run(const struct oci_hooks *h, enum oci_hook_kind kind, const char *state, struct err *e)
+int hooks_run(const struct oci_hooks *h, enum oci_hook_kind kind, const char *bundle,
+	      const char *state, struct err *e)
 {
 	for (unsigned i = 0; i < h->n[kind]; i++) {
 		struct err why = {0};
-		int ret = run_one(&h->v[kind][i], hooks_name(kind), i, state, &why);
+		int ret = run_one(&h->v[kind][i], hooks_name(kind), i, bundle, state, &why);
 
 		/* The container is gone already (runtime.md, "Lifecycle", step 13). */
 		if (ret && kind == HOOK_POSTSTOP)

@@ -7,10 +7,12 @@
 
 /*
  * One list in order; the first that fails ends it, but for poststop hooks, whose
- * failures are only logged. state: the JSON text. Works
+ * failures are only logged. They run in the bundle, or with NULL where we are.
+ * state: the JSON text. Works
  * in the runtime and in the container's process alike.
  */
-int hooks_run(const struct oci_hooks *h, enum oci_hook_kind kind, const char *state, struct err *e);
+int hooks_run(const struct oci_hooks *h, enum oci_hook_kind kind, const char *bundle,
+	      const char *state, struct err *e);
 const char *hooks_name(enum oci_hook_kind kind);
 
 /* The state of the specification as text, malloc'ed; NULL without memory. */

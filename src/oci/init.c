@@ -113,7 +113,8 @@ static int run_hooks(struct oci_plan *p, enum oci_hook_kind kind, const char *st
 	if (!p->config->hooks.n[kind])
 		return 0;
 	state = hooks_state(p->config, p->id, p->bundle, getpid(), status);
-	ret = state ? hooks_run(&p->config->hooks, kind, state, e)
+	ret = state ? hooks_run(&p->config->hooks, kind,
+				kind == HOOK_CREATE_CONTAINER ? p->bundle : NULL, state, e)
 		    : err_set(e, ENOMEM, "out of memory");
 	free(state);
 	return ret;
@@ -326,6 +327,18 @@ static int set_scheduler(struct oci_plan *p, struct err *e)
 	return 0;
 }
 
+static int set_mempolicy_of(const struct oci_config *c, struct err *e)
+{
+	const unsigned long *nodes = c->have_mem_nodes ? c->mem_nodes : NULL;
+
+	if (!c->have_mempolicy)
+		return 0;
+	/* The kernel takes one bit fewer than it is told (set_mempolicy(2), BUGS). */
+	if (syscall(SYS_set_mempolicy, c->mempolicy, nodes, nodes ? OCI_MEM_NODES + 1 : 0))
+		return err_errno(e, "error setting the memory policy");
+	return 0;
+}
+
 /* "0-2,5" as in cpuset.cpus. */
 static int set_affinity(const char *list, struct err *e)
 {
@@ -382,6 +395,8 @@ static int settle(struct oci_plan *p, struct err *e)
 		ret = new_keyring(p, e);
 	if (!ret)
 		ret = set_labels(p, e);
+	if (!ret)
+		ret = set_mempolicy_of(p->config, e);
 	if (!ret)
 		ret = set_scheduler(p, e);
 	return ret;

@@ -179,7 +179,7 @@ int oci_delete(struct oci_container *c, bool force, struct err *e)
 	state = hooks_state(c->config, c->id, c->bundle, 0, "stopped");
 	/* The container is gone whatever they say (runtime.md, "Lifecycle"). */
 	if (state)
-		hooks_run(&c->config->hooks, HOOK_POSTSTOP, state, NULL);
+		hooks_run(&c->config->hooks, HOOK_POSTSTOP, c->bundle, state, NULL);
 	free(state);
 	return 0;
 }
