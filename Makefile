@@ -30,6 +30,7 @@ bench: all
 	@bench/run --build $(BUILD)
 	@bench/image --build $(BUILD)
 	@bench/run-images --build $(BUILD)
+	@bench/oci --build $(BUILD)
 
 install: all
 	@meson install -C $(BUILD)

@@ -287,8 +287,37 @@ static int make_dirs(struct cgroup_dir *d)
 	return 0;
 }
 
+/* The hierarchy that is sure to have all of the container's processes and nobody else's. */
+static const struct cgroup_dir *main_dir(const struct oci_cgroup *cg)
+{
+	static const char *const order[] = {"pids", "memory", "devices", "freezer", ""};
+	const struct cgroup_dir *d = NULL;
+
+	for (size_t i = 0; i < ARRAY_LEN(order) && !d; i++)
+		d = cgroup_find(cg, order[i]);
+	return d ? d : cg->n ? &cg->d[0] : NULL;
+}
+
+/* A group that was there already and has processes is somebody else's. */
+static int check_empty(const struct oci_cgroup *cg, struct err *e)
+{
+	const struct cgroup_dir *d = main_dir(cg);
+	char path[PATH_MAX], text[32];
+
+	if (!d || d->made)
+		return 0;
+	snprintf(path, sizeof(path), "%s/cgroup.procs", d->path);
+	if (fd_read_text(AT_FDCWD, path, text, sizeof(text)) <= 0)
+		return 0;
+	return err_set(e, EBUSY, "container's cgroup is not empty: %s has processes", d->path);
+}
+
 int cgroup_create(struct oci_cgroup *cg, struct err *e)
 {
+	int busy = check_empty(cg, e);
+
+	if (busy)
+		return busy;
 	for (unsigned i = 0; i < cg->n; i++) {
 		struct cgroup_dir *d = &cg->d[i];
 		int ret = make_dirs(d);
@@ -497,17 +526,6 @@ static int walk_procs(const char *dir, void *opaque)
 
 	/* A threaded group answers EOPNOTSUPP, one that just went ENOENT or ENODEV. */
 	return ret == -ENOMEM ? ret : 0;
-}
-
-/* The hierarchy that is sure to have all of the container's processes and nobody else's. */
-static const struct cgroup_dir *main_dir(const struct oci_cgroup *cg)
-{
-	static const char *const order[] = {"pids", "memory", "devices", "freezer", ""};
-	const struct cgroup_dir *d = NULL;
-
-	for (size_t i = 0; i < ARRAY_LEN(order) && !d; i++)
-		d = cgroup_find(cg, order[i]);
-	return d ? d : cg->n ? &cg->d[0] : NULL;
 }
 
 int cgroup_pids(const struct oci_cgroup *cg, pid_t **pids, size_t *n, struct err *e)

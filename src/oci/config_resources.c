@@ -142,6 +142,9 @@ static struct oci_pair *name_numbers(struct parse *p, json_t *obj, const char *k
 		if (!text)
 			break;
 		out[i].key = parse_str(p, item, name);
+		/* Go's decoder, which callers are used to, does not mind case. */
+		if (!out[i].key && !strcmp(name, "pageSize"))
+			out[i].key = parse_str(p, item, "pagesize");
 		snprintf(text, 24, "%llu", (unsigned long long)parse_u64(p, item, value, 0));
 		out[i].value = text;
 		if (!out[i].key || !out[i].key[0] || strchr(out[i].key, '/'))

@@ -11,6 +11,7 @@
 #include <sys/sysmacros.h>
 #include <sys/un.h>
 #include <sys/vfs.h>
+#include <termios.h>
 
 /* The container could have put anything at that name; only a real pty multiplexer is used. */
 static int open_ptmx(int root, struct err *e)
@@ -29,8 +30,11 @@ static int open_ptmx(int root, struct err *e)
 	return err_set(e, ENODEV, "the container's /dev/ptmx is not a pty multiplexer");
 }
 
-int console_open(int root, const struct oci_process *process, int *master, struct err *e)
+int console_open(int root, const struct oci_process *process, bool plain, int *master,
+		 struct err *e)
 {
+	struct termios tio;
+
 	struct winsize ws = {.ws_row = process->rows, .ws_col = process->cols};
 	struct statfs fs;
 	int fd = open_ptmx(root, e), slave, zero = 0;
@@ -48,6 +52,10 @@ int console_open(int root, const struct oci_process *process, int *master, struc
 		close(slave);
 		close(fd);
 		return err_set(e, ENODEV, "the terminal's slave is not on devpts");
+	}
+	if (plain && tcgetattr(slave, &tio) == 0) {
+		tio.c_oflag &= ~(tcflag_t)ONLCR;
+		tcsetattr(slave, TCSANOW, &tio);
 	}
 	if ((ws.ws_row || ws.ws_col) && ioctl(fd, TIOCSWINSZ, &ws)) {
 		err_errno(e, "set the terminal's size");

@@ -6,10 +6,12 @@
 #include "oci/config.h"
 
 /*
+ * plain: newlines stay as they are (no ONLCR), for output that goes to no terminal.
  * A pty of the devpts below root (an fd of "/" of the container): *master, and
  * the slave as return value.
  */
-int console_open(int root, const struct oci_process *process, int *master, struct err *e);
+int console_open(int root, const struct oci_process *process, bool plain, int *master,
+		 struct err *e);
 /* The master over a connected AF_UNIX socket, as runc sends it. */
 int console_send(int socket, int master, struct err *e);
 /* Session leader with the slave as controlling terminal and as 0, 1, 2. Closes slave. */

@@ -192,6 +192,7 @@ static int make_plan(struct oci_plan *p, struct oci_container *c, const struct o
 	p->bundle = c->bundle;
 	p->console_socket = o->console_socket;
 	p->console_to_sync = o->console_socket < 0 && o->console_master;
+	p->console_plain = o->console_plain;
 	p->no_pivot = o->no_pivot;
 	p->no_new_keyring = o->no_new_keyring;
 	p->pdeathsig = o->keep_pdeathsig;

@@ -124,7 +124,7 @@ static int open_console(struct oci_plan *p, int root, int *slave, struct err *e)
 {
 	int master, ret;
 
-	*slave = console_open(root, p->process, &master, e);
+	*slave = console_open(root, p->process, p->console_plain, &master, e);
 	if (*slave < 0)
 		return *slave;
 	ret = root >= 0 && !p->exec ? dev_console(root, *slave, e) : 0;
@@ -605,9 +605,10 @@ static const char **make_env(struct oci_plan *p)
 	if (!out)
 		return env->v;
 	for (unsigned i = 0; i < env->n; i++)
-		if (!set_again(env, i))
+		if (!set_again(env, i) && strcmp(env->v[i], "HOME="))
 			out[n++] = env->v[i];
-	if (!env_get(env, "HOME")) {
+	/* An empty one counts as none. */
+	if (!env_get(env, "HOME") || !*env_get(env, "HOME")) {
 		if (!user_home(p->process->uid, home, sizeof(home)) || !home[0])
 			strcpy(home, "/");
 		if (asprintf(&var, "HOME=%s", home) > 0)

@@ -62,6 +62,7 @@ struct oci_create_options {
 	int *console_master;  /* instead: the pty master itself, owned by the caller; NULL */
 	int preserve_fds;     /* 3 .. 3 + n - 1 of this process stay open in the container */
 	int listen_fds;	      /* how many of those are sockets as of sd_listen_fds(3) */
+	bool console_plain;   /* the terminal leaves newlines alone (no ONLCR) */
 	bool no_pivot;	      /* MS_MOVE and chroot: for a root on an initramfs */
 	bool no_new_keyring;
 	bool keep_pdeathsig; /* the container dies when the creating thread does */
@@ -136,6 +137,7 @@ struct oci_exec_options {
 	int console_socket;
 	int *console_master;
 	int preserve_fds;
+	bool console_plain;
 	const char *cgroup; /* below the container's cgroup, or NULL */
 	bool ignore_paused;
 };

@@ -30,6 +30,7 @@ struct oci_plan {
 	int sync;	     /* socket to the runtime */
 	int start;	     /* FIFO the start command writes to; -1: sync says it */
 	int console_socket;
+	bool console_plain;   /* without ONLCR */
 	bool console_to_sync; /* the pty master goes over sync */
 
 	int new_flags; /* namespaces to make */

@@ -176,6 +176,7 @@ int cmd_run(const struct globals *g, const struct args *a, struct err *e)
 	ret = prepare(g, a, detach, &l, e);
 	if (!ret && !detach && l.o.console_socket < 0)
 		l.o.console_master = &master;
+	l.o.console_plain = !isatty(1);
 	if (!ret)
 		ret = oci_run(&l.where, l.config, &l.o, &c, e);
 	if (!ret && !detach) {
@@ -344,6 +345,7 @@ static int exec_prepare(const struct args *a, struct oci_container *c, struct oc
 		o->console_socket = ret = connect_console(socket, e);
 	if (!socket && !detach)
 		o->console_master = master;
+	o->console_plain = !socket && !isatty(1);
 	o->pid_file = args_get(a, "pid-file");
 	o->cgroup = args_get(a, "cgroup");
 	o->ignore_paused = args_has(a, "ignore-paused");
