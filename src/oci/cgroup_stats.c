@@ -54,7 +54,7 @@ static json_t *cpu_stats(const struct oci_cgroup *cg)
 {
 	const struct cgroup_dir *cpu = cgroup_find(cg, cg->v2 ? "" : "cpu");
 	const struct cgroup_dir *acct = cgroup_find(cg, cg->v2 ? "" : "cpuacct");
-	char stat[1024], usage[64], split[256];
+	char stat[1024] = "", usage[64] = "", split[256] = "";
 	u64 total, user, sys;
 
 	text_of(cpu, "cpu.stat", stat, sizeof(stat));
@@ -85,7 +85,7 @@ static json_t *memory_stats(const struct oci_cgroup *cg)
 					 "memory.limit_in_bytes", "memory.failcnt"};
 	static const char *const v2[] = {"memory.current", "memory.peak", "memory.max", ""};
 	const char *const *f = cg->v2 ? v2 : v1;
-	char *stat = malloc(16384);
+	char *stat = calloc(1, 16384);
 	json_t *j;
 
 	if (!stat)

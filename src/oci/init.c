@@ -688,7 +688,7 @@ static int prepare(struct oci_plan *p, struct err *e)
 static int launch(struct oci_plan *p, struct err *e)
 {
 	char program[4096];
-	const char **env = make_env(p);
+	const char **env;
 	int ret;
 
 	ret = p->process->given ? find_program(p, program, sizeof(program), e) : 0;
@@ -716,8 +716,12 @@ static int launch(struct oci_plan *p, struct err *e)
 		ret = load_seccomp(p, e);
 	if (ret)
 		return ret;
+	env = make_env(p);
 	execve(program, (char *const *)p->process->args.v, (char *const *)env);
-	return err_errno(e, "exec %s", program);
+	ret = err_errno(e, "exec %s", program);
+	if (env != p->process->env.v)
+		free(env);
+	return ret;
 }
 
 void init_main(struct oci_plan *p)

@@ -154,11 +154,11 @@ static int add_rule(scmp_filter_ctx ctx, u32 action, int nr, const struct scmp_a
 static int add_syscalls(scmp_filter_ctx ctx, json_t *entry, u32 def, struct seccomp_prog *out,
 			struct err *e)
 {
-	struct scmp_arg_cmp args[12];
+	struct scmp_arg_cmp args[12] = {0};
 	json_t *names = json_object_get(entry, "names"), *name;
-	unsigned n;
-	bool split;
-	u32 action;
+	unsigned n = 0;
+	bool split = false;
+	u32 action = 0;
 	size_t i;
 	int ret =
 		parse_action(str(entry, "action"), json_object_get(entry, "errnoRet"), &action, e);
@@ -296,7 +296,7 @@ static bool cache_get(const char *file, const char *text, struct seccomp_prog *o
 	size_t len, tlen = strlen(text);
 	struct stat st;
 	char *data;
-	u32 head[2];
+	u32 head[2] = {0};
 	bool ok;
 
 	if (fd < 0)
@@ -350,7 +350,7 @@ static void cache_put(const char *dir, const char *file, const char *text,
 static int compile_new(json_t *o, struct seccomp_prog *out, struct err *e)
 {
 	scmp_filter_ctx ctx;
-	u32 def;
+	u32 def = 0;
 	int ret = parse_action(str(o, "defaultAction"), json_object_get(o, "defaultErrnoRet"), &def,
 			       e);
 

@@ -179,7 +179,7 @@ static int read_json(struct oci_container *c, const char *name, json_t **out, st
 
 int state_load_config(struct oci_container *c, struct err *e)
 {
-	json_t *j;
+	json_t *j = NULL;
 	int ret;
 
 	if (c->config)

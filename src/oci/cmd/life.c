@@ -136,17 +136,17 @@ static json_t *all_states(const struct globals *g)
 {
 	json_t *all = json_array();
 	struct oci_container *c;
-	struct dirent *de;
-	DIR *d = opendir(g->root);
+	struct dirent **names = NULL;
+	int n = scandir(g->root, &names, NULL, alphasort);
 
-	while (d && (de = readdir(d))) {
-		if (de->d_name[0] == '.' || cmd_open(g, de->d_name, &c, NULL))
-			continue;
-		json_array_append_new(all, oci_state_json(c));
-		oci_close(c);
+	for (int i = 0; i < n; i++) {
+		if (names[i]->d_name[0] != '.' && cmd_open(g, names[i]->d_name, &c, NULL) == 0) {
+			json_array_append_new(all, oci_state_json(c));
+			oci_close(c);
+		}
+		free(names[i]);
 	}
-	if (d)
-		closedir(d);
+	free(names);
 	return all;
 }
 
