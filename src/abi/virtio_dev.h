@@ -167,7 +167,7 @@ enum virtio_vsock_op { /* 5.10.6 */
 
 /* File system device, section 5.11. */
 struct virtio_fs_config { /* 5.11.4 */
-	u8 tag[36]; /* padded with zero bytes */
+	u8 tag[36];	  /* padded with zero bytes */
 	u32 num_request_queues;
 };
 static_assert(sizeof(struct virtio_fs_config) == 40, "virtio 1.2 5.11.4");

@@ -507,7 +507,8 @@ static void t_engine_eventfds(void)
 	for (unsigned i = 1; i <= 20; i++) {
 		avail[1] = (u16)i;
 		CHECK_EQ(write(fd, &one, 8), 8);
-		run_for(&r, 1000000);
+		for (unsigned tries = 0; used[1] != i && tries < 5000; tries++)
+			run_for(&r, 1000000);
 		CHECK_EQ(used[1], i);
 	}
 	CHECK_EQ(vm->msi_addr, 0xfee00000);
