@@ -371,9 +371,19 @@ static int get_components(struct x86_vcpu *c, const struct image *m, u8 *to, u64
 	return 0;
 }
 
-static void area_copy(u8 *to, const u8 *from)
+/* The part of c->xsave that components take, PKRU included where the host has none. */
+static unsigned area_bytes(struct x86_vcpu *c)
 {
-	image_copy(to, from, X86_XSAVE_MAX);
+	u64 mask = c->vm->xcr0_host | x86_xcr0_allowed(c->vm);
+	unsigned end = XS_OFF_EXT;
+
+	for (unsigned i = 2; i <= XS_LAST && mask >> i; i++) {
+		struct component x = component(c, i, true);
+
+		if ((mask >> i & 1) && x.off + x.size > end)
+			end = x.off + x.size;
+	}
+	return (unsigned)align_up(end, 64);
 }
 
 /*
@@ -387,6 +397,7 @@ static int image_restore(struct x86_vcpu *c, const struct image *m, u64 rfbm, bo
 {
 	u64 xcr0 = c->xcr0 & x86_xcr0_allowed(c->vm), head[8], bv, comp, keep;
 	u8 x[X86_XSAVE_MAX] __attribute__((aligned(8)));
+	unsigned area = area_bytes(c);
 	bool compact, mxcsr;
 
 	if (image_get(c, m, XS_OFF_BV, (u8 *)head, sizeof(head)) < 0)
@@ -395,7 +406,7 @@ static int image_restore(struct x86_vcpu *c, const struct image *m, u64 rfbm, bo
 	if (!header_valid(head, xcr0, compact) || (supervisor && !compact))
 		return x86_raise_err(c, X86_GP, 0);
 	x86_fpu_settle(c);
-	area_copy(x, c->xsave);
+	image_copy(x, c->xsave, area);
 	bv = head[0] & rfbm;
 	comp = compact ? head[1] : xcr0;
 	mxcsr = compact ? bv & XS_SSE : rfbm & (XS_SSE | XS_AVX);
@@ -408,7 +419,7 @@ static int image_restore(struct x86_vcpu *c, const struct image *m, u64 rfbm, bo
 	if (!m->wide && (rfbm & ~bv & XS_SSE))
 		image_clear(x + XS_OFF_XMM, xmm_bytes(false));
 	store_le64(x + XS_OFF_BV, (xstate_bv(c) & keep) | bv);
-	area_copy(c->xsave, x);
+	image_copy(c->xsave, x, area);
 	if (rfbm & X86_XCR0_PKRU)
 		x86_fpu_replaced(c);
 	return 0;
@@ -440,11 +451,11 @@ static int exec_fxrstor(struct x86_vcpu *c, const struct image *m)
 	u8 x[X86_XSAVE_MAX] __attribute__((aligned(8)));
 
 	x86_fpu_settle(c);
-	area_copy(x, c->xsave);
+	image_copy(x, c->xsave, XS_OFF_EXT);
 	if (get_legacy(c, m, x, fx_parts(c), true) < 0)
 		return -1;
 	store_le64(x + XS_OFF_BV, xstate_bv(c) | fx_parts(c));
-	area_copy(c->xsave, x);
+	image_copy(c->xsave, x, XS_OFF_EXT);
 	return 0;
 }
 
