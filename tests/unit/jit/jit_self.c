@@ -7,6 +7,7 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 
+#include "base/endian.h"
 #include "engine/jit/rt/jit.h"
 
 #define STACK_BYTES MIB(8)
@@ -108,6 +109,10 @@ static void run_natively(struct x86_vcpu *c, const struct x86_insn *in)
 	flags_move(&e, true);
 	moves(&e, OP_MOV_RM);
 	emit_bytes(&e, in->bytes, in->len);
+	if (in->mem_base == X86_REG_RIP) /* the code page is near the program */
+		store_le32(self.code + e.pos - in->len + in->disp_off,
+			   (u32)((u64)in->disp + c->rip - (u64)(uintptr_t)self.code -
+				 (e.pos - in->len)));
 	moves(&e, OP_MOV_MR);
 	emit_gs(&e, OP_MOV_RM, true, X86_RSP, GS_OFF(host_rsp));
 	flags_move(&e, false);
@@ -117,13 +122,51 @@ static void run_natively(struct x86_vcpu *c, const struct x86_insn *in)
 	c->host_rsp = rsp;
 }
 
+static bool holds(u64 flags, unsigned cc)
+{
+	bool cf = flags & 1, pf = flags & 4, zf = flags & 0x40, sf = flags & 0x80,
+	     of = flags & 0x800;
+	const bool is[8] = {of, cf, zf, cf || zf, sf, pf, sf != of, zf || sf != of};
+
+	return is[cc >> 1 & 7] != (cc & 1);
+}
+
+/* Direct branches and ret: what the translator may leave to us at the end of a page. */
+static bool run_branch(struct x86_vcpu *c, const struct x86_insn *in)
+{
+	u64 next = c->rip + in->len;
+	bool one = in->map == X86_MAP_1B;
+	unsigned op = in->opcode;
+
+	if (one && op == 0xe8) {
+		c->gpr[X86_RSP] -= 8;
+		*(u64 *)(uintptr_t)c->gpr[X86_RSP] = next;
+	} else if (one && op == 0xc3) {
+		c->rip = *(u64 *)(uintptr_t)c->gpr[X86_RSP];
+		c->gpr[X86_RSP] += 8;
+		return true;
+	} else if ((one && (op & 0xf0) == 0x70) || (!one && (op & 0xf0) == 0x80)) {
+		if (!holds(c->rflags, op & 15)) {
+			c->rip = next;
+			return true;
+		}
+	} else if (!one || (op != 0xe9 && op != 0xeb)) {
+		return false;
+	}
+	c->rip = next + (u64)in->imm;
+	return true;
+}
+
 int x86_interp_step(struct x86_vcpu *c)
 {
 	struct x86_insn in;
+	int bad;
 
 	self.interpreted++;
-	if (x86_decode(&in, X86_MODE_64, (const u8 *)(uintptr_t)c->rip, X86_INSN_MAX) < 0 ||
-	    in.mem_base == X86_REG_RIP || in.row->cls == X86_C_BRANCH) {
+	bad = x86_decode(&in, X86_MODE_64, (const u8 *)(uintptr_t)c->rip, X86_INSN_MAX);
+	if (!bad && in.row->cls == X86_C_BRANCH && run_branch(c, &in))
+		return 0;
+	if (bad || in.row->cls == X86_C_BRANCH) {
 		fprintf(stderr, "cannot run %02x %02x %02x at %llx\n", in.bytes[0], in.bytes[1],
 			in.bytes[2], (unsigned long long)c->rip);
 		abort();
@@ -150,6 +193,18 @@ u64 self_watched_writes(void)
 	return self.watched_writes;
 }
 
+/* A page within 2 GiB of the program, for instructions with RIP-relative operands. */
+static u8 *near_code(void)
+{
+	u64 at = ((u64)(uintptr_t)&self & ~0xfffULL) - MIB(256);
+	void *p = mmap((void *)(uintptr_t)at, 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+
+	if (p == MAP_FAILED)
+		abort();
+	return p;
+}
+
 struct x86_vcpu *self_guest(void)
 {
 	struct gpa_slot all = {
@@ -164,7 +219,7 @@ struct x86_vcpu *self_guest(void)
 	if (gpa_slot_add(&self.map, &all))
 		abort();
 	c = self.c = pages(sizeof(*c), PROT_READ | PROT_WRITE);
-	self.code = pages(4096, PROT_READ | PROT_WRITE | PROT_EXEC);
+	self.code = near_code();
 	self.stack = (u64)(uintptr_t)pages(STACK_BYTES, PROT_READ | PROT_WRITE) + STACK_BYTES - 64;
 	self.vm.map = &self.map;
 	self.vm.ncpus = 1;
