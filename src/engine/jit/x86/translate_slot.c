@@ -78,8 +78,12 @@ bool xl_slotless(const struct xl *x, const struct xl_ea *ea, u64 rip)
 {
 	bool own = ea->base == RSP || ea->seg == X86_FS || ea->seg == X86_GS;
 
-	/* A kernel goes from object to object, on other pages each time. */
-	return (!own && !(x->map->key & X86_KEY_CPL3)) || *noslot(x->j, x->map, rip);
+	/*
+	 * A kernel goes from object to object, on other pages each time. Where other vCPUs run the
+	 * same code it cannot be changed under them, so no site could lose its slot again.
+	 */
+	return (!own && (!(x->map->key & X86_KEY_CPL3) || x->j->vm->ncpus > 1)) ||
+	       *noslot(x->j, x->map, rip);
 }
 
 u32 xl_tlb_offset(unsigned mmu, enum x86_access a)
@@ -137,7 +141,7 @@ void jit_site_unslot(struct jit *j, struct x86_vcpu *c, struct jit_site *s)
 	struct emit *e = &j->cold;
 	u32 begin = e->pos, ja;
 
-	if (s->form == JIT_FORM_CONST || jit_full(j))
+	if (s->form == JIT_FORM_CONST || j->vm->ncpus > 1 || jit_full(j))
 		return;
 	ja = xl_lookup(e, s, j, u->map->key >> 2 & 3);
 	emit_jmp(e, s->check + s->check_len);
