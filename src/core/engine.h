@@ -24,7 +24,10 @@
 #define HULL_CORE_ENGINE_H
 
 #include "core/gpa.h"
+#include "core/ppc_state.h"
 #include "core/x86_state.h"
+
+#define PPC_HCALL_REGS 10u /* r3..r12 */
 
 struct engine_vm;   /* opaque, the engine's */
 struct engine_vcpu; /* opaque, the engine's */
@@ -64,6 +67,13 @@ struct vcpu_bus {
 	/* VMCALL/VMMCALL: arguments in r[] = rax rbx rcx rdx rsi rdi; result in r[0]. */
 	void (*hypercall)(void *opaque, u64 r[6]);
 	void *opaque;
+	/*
+	 * POWER: a PAPR hypercall that is not the engine's own (those of the MMU and of
+	 * the processor): r[] = r3..r12, in and out.
+	 */
+	void (*papr)(void *opaque, u64 r[PPC_HCALL_REGS]);
+	/* POWER: calls vcpu_timer of this vCPU in `ns` nanoseconds of virtual time. */
+	void (*timer_arm)(void *opaque, u64 ns);
 };
 
 /* Tracing: what happened on a vCPU, told on its thread without any lock held. */
@@ -136,8 +146,11 @@ struct engine_counters { /* monotonic, for `hull inspect` and the bench; may be 
 	u64 code_bytes; /* code cache in use */
 };
 
+enum engine_arch { ENGINE_ARCH_X86, ENGINE_ARCH_PPC64 }; /* of the guest's CPUs */
+
 struct engine_ops {
 	const char *name;
+	enum engine_arch arch;
 	/* Can this host run it, and how well? May take up to 50 ms. Never fails. */
 	void (*probe)(struct engine_info *info, const char *device);
 	int (*vm_create)(const struct engine_vm_config *cfg, struct engine_vm **vm);
@@ -154,6 +167,19 @@ struct engine_ops {
 	void (*vcpu_reset)(struct engine_vcpu *v); /* power-on state, SDM vol. 3A table 10-1 */
 	int (*vcpu_get_state)(struct engine_vcpu *v, struct x86_state *s);
 	int (*vcpu_set_state)(struct engine_vcpu *v, const struct x86_state *s);
+	/*
+	 * POWER's, NULL in x86 engines, as the two above and init, sipi, tsc and cpuid
+	 * below are NULL in POWER's. start: a stopped CPU runs from nip in real mode with
+	 * r3 = arg, from any thread; -E_BUSY if it runs already. stop: this CPU stands
+	 * still until the next start; on its own thread. timer: what timer_arm asked for,
+	 * any thread.
+	 */
+	int (*vcpu_get_ppc)(struct engine_vcpu *v, struct ppc_state *s);
+	int (*vcpu_set_ppc)(struct engine_vcpu *v, const struct ppc_state *s);
+	int (*vcpu_start)(struct engine_vcpu *v, u64 nip, u64 arg);
+	void (*vcpu_stop)(struct engine_vcpu *v);
+	bool (*vcpu_stopped)(const struct engine_vcpu *v);
+	void (*vcpu_timer)(struct engine_vcpu *v);
 	/* Sleeps inside while the guest halts. */
 	int (*vcpu_run)(struct engine_vcpu *v, struct vcpu_exit *exit);
 	void (*vcpu_kick)(struct engine_vcpu *v); /* makes the current or next run return KICK */
