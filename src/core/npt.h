@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * Nested page tables: guest-physical to host-physical, one radix walker for
+ * AMD's NPT (the host's own long-mode format, 4 or 5 levels: AMD APM vol. 2,
+ * 15.25) and Intel's EPT (4 or 5 levels: SDM vol. 3C, 29.3).
+ *
+ * Maps with the largest page that fits, splits one when a part of it changes.
+ * Knows nothing of VMs. The caller locks, and flushes what CPUs have cached.
+ */
+#ifndef HULL_CORE_NPT_H
+#define HULL_CORE_NPT_H
+
+#include "base/types.h"
+
+enum npt_prot {
+	NPT_READ = 1,
+	NPT_WRITE = 2,
+	NPT_EXEC = 4,
+	NPT_RWX = 7,
+	NPT_UNCACHED = 8, /* memory type UC instead of WB */
+};
+
+enum npt_sizes { NPT_2M = 1, NPT_1G = 2 };
+
+struct npt_format { /* const, one for NPT, one for EPT */
+	const char *name;
+	u64 table; /* bits of an entry that points to a table */
+	u64 large; /* bit that makes an entry of level 1 or 2 a page */
+	u64 (*leaf)(u32 prot);
+	u32 (*prot)(u64 entry);
+};
+
+extern const struct npt_format npt_format_amd, npt_format_ept;
+
+struct npt {
+	const struct npt_format *fmt;
+	u64 *root;
+	unsigned levels; /* 4 or 5 */
+	u32 sizes;	 /* enum npt_sizes allowed */
+	u64 tables;	 /* pages in use for tables */
+	u64 pages[3];	 /* mapped entries of 4K, 2M, 1G */
+};
+
+/* 0 or -E_NOMEM. */
+int npt_init(struct npt *t, const struct npt_format *fmt, unsigned levels, u32 sizes);
+void npt_fini(struct npt *t); /* half-built is fine */
+
+/* All page aligned. What was mapped there before is replaced. 0, -E_NOMEM, -E_INVAL (address too
+ * large for the levels). */
+int npt_map(struct npt *t, u64 gpa, u64 pa, u64 size, u32 prot);
+/* True if anything was mapped there. -E_NOMEM cannot be: a large page that cannot be split goes
+ * as a whole. */
+bool npt_unmap(struct npt *t, u64 gpa, u64 size);
+/* Take away write permission, 4K pages only afterwards in the range. True if anything changed. */
+bool npt_write_protect(struct npt *t, u64 gpa, u64 size);
+
+struct npt_walk {
+	u64 pa, size; /* of gpa itself; of its page */
+	u32 prot;
+};
+bool npt_lookup(const struct npt *t, u64 gpa, struct npt_walk *w);
+
+#endif
