@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The run time of lifted code: what a guest ISA's engine sees of it. It finds, makes, chains and
+ * drops translated units, looks after soft TLBs and code pages; it does not know the guest ISA.
+ *
+ * A guest ISA provides struct irrun_ops and puts a struct irrun_cpu into its vCPU structure at
+ * ir_target.rt_off. One host thread runs a vCPU; functions with a cpu are called on that thread
+ * unless they say otherwise.
+ *
+ * KEY: 31 bits of the guest's that say how code is to be read and which memory it sees (mode,
+ * translation on, byte order, facilities enabled). A unit belongs to one key. Whoever changes
+ * what the key stands for stores irrun_cpu.key and leaves the unit (a helper that sets `leave`, or
+ * EXITRT). Keys are few: IRRUN_KEYS at a time are served well.
+ *
+ * MMU INDEX: which soft TLB an access uses, a function of the key (irrun_ops.mmu).
+ */
+#ifndef HULL_ENGINE_JIT_IRRUN_IRRUN_H
+#define HULL_ENGINE_JIT_IRRUN_IRRUN_H
+
+#include <stdatomic.h>
+
+#include "engine/jit/ir/ir.h"
+
+enum {
+	IRRUN_MMUS = 8,	   /* soft TLBs of a vCPU */
+	IRRUN_TLB = 256,   /* entries of one, a power of two */
+	IRRUN_SLOTS = 64,  /* see struct irrun_slot */
+	IRRUN_KEYS = 16,   /* banks of xtlb */
+	IRRUN_XTLB = 256,  /* entries of a bank */
+	IRRUN_JC = 16384,  /* jump cache: by pc bits 2..15 */
+	IRRUN_TEMPS = 64,  /* spilled values */
+	IRRUN_PAGE = 4096, /* granule of code pages and of the soft TLB */
+};
+
+/* Guest page to host: host = guest + add. Empty: page ~0. */
+struct irrun_tlb_entry {
+	u64 page, add;
+};
+
+/*
+ * The contiguous range an access site went to last: offset = guest - start; offset <= limit means
+ * inside (limit leaves room for 16 bytes); host = guest + add. Empty: limit 0 and start ~0 - 16.
+ */
+struct irrun_slot {
+	u64 start, limit, add;
+};
+
+/* First member: generated code compares key and kick as one number. */
+struct irrun_cpu {
+	u32 key;
+	_Atomic u32 kick; /* not 0: leave generated code soon; any thread may set bits */
+	u32 leave;	  /* set by helpers with IR_CALL_RAISES: the unit is left after them */
+	u32 reason;	  /* of EXITRT */
+	u64 host_sp;
+	u64 to;	    /* where generated code goes on; scratch of the seam */
+	void *self; /* the guest's vCPU structure */
+	struct irrun *run;
+	u64 flat_base;
+	u64 save[16];
+	struct ir_v128 temp[IRRUN_TEMPS];
+	struct ir_v128 vsave[16];
+	struct irrun_slot slot[IRRUN_MMUS][2][IRRUN_SLOTS]; /* [mmu][write] */
+	struct irrun_tlb_entry tlb[IRRUN_MMUS][2][IRRUN_TLB];
+	u32 xtlb[IRRUN_KEYS][IRRUN_XTLB];
+	u64 jc[IRRUN_JC]; /* host address by guest pc, checked by the code there */
+	struct irrun_map *map[IRRUN_KEYS][IRRUN_XTLB];
+	_Atomic u32 inside;
+};
+
+/* What irrun_ops.fill found. */
+struct irrun_fill {
+	u8 *host;  /* of the address asked for; NULL: not memory, use irrun_ops.access */
+	u64 start; /* the contiguous stretch around it that is valid the same way: guest address..
+		    */
+	u64 bytes; /* ..and length; at least the page of IRRUN_PAGE it is on */
+};
+
+struct irrun_ops {
+	const struct ir_target *target;
+	bool flat; /* guest addresses are host addresses - flat_base, never checked; no fill, no key
+		    */
+	/*
+	 * Lift the code at pc: at most `bytes` bytes are left on its page, at `code`. Must end the
+	 * unit properly whatever the bytes are; must lift at least one instruction. Under the lock:
+	 * looks at nothing but its arguments and constant things.
+	 */
+	void (*lift)(struct ir_unit *u, const u8 *code, u32 bytes, u64 pc, u32 key);
+	/* Page of pc for fetching: 0; *host NULL: no RAM; < 0: a fault was raised. */
+	int (*fetch)(void *cpu, u64 pc, u64 *gpa, const u8 **host);
+	/* Translate for an access of size bytes on one page: 0, or < 0: raised. */
+	int (*fill)(void *cpu, u64 addr, u32 size, bool write, struct irrun_fill *out);
+	/* Any access: devices, page crossing, what fill cannot say. 0, or < 0: raised. */
+	int (*access)(void *cpu, u64 addr, u32 size, bool write, void *data);
+	/* EXITRT, or a unit that cannot be had (IRRUN_NO_CODE). 0: go on, else irrun_run returns
+	 * it. */
+	int (*exit)(void *cpu, u32 reason);
+	unsigned (*mmu)(u32 key);
+	/* Mark the page as holding code: stores to it must not be filled for writing any more, in
+	 * any vCPU, until irrun_page_written. Under the lock. */
+	void (*protect)(void *vm, u64 gpa);
+};
+enum { IRRUN_NO_CODE = 0xffffffff }; /* reason: pc is not in RAM and no fault was raised */
+
+struct irrun_config {
+	const struct irrun_ops *ops;
+	void *vm;
+	u64 cache_bytes; /* 0: default */
+	bool interpret;	 /* no generated code: the IR interpreter */
+};
+
+/* Once per VM. 0 or -errno. */
+int irrun_create(struct irrun **out, const struct irrun_config *cfg);
+void irrun_destroy(struct irrun *r);
+/* cpu: the guest's vCPU structure. Before it runs; not while another is added. */
+int irrun_cpu_add(struct irrun *r, void *cpu);
+void irrun_cpu_remove(struct irrun *r, void *cpu);
+
+/*
+ * Run until kick is set (0 is returned, kick is the caller's to clear) or ops.exit says so.
+ * State is in memory before and after.
+ */
+int irrun_run(void *cpu);
+
+/* The guest changed translations: forget all, or what lies in [addr, addr + bytes). */
+void irrun_tlb_flush(void *cpu);
+void irrun_tlb_flush_range(void *cpu, u64 addr, u64 bytes);
+/* Any thread: RAM at gpa (one page) is about to be or was written; its translations go. */
+void irrun_page_written(struct irrun *r, u64 gpa);
+/* Any thread: take write permission for host page `host` out of a vCPU's soft TLBs. */
+void irrun_tlb_protect(void *cpu, const u8 *host);
+
+/*
+ * For a signal handler: is host_pc generated code? Then the guest's pc of that instruction;
+ * irrun_signal_state brings the state in memory up to it, given the host's registers in the order
+ * of their x86 numbers.
+ */
+bool irrun_fault_pc(const struct irrun *r, u64 host_pc, u64 *pc);
+void irrun_signal_state(void *cpu, const u64 *regs);
+/* Where a handler may continue to leave generated code: host pc and stack pointer. */
+void irrun_leave_at(const void *cpu, u64 *host_pc, u64 *host_sp);
+
+#endif
