@@ -11,28 +11,28 @@ static void on_test_exit(void *opaque, u32 value)
 {
 	struct pc *pc = opaque;
 
-	pc->cfg.event(pc->cfg.opaque, PC_EVENT_EXIT, value);
+	pc->cfg.event(pc->cfg.opaque, BOARD_EVENT_EXIT, value);
 }
 
 static void on_panic(void *opaque, u8 events)
 {
 	struct pc *pc = opaque;
 
-	pc->cfg.event(pc->cfg.opaque, PC_EVENT_PANIC, events);
+	pc->cfg.event(pc->cfg.opaque, BOARD_EVENT_PANIC, events);
 }
 
 static void on_reset(void *opaque)
 {
 	struct pc *pc = opaque;
 
-	pc->cfg.event(pc->cfg.opaque, PC_EVENT_RESET, 0);
+	pc->cfg.event(pc->cfg.opaque, BOARD_EVENT_RESET, 0);
 }
 
 static void on_power_off(void *opaque)
 {
 	struct pc *pc = opaque;
 
-	pc->cfg.event(pc->cfg.opaque, PC_EVENT_POWEROFF, 0);
+	pc->cfg.event(pc->cfg.opaque, BOARD_EVENT_POWEROFF, 0);
 }
 
 /* ---- parts ---------------------------------------------------------------------- */
@@ -148,60 +148,7 @@ static int board_init(struct pc *pc, struct err *e)
 	return err ? err : pc_events_init(pc, e);
 }
 
-static int pc_init(struct pc *pc, struct err *e)
-{
-	int err = pc_memory_init(pc, e);
-
-	/* Devices may move their wires as they are made: what those lead to comes first. */
-	pc_irq_init(pc);
-	if (!err)
-		err = pc_cpus_init(pc, e);
-	if (!err)
-		err = board_init(pc, e);
-	if (!err)
-		err = pc_boot_init(pc, e);
-	return err ? err : pc_reset(pc, e);
-}
-
-int pc_create(const struct pc_config *cfg, struct pc **out, struct err *e)
-{
-	struct pc *pc = calloc(1, sizeof(*pc));
-	int err;
-
-	if (!pc)
-		return err_set(e, E_NOMEM, "no memory for the board");
-	pc->cfg = *cfg;
-	pc->irqchip = cfg->engine_caps & ENGINE_CAP_IRQCHIP;
-	pc_events_none(pc);
-	loop_lock(cfg->loop);
-	err = pc_init(pc, e);
-	loop_unlock(cfg->loop);
-	if (err) {
-		pc_destroy(pc);
-		return err;
-	}
-	*out = pc;
-	return 0;
-}
-
-void pc_destroy(struct pc *pc)
-{
-	if (!pc)
-		return;
-	loop_lock(pc->cfg.loop);
-	timers_fini(pc);
-	pc_events_fini(pc);
-	pc_cpus_fini(pc);
-	loop_unlock(pc->cfg.loop);
-	pc_virtio_fini(pc);
-	pc_firmware_fini(pc);
-	free(pc->smbios);
-	free(pc->acpi);
-	pc_memory_fini(pc);
-	free(pc);
-}
-
-int pc_reset(struct pc *pc, struct err *e)
+static int reset(struct pc *pc, struct err *e)
 {
 	int err = 0;
 
@@ -216,33 +163,109 @@ int pc_reset(struct pc *pc, struct err *e)
 	return pc_boot_start(pc, e);
 }
 
-struct engine_vcpu *const *pc_vcpus(const struct pc *pc)
+static int pc_init(struct pc *pc, struct err *e)
 {
-	return pc->vcpus;
+	int err = pc_memory_init(pc, e);
+
+	/* Devices may move their wires as they are made: what those lead to comes first. */
+	pc_irq_init(pc);
+	if (!err)
+		err = pc_cpus_init(pc, e);
+	if (!err)
+		err = board_init(pc, e);
+	if (!err)
+		err = pc_boot_init(pc, e);
+	return err ? err : reset(pc, e);
 }
 
-struct gpa_map *pc_map(struct pc *pc)
+/* ---- struct board_ops ------------------------------------------------------------- */
+
+static struct pc *pc_of(struct board *b)
 {
-	return &pc->map;
+	return container_of(b, struct pc, board);
 }
 
-const char *pc_boot_name(const struct pc *pc)
+static void pc_destroy(struct board *b)
 {
-	return pc->boot_name;
+	struct pc *pc = pc_of(b);
+
+	loop_lock(pc->cfg.loop);
+	timers_fini(pc);
+	pc_events_fini(pc);
+	pc_cpus_fini(pc);
+	loop_unlock(pc->cfg.loop);
+	virtio_set_fini(&pc->virtio);
+	pc_firmware_fini(pc);
+	free(pc->smbios);
+	free(pc->acpi);
+	pc_memory_fini(pc);
+	free(pc);
 }
 
-void pc_freeze(struct pc *pc, bool frozen)
+static int pc_create(const struct board_config *cfg, struct board **out, struct err *e)
 {
+	struct pc *pc = calloc(1, sizeof(*pc));
+	int err;
+
+	if (!pc)
+		return err_set(e, E_NOMEM, "no memory for the board");
+	pc->cfg = *cfg;
+	pc->board = (struct board){.ops = &board_pc, .vcpu = pc->vcpus, .map = &pc->map};
+	pc->irqchip = cfg->engine_caps & ENGINE_CAP_IRQCHIP;
+	pc_events_none(pc);
+	loop_lock(cfg->loop);
+	err = pc_init(pc, e);
+	loop_unlock(cfg->loop);
+	if (err) {
+		pc_destroy(&pc->board);
+		return err;
+	}
+	*out = &pc->board;
+	return 0;
+}
+
+static int pc_reset(struct board *b, struct err *e)
+{
+	return reset(pc_of(b), e);
+}
+
+static void pc_freeze(struct board *b, bool frozen)
+{
+	struct pc *pc = pc_of(b);
+
 	pc->cfg.engine->vm_freeze(pc->vm, frozen);
 }
 
-void pc_nmi(struct pc *pc)
+static void pc_nmi(struct board *b)
 {
+	struct pc *pc = pc_of(b);
+
 	for (unsigned i = 0; i < pc->cfg.ncpus; i++)
 		pc->cfg.engine->vcpu_nmi(pc->cpu[i].v);
 }
 
-void pc_power_button(struct pc *pc)
+static void pc_power_button(struct board *b)
 {
-	acpi_pm_power_button(&pc->pm);
+	acpi_pm_power_button(&pc_of(b)->pm);
 }
+
+static void pc_balloon_set(struct board *b, u64 bytes)
+{
+	virtio_set_balloon(&pc_of(b)->virtio, bytes);
+}
+
+static void pc_balloon_get(struct board *b, struct board_balloon *out)
+{
+	virtio_set_balloon_get(&pc_of(b)->virtio, out);
+}
+
+const struct board_ops board_pc = {
+	.create = pc_create,
+	.destroy = pc_destroy,
+	.reset = pc_reset,
+	.freeze = pc_freeze,
+	.balloon_set = pc_balloon_set,
+	.balloon_get = pc_balloon_get,
+	.power_button = pc_power_button,
+	.nmi = pc_nmi,
+};

@@ -100,7 +100,7 @@ static int start_kernel(struct pc *pc, struct x86_state *st, struct err *e)
 	gpa_write(&pc->map, PC_SMBIOS_TABLES, pc->smbios->tables, pc->smbios->len);
 	err = boot_load(&rq, st, &format, e);
 	if (!err)
-		pc->boot_name = boot_format_name(format);
+		pc->board.boot_name = boot_format_name(format);
 	return err;
 }
 

@@ -236,7 +236,7 @@ static void lapics_init(struct pc *pc)
 
 int pc_cpus_init(struct pc *pc, struct err *e)
 {
-	const struct pc_config *cfg = &pc->cfg;
+	const struct board_config *cfg = &pc->cfg;
 	const struct engine_vm_config vmcfg = {
 		.map = &pc->map,
 		.ncpus = cfg->ncpus,
@@ -248,8 +248,8 @@ int pc_cpus_init(struct pc *pc, struct err *e)
 	};
 	int err;
 
-	if (!cfg->ncpus || cfg->ncpus > PC_MAX_CPUS)
-		return err_set(e, E_INVAL, "%u CPUs: must be 1 to %u", cfg->ncpus, PC_MAX_CPUS);
+	if (!cfg->ncpus || cfg->ncpus > BOARD_MAX_CPUS)
+		return err_set(e, E_INVAL, "%u CPUs: must be 1 to %u", cfg->ncpus, BOARD_MAX_CPUS);
 	pc->cpu = calloc(cfg->ncpus, sizeof(pc->cpu[0]));
 	if (!pc->cpu)
 		return err_set(e, E_NOMEM, "no memory for %u CPUs", cfg->ncpus);

@@ -125,7 +125,7 @@ int pc_events_init(struct pc *pc, struct err *e)
 			return err_errno(e, "board: event descriptor");
 	}
 	for (unsigned s = 1; s < PCI_SLOTS; s++) {
-		struct virtio_dev *dev = pc->pci.func[s] ? pc->virtio[s]->pci.dev : NULL;
+		struct virtio_dev *dev = pc->pci.func[s] ? pc->virtio.at[s]->pci.dev : NULL;
 
 		for (unsigned i = 0; !err && dev && i < PC_KICKS && i < dev->nvqs; i++)
 			err = kick_init(pc, &pc->kick[s][i], dev, i, e);

@@ -103,5 +103,5 @@ void pc_firmware_start(struct pc *pc)
 	u64 n = min_u64(fw->len, BIOS_LOW_MAX);
 
 	gpa_write(&pc->map, BIOS_LOW_END - n, fw->data + fw->len - n, n);
-	pc->boot_name = "firmware";
+	pc->board.boot_name = "firmware";
 }

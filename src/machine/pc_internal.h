@@ -18,20 +18,17 @@
 #include "dev/timer/pit.h"
 #include "dev/timer/rtc.h"
 #include "dev/char/uart.h"
-#include "dev/virtio/balloon.h"
-#include "dev/virtio/blk.h"
-#include "dev/virtio/console.h"
 #include "dev/virtio/mmio.h"
-#include "dev/virtio/net.h"
-#include "dev/virtio/pci.h"
-#include "dev/virtio/rng.h"
-#include "dev/virtio/fs.h"
-#include "dev/virtio/vsock.h"
 #include "host/mem.h"
 #include "machine/acpi.h"
 #include "machine/bus.h"
-#include "machine/pc.h"
+#include "machine/board.h"
 #include "machine/smbios.h"
+#include "machine/virtio_set.h"
+
+#define PC_MAX_MMIO 2u
+#define PC_MEMORY_MIN MIB(4)
+#define PC_MEMORY_MAX GIB(64)
 
 /*
  * Memory map. RAM ends below the ECAM window, the rest continues at 4 GiB.
@@ -72,31 +69,6 @@ struct pc_cpu {
 	struct lapic lapic;
 };
 
-/*
- * Everything that hangs on PCI, each a virtio model with its transport; an
- * allocation apiece, NULL where the board has none.
- */
-struct pc_virtio {
-	union {
-		struct virtio_pci pci;
-		struct virtio_mmio mmio;
-	};
-	union {
-		struct virtio_blk blk;
-		struct virtio_net net;
-		struct virtio_console console;
-		struct virtio_rng rng;
-		struct virtio_balloon balloon;
-		struct virtio_vsock vsock;
-		struct virtio_fs fs;
-	};
-};
-
-struct pc_net {
-	struct virtio_net net;
-	struct virtio_pci pci;
-};
-
 /* Event descriptors, pc_events.c. A driver's notification of one queue ... */
 #define PC_KICKS 8u /* queues of a device that get one */
 struct pc_kick {
@@ -118,7 +90,8 @@ struct pc_message {
 };
 
 struct pc {
-	struct pc_config cfg;
+	struct board board;
+	struct board_config cfg;
 	bool irqchip; /* interrupt controllers live in the engine */
 
 	struct gpa_map map;
@@ -128,11 +101,10 @@ struct pc {
 	unsigned ne820;
 	struct acpi_tables *acpi;
 	struct smbios_tables *smbios;
-	const char *boot_name;
 
 	struct engine_vm *vm;
 	struct pc_cpu *cpu; /* cfg.ncpus of them */
-	struct engine_vcpu *vcpus[PC_MAX_CPUS];
+	struct engine_vcpu *vcpus[BOARD_MAX_CPUS];
 
 	struct bus mmio, pio;
 
@@ -159,14 +131,12 @@ struct pc {
 	struct post_port post;
 
 	struct pci_host pci;
-	struct pc_virtio *virtio[PCI_SLOTS]; /* by slot; 0 is the host bridge */
-	unsigned nvirtio, nmmio;
-	struct virtio_balloon *balloon;
+	struct virtio_set virtio;
+	unsigned nmmio;
 	bool events; /* the engine signals kicks and is signalled messages */
 	struct pc_kick kick[PCI_SLOTS][PC_KICKS];
 	struct pc_message message[PC_MESSAGES];
 
-	struct io_reclaim reclaim;
 	struct pc_firmware *firmware; /* NULL: started without */
 };
 
@@ -188,7 +158,6 @@ struct msi_sink pc_msi_sink(struct pc *pc);
 /* pc_virtio.c: PCI and what is on it. */
 void pc_pci_init(struct pc *pc);
 int pc_virtio_init(struct pc *pc, struct err *e);
-void pc_virtio_fini(struct pc *pc);
 
 /* pc_events.c: event descriptors between engine and devices. */
 void pc_events_none(struct pc *pc);

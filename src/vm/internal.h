@@ -10,7 +10,7 @@
 #include "core/engine.h"
 #include "host/paths.h"
 #include "host/tty.h"
-#include "machine/pc.h"
+#include "machine/board.h"
 #include "ui/console.h"
 #include "vm/control.h"
 #include "vm/gdb.h"
@@ -28,7 +28,7 @@ struct vm {
 	struct loop *loop;
 	struct console *console;
 	struct control *control;
-	struct pc *pc;
+	struct board *board;
 	struct runner *runner;
 	struct gdb *gdb; /* NULL: no --gdb */
 	struct trace *trace;
@@ -69,7 +69,7 @@ struct console_menu {
 
 int vm_console_open(struct vm *vm, const struct console_menu *menu, struct err *e);
 int vm_control_open(struct vm *vm, struct err *e);
-int backends_open(struct vm *vm, struct pc_config *pc, struct err *e);
+int backends_open(struct vm *vm, struct board_config *board, struct err *e);
 /* Waits for what is in flight between disks and guest memory. Lock held. */
 void backends_drain(struct vm *vm);
 /* Without the lock. */

@@ -10,7 +10,6 @@
 
 #include "host/log.h"
 #include "host/sandbox.h"
-#include "machine/pc.h"
 #include "vm/engines.h"
 #include "vm/internal.h"
 
@@ -65,7 +64,7 @@ static void do_reset(void *opaque)
 	vm->reset_wanted = false;
 	backends_drain(vm); /* what a disk still reads must not land on what is loaded now */
 	console_reset(vm->console);
-	if (pc_reset(vm->pc, &e)) {
+	if (vm->board->ops->reset(vm->board, &e)) {
 		vm_finish(vm, VM_END_ERROR, 0, e.msg);
 		return;
 	}
@@ -74,21 +73,21 @@ static void do_reset(void *opaque)
 	vm_go(vm);
 }
 
-static void on_board_event(void *opaque, enum pc_event ev, u32 value)
+static void on_board_event(void *opaque, enum board_event ev, u32 value)
 {
 	struct vm *vm = opaque;
 
 	switch (ev) {
-	case PC_EVENT_POWEROFF:
+	case BOARD_EVENT_POWEROFF:
 		vm_finish(vm, VM_END_POWEROFF, 0, "");
 		break;
-	case PC_EVENT_RESET:
+	case BOARD_EVENT_RESET:
 		vm_request_reset(vm);
 		break;
-	case PC_EVENT_EXIT:
+	case BOARD_EVENT_EXIT:
 		vm_finish(vm, VM_END_EXIT, value, "");
 		break;
-	case PC_EVENT_PANIC:
+	case BOARD_EVENT_PANIC:
 		log_guest(LOG_WARN, "the guest says that it panicked");
 		break;
 	}
@@ -129,7 +128,7 @@ void vm_describe_shutdown(struct vm *vm, unsigned cpu, char *text, size_t size)
 {
 	struct x86_state *s = malloc(sizeof(*s));
 
-	if (s && !vm->ops->vcpu_get_state(pc_vcpus(vm->pc)[cpu], s))
+	if (s && !vm->ops->vcpu_get_state(vm->board->vcpu[cpu], s))
 		snprintf(text, size,
 			 "the guest's CPU %u shut down (triple fault) at %04x:%llx, cr2 %llx", cpu,
 			 s->seg[X86_CS].sel, (unsigned long long)s->rip,
@@ -148,7 +147,7 @@ static void time_stop(struct vm *vm, bool stop)
 		loop_pause(vm->loop);
 	else
 		loop_resume(vm->loop);
-	pc_freeze(vm->pc, stop);
+	vm->board->ops->freeze(vm->board, stop);
 }
 
 void vm_pause(struct vm *vm)
@@ -199,7 +198,7 @@ static void gdb_kill(void *opaque)
 void vm_power_button(struct vm *vm)
 {
 	vm_resume(vm);
-	pc_power_button(vm->pc);
+	vm->board->ops->power_button(vm->board);
 }
 
 /* ---- signals and the terminal's menu ---- */
@@ -258,24 +257,24 @@ static void on_menu_key(void *opaque, char key)
 
 /* ---- creation ---- */
 
-static int open_blobs(struct vm *vm, struct pc_config *pc, struct err *e)
+static int open_blobs(struct vm *vm, struct board_config *board, struct err *e)
 {
 	const struct vm_config *cfg = vm->cfg;
 	int ret = 0;
 
 	if (cfg->kernel && !(ret = file_map_open("kernel", cfg->kernel, &vm->kernel, e)))
-		pc->kernel = (struct boot_blob){cfg->kernel, vm->kernel.data, vm->kernel.size};
+		board->kernel = (struct boot_blob){cfg->kernel, vm->kernel.data, vm->kernel.size};
 	if (!ret && cfg->firmware &&
 	    !(ret = file_map_open("firmware", cfg->firmware, &vm->firmware, e)))
-		pc->firmware =
+		board->firmware =
 			(struct boot_blob){cfg->firmware, vm->firmware.data, vm->firmware.size};
 	for (unsigned i = 0; !ret && i < cfg->ninitrds; i++) {
 		ret = file_map_open("initrd", cfg->initrd[i], &vm->initrd[i], e);
 		vm->initrd_blob[i] =
 			(struct boot_blob){cfg->initrd[i], vm->initrd[i].data, vm->initrd[i].size};
 	}
-	pc->initrd = vm->initrd_blob;
-	pc->ninitrd = cfg->ninitrds;
+	board->initrd = vm->initrd_blob;
+	board->ninitrd = cfg->ninitrds;
 	return ret;
 }
 
@@ -306,7 +305,7 @@ static int open_signals(struct vm *vm, struct err *e)
 	return loop_fd_add(vm->loop, &vm->sigwatch, vm->sigfd, EPOLLIN, on_signal, vm, e);
 }
 
-static int open_trace(struct vm *vm, struct pc_config *pc, const struct engine_info *info,
+static int open_trace(struct vm *vm, struct board_config *board, const struct engine_info *info,
 		      struct err *e)
 {
 	u32 kinds = vm->cfg->trace;
@@ -317,7 +316,7 @@ static int open_trace(struct vm *vm, struct pc_config *pc, const struct engine_i
 	if (kinds & ~info->traces)
 		log_warn("--trace: engine %s cannot tell of all these events", info->name);
 	ret = trace_create(kinds, vm->cfg->trace_file, &vm->trace, e);
-	pc->trace = trace_engine(vm->trace);
+	board->trace = trace_engine(vm->trace);
 	return ret;
 }
 
@@ -325,7 +324,7 @@ static int open_board(struct vm *vm, struct err *e)
 {
 	const struct vm_config *cfg = vm->cfg;
 	struct engine_info info = {0};
-	struct pc_config pc = {
+	struct board_config board = {
 		.loop = vm->loop,
 		.engine = vm->ops,
 		.interpret = cfg->interpret,
@@ -337,25 +336,25 @@ static int open_board(struct vm *vm, struct err *e)
 		.event = on_board_event,
 		.opaque = vm,
 	};
-	int ret = file_error(open_blobs(vm, &pc, e), e);
+	int ret = file_error(open_blobs(vm, &board, e), e);
 
 	if (ret)
 		return ret;
 	vm->ops->probe(&info, NULL);
-	pc.engine_caps = cfg->user_irqchip ? info.caps & ~(u32)ENGINE_CAP_IRQCHIP : info.caps;
-	ret = open_trace(vm, &pc, &info, e);
+	board.engine_caps = cfg->user_irqchip ? info.caps & ~(u32)ENGINE_CAP_IRQCHIP : info.caps;
+	ret = open_trace(vm, &board, &info, e);
 	if (!ret)
-		ret = backends_open(vm, &pc, e);
-	return file_error(ret ? ret : pc_create(&pc, &vm->pc, e), e);
+		ret = backends_open(vm, &board, e);
+	return file_error(ret ? ret : board_pc.create(&board, &vm->board, e), e);
 }
 
 static int open_gdb(struct vm *vm, struct err *e)
 {
 	const struct gdb_target t = {
 		.ops = vm->ops,
-		.vcpu = pc_vcpus(vm->pc),
+		.vcpu = vm->board->vcpu,
 		.ncpus = vm->cfg->ncpus,
-		.map = pc_map(vm->pc),
+		.map = vm->board->map,
 		.hold = gdb_hold,
 		.release = gdb_release,
 		.kill = gdb_kill,
@@ -425,7 +424,7 @@ int vm_run(struct vm *vm, struct vm_result *result, struct err *e)
 	const struct runner_config rc = {
 		.loop = vm->loop,
 		.ops = vm->ops,
-		.vcpu = pc_vcpus(vm->pc),
+		.vcpu = vm->board->vcpu,
 		.nvcpus = vm->cfg->ncpus,
 		.on_exit = on_vcpu_exit,
 		.opaque = vm,
@@ -460,7 +459,8 @@ void vm_destroy(struct vm *vm)
 		backends_drain(vm);
 		loop_unlock(vm->loop);
 	}
-	pc_destroy(vm->pc);
+	if (vm->board)
+		vm->board->ops->destroy(vm->board);
 	backends_close(vm);
 	control_destroy(vm->control);
 	console_destroy(vm->console);

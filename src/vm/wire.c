@@ -103,7 +103,7 @@ static json_t *vcpu_counters(struct vm *vm, unsigned i)
 {
 	struct engine_counters c = {0};
 
-	vm->ops->vcpu_counters(pc_vcpus(vm->pc)[i], &c);
+	vm->ops->vcpu_counters(vm->board->vcpu[i], &c);
 	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "instructions",
 			 (json_int_t)c.instructions, "blocks_translated",
 			 (json_int_t)c.blocks_translated, "tlb_misses", (json_int_t)c.tlb_misses,
@@ -138,9 +138,9 @@ static void add_mib(json_t *r, const char *key, u64 bytes)
 
 static void add_balloon(struct vm *vm, json_t *r)
 {
-	struct pc_balloon b;
+	struct board_balloon b;
 
-	pc_balloon_get(vm->pc, &b);
+	vm->board->ops->balloon_get(vm->board, &b);
 	add_mib(r, "target_mib", b.target);
 	add_mib(r, "given_mib", b.given);
 	add_mib(r, "released_mib", b.released);
@@ -158,7 +158,7 @@ static int request_balloon(struct vm *vm, json_t *request, json_t *reply, struct
 		return err_set(e, EINVAL, "the guest has %lld MiB: give %d to %lld MiB to leave it",
 			       (long long)max, VM_BALLOON_MIN_MIB, (long long)max);
 	if (mib)
-		pc_balloon_set(vm->pc, (u64)n << 20);
+		vm->board->ops->balloon_set(vm->board, (u64)n << 20);
 	add_balloon(vm, reply);
 	return 0;
 }
@@ -173,7 +173,7 @@ static void add_inspect(struct vm *vm, json_t *r)
 	add_optional(r, "firmware", vm->cfg->firmware);
 	add_optional(r, "append", vm->cfg->append);
 	add_optional(r, "pty", vm->pty_name);
-	json_object_set_new(r, "boot", json_string(pc_boot_name(vm->pc)));
+	json_object_set_new(r, "boot", json_string(vm->board->boot_name));
 	json_object_set_new(r, "resets", json_integer(vm->resets));
 	for (unsigned i = 0; i < vm->cfg->ndisks; i++)
 		json_array_append_new(disks, json_pack("{s:s, s:b}", "path", vm->cfg->disk[i].path,
@@ -250,7 +250,7 @@ int vm_control_open(struct vm *vm, struct err *e)
 
 /* ---- back ends ---- */
 
-static int open_disk(struct vm *vm, unsigned i, struct pc_config *pc, struct err *e)
+static int open_disk(struct vm *vm, unsigned i, struct board_config *board, struct err *e)
 {
 	const struct vm_disk *d = &vm->cfg->disk[i];
 	const struct raw_config rc = {
@@ -259,8 +259,8 @@ static int open_disk(struct vm *vm, unsigned i, struct pc_config *pc, struct err
 
 	if (ret)
 		return ret;
-	pc->disk_mmio[pc->ndisks] = d->mmio;
-	pc->disk[pc->ndisks++] = vm->disk[i];
+	board->disk_mmio[board->ndisks] = d->mmio;
+	board->disk[board->ndisks++] = vm->disk[i];
 	return 0;
 }
 
@@ -279,7 +279,7 @@ static void make_mac(const char *name, unsigned card, u8 mac[6])
 	mac[0] = 0x02;
 }
 
-static int open_net(struct vm *vm, unsigned i, struct pc_config *pc, struct err *e)
+static int open_net(struct vm *vm, unsigned i, struct board_config *board, struct err *e)
 {
 	const struct vm_net *n = &vm->cfg->net[i];
 	struct passt_forward forward[VM_FORWARDS_MAX];
@@ -295,38 +295,38 @@ static int open_net(struct vm *vm, unsigned i, struct pc_config *pc, struct err 
 	ret = n->kind == VM_NET_TAP ? tap_open(vm->loop, n->tap, pt.mac, &vm->net[i], e)
 				    : passt_start(vm->loop, &pt, &vm->net[i], e);
 	if (!ret)
-		pc->net[pc->nnets++] = vm->net[i];
+		board->net[board->nnets++] = vm->net[i];
 	return ret;
 }
 
-static int open_ports(struct vm *vm, struct pc_config *pc, struct err *e)
+static int open_ports(struct vm *vm, struct board_config *board, struct err *e)
 {
 	int ret = ports_open(vm->loop, vm->cfg, &vm->ports, e);
 
 	for (unsigned i = 0; !ret && i < vm->cfg->nports; i++)
-		pc->port[pc->nports++] =
-			(struct pc_port){vm->cfg->port[i].name, ports_char(vm->ports, i)};
+		board->port[board->nports++] =
+			(struct board_port){vm->cfg->port[i].name, ports_char(vm->ports, i)};
 	return ret;
 }
 
-int backends_open(struct vm *vm, struct pc_config *pc, struct err *e)
+int backends_open(struct vm *vm, struct board_config *board, struct err *e)
 {
 	int ret = 0;
 
 	for (unsigned i = 0; !ret && i < vm->cfg->ndisks; i++)
-		ret = open_disk(vm, i, pc, e);
+		ret = open_disk(vm, i, board, e);
 	for (unsigned i = 0; !ret && i < vm->cfg->nnets; i++)
-		ret = open_net(vm, i, pc, e);
+		ret = open_net(vm, i, board, e);
 	for (unsigned i = 0; !ret && i < vm->cfg->nshares; i++) {
 		ret = share_open(vm->loop, vm->cfg->share[i].tag, vm->cfg->share[i].fd,
 				 &vm->share[i], e);
-		pc->share[pc->nshares++] = vm->share[i];
+		board->share[board->nshares++] = vm->share[i];
 	}
 	if (!ret && vm->cfg->vsock) {
 		ret = vsock_unix_open(vm->loop, vm->cfg->vsock, &vm->vsock, e);
-		pc->vsock = vm->vsock;
+		board->vsock = vm->vsock;
 	}
-	return ret ? ret : open_ports(vm, pc, e);
+	return ret ? ret : open_ports(vm, board, e);
 }
 
 void backends_drain(struct vm *vm)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* machine/pc*.c: the board under an engine that runs nothing, driven through its vCPUs' bus. */
-#include "machine/pc.h"
+#include "machine/board.h"
 
 #include "base/bits.h"
 #include "abi/virtio.h"
@@ -20,7 +20,7 @@ struct engine_vcpu {
 };
 
 struct engine_vm {
-	struct engine_vcpu cpu[PC_MAX_CPUS];
+	struct engine_vcpu cpu[BOARD_MAX_CPUS];
 	unsigned ncpus;
 	bool frozen;
 	unsigned gsi, gsi_sets;
@@ -166,16 +166,16 @@ static const struct engine_ops fake_ops = {
 
 struct rig {
 	struct loop *loop;
-	struct pc *pc;
+	struct board *pc;
 	struct engine_vcpu *v;
-	enum pc_event event;
+	enum board_event event;
 	u32 value;
 	unsigned events;
 	struct err e;
 	u8 kernel[4096];
 };
 
-static void on_event(void *opaque, enum pc_event ev, u32 value)
+static void on_event(void *opaque, enum board_event ev, u32 value)
 {
 	struct rig *r = opaque;
 
@@ -200,12 +200,12 @@ static void make_kernel(u8 *k)
 
 static int rig_make(struct rig *r, u64 memory, unsigned ncpus, u32 caps)
 {
-	struct pc_config cfg = {.engine = &fake_ops,
-				.engine_caps = caps,
-				.ncpus = ncpus,
-				.memory = memory,
-				.event = on_event,
-				.opaque = r};
+	struct board_config cfg = {.engine = &fake_ops,
+				   .engine_caps = caps,
+				   .ncpus = ncpus,
+				   .memory = memory,
+				   .event = on_event,
+				   .opaque = r};
 	int err;
 
 	memset(r, 0, sizeof(*r));
@@ -214,15 +214,16 @@ static int rig_make(struct rig *r, u64 memory, unsigned ncpus, u32 caps)
 	err = loop_create(&r->loop, &r->e);
 	cfg.loop = r->loop;
 	if (!err)
-		err = pc_create(&cfg, &r->pc, &r->e);
+		err = board_pc.create(&cfg, &r->pc, &r->e);
 	if (!err)
-		r->v = pc_vcpus(r->pc)[0];
+		r->v = r->pc->vcpu[0];
 	return err;
 }
 
 static void rig_free(struct rig *r)
 {
-	pc_destroy(r->pc);
+	if (r->pc)
+		board_pc.destroy(r->pc);
 	loop_destroy(r->loop);
 }
 
@@ -267,7 +268,7 @@ static void t_memory_layout(void)
 	struct gpa_map *m;
 
 	CHECK_EQ(rig_make(&r, GIB(5), 1, 0), 0);
-	m = pc_map(r.pc);
+	m = r.pc->map;
 	CHECK(gpa_ptr(m, 0, 0xa0000, true));
 	CHECK(!gpa_ptr(m, 0xa0000, 1, false));
 	CHECK(gpa_ptr(m, 0xc0000, 0xb0000000 - 0xc0000, true));
@@ -329,7 +330,7 @@ static void t_interrupt_path(void)
 	out(&r, 0x602, 2, 0x100); /* enable the power button */
 	CHECK(!r.v->irq);
 	loop_lock(r.loop);
-	pc_power_button(r.pc);
+	board_pc.power_button(r.pc);
 	loop_unlock(r.loop);
 	CHECK(r.v->irq);
 	CHECK_EQ(r.v->bus.irq_ack(r.v->bus.opaque), 0x51);
@@ -351,8 +352,8 @@ static void t_bios_tick(void)
 	run_for(&r, 100000000);
 	CHECK(r.v->irq); /* the timer's period is 55 ms */
 	CHECK_EQ(r.v->bus.irq_ack(r.v->bus.opaque), 8);
-	gpa_read(pc_map(r.pc), 8 * 4, ivt, 4);
-	code = gpa_ptr(pc_map(r.pc), load_le16(ivt) + load_le16(ivt + 2) * 16u, 32, false);
+	gpa_read(r.pc->map, 8 * 4, ivt, 4);
+	code = gpa_ptr(r.pc->map, load_le16(ivt) + load_le16(ivt + 2) * 16u, 32, false);
 	CHECK_EQ(code[0], 0x50);
 	CHECK_EQ(in(&r, 0x21, 1), 0xfa);
 	CHECK_EQ(in(&r, 0xa1, 1), 0xff);
@@ -366,7 +367,7 @@ static void t_processors(void)
 	u64 val;
 
 	CHECK_EQ(rig_make(&r, MIB(64), CPUS, 0), 0);
-	ap = pc_vcpus(r.pc)[2];
+	ap = r.pc->vcpu[2];
 	CHECK_EQ(rd(&r, 0xfee00020, 4) >> 24, 0);
 	CHECK_EQ(ap->bus.mmio_read(ap->bus.opaque, 0xfee00020, 4) >> 24, 2);
 	wr(&r, 0xfee000f0, 4, 0x1ff);
@@ -380,7 +381,7 @@ static void t_processors(void)
 	CHECK_EQ(val, 0xfee00900);
 	CHECK_EQ(r.v->bus.msr_read(r.v->bus.opaque, 0x12345, &val), -E_NOENT);
 	loop_lock(r.loop);
-	pc_nmi(r.pc);
+	board_pc.nmi(r.pc);
 	loop_unlock(r.loop);
 	CHECK(r.v->nmis && ap->nmis);
 	rig_free(&r);
@@ -392,15 +393,15 @@ static void t_events(void)
 
 	CHECK_EQ(rig_make(&r, MIB(64), 1, 0), 0);
 	out(&r, 0x604, 2, 5 << 10 | 1 << 13);
-	CHECK(r.events == 1 && r.event == PC_EVENT_POWEROFF);
+	CHECK(r.events == 1 && r.event == BOARD_EVENT_POWEROFF);
 	out(&r, 0xcf9, 1, 6);
-	CHECK(r.events == 2 && r.event == PC_EVENT_RESET);
+	CHECK(r.events == 2 && r.event == BOARD_EVENT_RESET);
 	out(&r, 0x64, 1, 0xfe);
-	CHECK(r.events == 3 && r.event == PC_EVENT_RESET);
+	CHECK(r.events == 3 && r.event == BOARD_EVENT_RESET);
 	out(&r, 0xf4, 4, 77);
-	CHECK(r.events == 4 && r.event == PC_EVENT_EXIT && r.value == 77);
+	CHECK(r.events == 4 && r.event == BOARD_EVENT_EXIT && r.value == 77);
 	out(&r, 0x505, 1, 1);
-	CHECK(r.events == 5 && r.event == PC_EVENT_PANIC && r.value == 1);
+	CHECK(r.events == 5 && r.event == BOARD_EVENT_PANIC && r.value == 1);
 	rig_free(&r);
 }
 
@@ -410,17 +411,17 @@ static void t_reset_loads_again(void)
 	u8 *p;
 
 	CHECK_EQ(rig_make(&r, MIB(64), CPUS, 0), 0);
-	p = gpa_ptr(pc_map(r.pc), MIB(2), 4096, true);
+	p = gpa_ptr(r.pc->map, MIB(2), 4096, true);
 	memset(p, 0, 4096);
 	r.v->st.rip = 0;
 	wr(&r, 0xfee000f0, 4, 0x1ff);
 	loop_lock(r.loop);
-	CHECK_EQ(pc_reset(r.pc, &r.e), 0);
+	CHECK_EQ(board_pc.reset(r.pc, &r.e), 0);
 	loop_unlock(r.loop);
 	CHECK_EQ(load_le32(p), 0x1badb002);
 	CHECK_EQ(r.v->st.rip, MIB(2) + 0x40);
 	CHECK_EQ(rd(&r, 0xfee000f0, 4), 0xff);
-	CHECK_EQ(pc_vcpus(r.pc)[2]->resets, 2);
+	CHECK_EQ(r.pc->vcpu[2]->resets, 2);
 	rig_free(&r);
 }
 
@@ -435,7 +436,7 @@ static void t_engine_irqchip(void)
 	CHECK_EQ(rd(&r, 0xfed00000, 4), 0xffffffff);
 	out(&r, 0x602, 2, 0x100);
 	loop_lock(r.loop);
-	pc_power_button(r.pc);
+	board_pc.power_button(r.pc);
 	loop_unlock(r.loop);
 	CHECK(container_of(r.v, struct engine_vm, cpu[0])->gsi_sets);
 	CHECK_EQ(container_of(r.v, struct engine_vm, cpu[0])->gsi, 9);
@@ -500,9 +501,9 @@ static void t_engine_eventfds(void)
 	fd = kick_fd(vm, bar + 0x3000);
 	CHECK(fd >= 0);
 	CHECK_EQ(kick_fd(vm, bar + 0x3004), (u64)-1); /* it has one queue */
-	d = gpa_ptr(pc_map(r.pc), MIB(1), 16, true);
-	avail = gpa_ptr(pc_map(r.pc), MIB(1) + 0x1000, 32, true);
-	used = gpa_ptr(pc_map(r.pc), MIB(1) + 0x2000, 32, true);
+	d = gpa_ptr(r.pc->map, MIB(1), 16, true);
+	avail = gpa_ptr(r.pc->map, MIB(1) + 0x1000, 32, true);
+	used = gpa_ptr(r.pc->map, MIB(1) + 0x2000, 32, true);
 	*d = (struct virtq_desc){.addr = MIB(2), .len = 16, .flags = VIRTQ_DESC_F_WRITE};
 	for (unsigned i = 1; i <= 20; i++) {
 		avail[1] = (u16)i;
@@ -521,7 +522,7 @@ static void t_engine_eventfds(void)
 	CHECK_EQ(kick_fd(vm, bar + 0x3000), (u64)-1);
 	CHECK_EQ(kick_fd(vm, 0xd0003000), (u64)fd);
 	loop_lock(r.loop);
-	CHECK_EQ(pc_reset(r.pc, &r.e), 0);
+	CHECK_EQ(board_pc.reset(r.pc, &r.e), 0);
 	loop_unlock(r.loop);
 	CHECK_EQ(vm->irq_fd, (u64)-1);
 	CHECK_EQ(kick_fd(vm, 0xd0003000), (u64)-1);
