@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+#include "metal/clock.h"
+
+#include "base/bits.h"
+#include "base/ticks.h"
+#include "metal/apic.h"
+#include "metal/metal.h"
+
+/* Intel 8254 datasheet; port 61h: ICH9 datasheet 13.7.1. */
+enum { PIT_CH2 = 0x42, PIT_CONTROL = 0x43, PORT61 = 0x61, PIT_HZ = 1193182, APIC_DIVISOR = 16 };
+
+/* Runs channel 2 once for `ticks`; TSC and APIC ticks that passed. */
+static void measure(u16 ticks, u64 *tsc, u64 *apic)
+{
+	u64 start, limit = 1u << 24;
+
+	outb(PORT61, (inb(PORT61) & ~2u) | 1);
+	outb(PIT_CONTROL, 0xb0); /* channel 2, both bytes, mode 0 */
+	outb(PIT_CH2, (u8)ticks);
+	apic_timer(~0u);
+	outb(PIT_CH2, (u8)(ticks >> 8));
+	start = rdtsc();
+	while (!(inb(PORT61) & 0x20) && --limit)
+		;
+	*tsc = rdtsc() - start;
+	*apic = ~0u - apic_timer_left();
+	apic_timer(0);
+	if (!limit)
+		metal_die("this machine's interval timer (PIT) does not run");
+}
+
+/* The better of several: what disturbs makes them longer. */
+static void calibrate(void)
+{
+	enum { TICKS = PIT_HZ / 100 };
+	u64 tsc = ~0ULL, apic = ~0ULL;
+
+	for (unsigned i = 0; i < 3; i++) {
+		u64 t, a;
+
+		measure(TICKS, &t, &a);
+		if (t < tsc) {
+			tsc = t;
+			apic = a;
+		}
+	}
+	metal.tsc_khz = (u32)(tsc * PIT_HZ / TICKS / 1000);
+	metal.apic_hz = apic * PIT_HZ / TICKS * APIC_DIVISOR;
+	if (!metal.tsc_khz || !metal.apic_hz)
+		metal_die("cannot measure this machine's timers");
+}
+
+static unsigned cmos(u8 reg)
+{
+	outb(0x70, reg);
+	return inb(0x71);
+}
+
+static unsigned from_bcd(unsigned v, bool bcd)
+{
+	return bcd ? (v >> 4) * 10 + (v & 15) : v;
+}
+
+/* Motorola MC146818A: registers 0 to 9, A (update in progress), B (binary). */
+static u64 cmos_time(void)
+{
+	bool bcd;
+	unsigned s, mi, h, d, mo, y;
+	u64 days;
+
+	for (unsigned tries = 100000; (cmos(0x0a) & 0x80) && tries; tries--)
+		;
+	bcd = !(cmos(0x0b) & 4);
+	s = from_bcd(cmos(0), bcd);
+	mi = from_bcd(cmos(2), bcd);
+	h = from_bcd(cmos(4), bcd);
+	d = from_bcd(cmos(7), bcd);
+	mo = from_bcd(cmos(8), bcd);
+	y = from_bcd(cmos(9), bcd) + 2000;
+	if (mo <= 2) { /* the year starts in March: leap days come last */
+		mo += 12;
+		y--;
+	}
+	days = 365ull * y + y / 4 - y / 100 + y / 400 + (153 * (mo - 3) + 2) / 5 + d - 1 - 719468;
+	return ((days * 24 + h) * 60 + mi) * 60 + s;
+}
+
+void clock_init(void)
+{
+	calibrate();
+	metal.wall_start_s = cmos_time();
+	metal.tsc_start = rdtsc();
+}
+
+u64 clock_ns(void)
+{
+	return ns_of_ticks(rdtsc() - metal.tsc_start, metal.tsc_khz * 1000ull);
+}
+
+u64 clock_wall_s(void)
+{
+	return metal.wall_start_s + clock_ns() / NS_PER_S;
+}
+
+void clock_wait_us(u64 us)
+{
+	u64 until = clock_ns() + us * 1000;
+
+	while (clock_ns() < until)
+		cpu_relax();
+}
+
+void clock_deadline(u64 ns)
+{
+	struct cpu *c = this_cpu();
+	u64 now, ticks;
+
+	if (ns == c->deadline_ns)
+		return;
+	c->deadline_ns = ns;
+	if (ns == ~0ULL) {
+		apic_timer(0);
+		return;
+	}
+	now = clock_ns();
+	/* A second at most: what is later is looked at again. */
+	ticks = ns > now ? ticks_of_ns(min_u64(ns - now, NS_PER_S), metal.apic_hz / APIC_DIVISOR)
+			 : 0;
+	apic_timer((u32)max_u64(ticks, 1));
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+#include "metal/trap.h"
+
+#include "metal/apic.h"
+#include "metal/metal.h"
+#include "metal/smp.h"
+
+struct idt_entry {
+	u16 low, selector;
+	u8 ist, type;
+	u16 middle;
+	u32 high, reserved;
+};
+static_assert(sizeof(struct idt_entry) == 16, "SDM vol. 3A figure 6-8");
+
+static struct idt_entry idt[256];
+
+extern char trap_stubs[], rdmsr_safe_insn[], rdmsr_safe_fault[], wrmsr_safe_insn[],
+	wrmsr_safe_fault[];
+
+void trap_init(void)
+{
+	enum { STUB = 16, INTERRUPT_GATE = 0x8e };
+
+	for (unsigned i = 0; i < 256; i++) {
+		u64 at = (u64)trap_stubs + i * STUB;
+		bool own = i == TRAP_NMI || i == TRAP_DOUBLE_FAULT || i == TRAP_MACHINE_CHECK;
+
+		idt[i] = (struct idt_entry){.low = (u16)at,
+					    .selector = SEL_CODE,
+					    .ist = own,
+					    .type = INTERRUPT_GATE,
+					    .middle = (u16)(at >> 16),
+					    .high = (u32)(at >> 32)};
+	}
+}
+
+void trap_load(void)
+{
+	struct {
+		u16 limit;
+		u64 base;
+	} __attribute__((packed)) idtr = {sizeof(idt) - 1, (u64)idt};
+
+	__asm__ volatile("lidt %0" : : "m"(idtr));
+}
+
+static bool fixup(struct trap_frame *f)
+{
+	if (f->rip == (u64)rdmsr_safe_insn)
+		f->rip = (u64)rdmsr_safe_fault;
+	else if (f->rip == (u64)wrmsr_safe_insn)
+		f->rip = (u64)wrmsr_safe_fault;
+	else
+		return false;
+	return true;
+}
+
+static void __attribute__((noreturn)) exception(const struct trap_frame *f)
+{
+	static const char *const name[] = {"divide error",
+					   "debug",
+					   "NMI",
+					   "breakpoint",
+					   "overflow",
+					   "bound",
+					   "invalid opcode",
+					   "no FPU",
+					   "double fault",
+					   "9",
+					   "invalid TSS",
+					   "no segment",
+					   "stack fault",
+					   "general protection",
+					   "page fault"};
+
+	metal_log("exception %llu (%s), error %llx, on CPU %u", (unsigned long long)f->vector,
+		  f->vector < ARRAY_LEN(name) ? name[f->vector] : "?", (unsigned long long)f->error,
+		  this_cpu()->index);
+	metal_log("  rip %016llx rsp %016llx rflags %08llx cr2 %016llx", (unsigned long long)f->rip,
+		  (unsigned long long)f->rsp, (unsigned long long)f->rflags,
+		  (unsigned long long)read_cr2());
+	metal_log("  rax %016llx rbx %016llx rcx %016llx rdx %016llx", (unsigned long long)f->rax,
+		  (unsigned long long)f->rbx, (unsigned long long)f->rcx,
+		  (unsigned long long)f->rdx);
+	metal_log("  rsi %016llx rdi %016llx rbp %016llx r8  %016llx", (unsigned long long)f->rsi,
+		  (unsigned long long)f->rdi, (unsigned long long)f->rbp,
+		  (unsigned long long)f->r8);
+	metal_log("  r9  %016llx r10 %016llx r11 %016llx r12 %016llx", (unsigned long long)f->r9,
+		  (unsigned long long)f->r10, (unsigned long long)f->r11,
+		  (unsigned long long)f->r12);
+	metal_log("  r13 %016llx r14 %016llx r15 %016llx", (unsigned long long)f->r13,
+		  (unsigned long long)f->r14, (unsigned long long)f->r15);
+	metal_die("the hypervisor itself failed; this is a bug");
+}
+
+void trap_handle(struct trap_frame *f)
+{
+	switch (f->vector) {
+	case TRAP_TIMER:
+		this_cpu()->ticks++;
+		this_cpu()->resched = true;
+		this_cpu()->deadline_ns = ~0ULL;
+		apic_eoi();
+		return;
+	case TRAP_KICK:
+		this_cpu()->kicks++;
+		smp_serve();
+		apic_eoi();
+		return;
+	case TRAP_SPURIOUS:
+		return;
+	case TRAP_NMI: /* not ours; a guest's is delivered by the core */
+		return;
+	default:
+		break;
+	}
+	if (f->vector < TRAP_EXCEPTIONS) {
+		if (!fixup(f))
+			exception(f);
+		return;
+	}
+	apic_eoi(); /* a device we did not program */
+}
