@@ -24,6 +24,7 @@
 #include <stdatomic.h>
 
 #include "base/bits.h"
+#include "engine/jit/irrun/irrun.h"
 
 union ppc_vsr {
 	u64 dw[2];
@@ -117,7 +118,7 @@ struct ppc_exc {
 	u64 asdr;   /* HDSI, HISI */
 };
 
-/* Why the vCPU must look up from running code; bits of ppc_vcpu.kick. */
+/* Why the vCPU must look up from running code; bits of ppc_vcpu.rt.kick. */
 enum ppc_kick {
 	PPC_KICK_EXIT = 1,  /* vcpu_kick */
 	PPC_KICK_IRQ = 2,   /* something may be deliverable: pin, decrementer, doorbell */
@@ -127,7 +128,7 @@ enum ppc_kick {
 
 /*
  * Everything outside registers that the translation of an instruction depends
- * on: ppc_vcpu.key, recomputed by ppc_key_update() after each change of what it
+ * on: ppc_vcpu.rt.key, recomputed by ppc_key_update() after each change of what it
  * is made of.
  */
 enum ppc_key {
@@ -196,9 +197,7 @@ struct ppc_vcpu {
 	/* -- hot -- */
 	u64 gpr[32];
 	u64 nip, lr, ctr;
-	u32 key;	  /* enum ppc_key; with kick one 8-byte compare checks both */
-	_Atomic u32 kick; /* enum ppc_kick */
-	u8 cr[32];	  /* CR bits 0 to 31, each 0 or 1 */
+	u8 cr[32]; /* CR bits 0 to 31, each 0 or 1 */
 	u8 so, ov, ca, ov32, ca32;
 	u8 spare[3];
 	u64 tar;
@@ -264,12 +263,9 @@ struct ppc_vcpu {
 	struct ppc_vcpu *self;
 	void *wait; /* run loop's sleep object, the engine's */
 
-	/* Area of the run time (jump cache, soft TLB), its own layout. */
-	u8 rt[256 * 1024] __attribute__((aligned(4096)));
+	/* The run time's part; rt.key is enum ppc_key, rt.kick enum ppc_kick. */
+	struct irrun_cpu rt;
 };
-static_assert(offsetof(struct ppc_vcpu, kick) == offsetof(struct ppc_vcpu, key) + 4 &&
-		      offsetof(struct ppc_vcpu, key) % 8 == 0,
-	      "one compare for both");
 
 #define PPC_NO_RESERVATION (~0ULL)
 
@@ -325,7 +321,7 @@ static inline void ppc_xer_write(struct ppc_vcpu *c, u64 v)
 /* Recompute key from msr, fpscr, vscr_nj and fscr; the bits ISA3 and FLAT stay. */
 static inline void ppc_key_update(struct ppc_vcpu *c)
 {
-	u32 k = c->key & (PPC_KEY_ISA3 | PPC_KEY_FLAT);
+	u32 k = c->rt.key & (PPC_KEY_ISA3 | PPC_KEY_FLAT);
 
 	k |= c->msr & PPC_MSR_SF ? PPC_KEY_SF : 0;
 	k |= c->msr & PPC_MSR_LE ? PPC_KEY_LE : 0;
@@ -340,7 +336,7 @@ static inline void ppc_key_update(struct ppc_vcpu *c)
 	k |= c->fpscr & 0xfc ? PPC_KEY_FPSLOW : 0; /* VE OE UE ZE XE NI */
 	k |= c->vscr_nj ? PPC_KEY_NJ : 0;
 	k |= c->fscr & BIT(12) ? PPC_KEY_SCV : 0;
-	c->key = k;
+	c->rt.key = k;
 }
 
 #endif
