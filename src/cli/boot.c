@@ -25,6 +25,7 @@
 
 enum boot_option {
 	BOOT_ENGINE,
+	BOOT_KVM_DEVICE,
 	BOOT_CPUS,
 	BOOT_MEMORY,
 	BOOT_KERNEL,
@@ -49,6 +50,7 @@ static_assert(BOOT_PORT + 1 == BOOT_OPTIONS, "one row each");
 const struct cli_option boot_options[BOOT_OPTIONS] = {
 	{"engine", 0, "NAME", "auto, kvm or jit (auto: kvm if it really virtualizes)",
 	 "auto kvm jit", BOOT_ENGINE},
+	{"kvm-device", 0, "PATH", "engine kvm: its device node (/dev/kvm)", "@file", BOOT_KVM_DEVICE},
 	{"cpus", 0, "N", "number of virtual CPUs, 1 to 64 (1)", NULL, BOOT_CPUS},
 	{"memory", 'm', "SIZE", "guest memory, in MiB or with K, M, G (512M)", NULL, BOOT_MEMORY},
 	{"kernel", 0, "FILE", "kernel image, or the name of a stored one (`hull kernel list`)",
@@ -143,6 +145,9 @@ static int boot_set(struct vm_config *cfg, enum boot_option id, const char *v, s
 	switch (id) {
 	case BOOT_ENGINE:
 		return vm_config_engine(cfg, v, e);
+	case BOOT_KVM_DEVICE:
+		cfg->kvm_device = v;
+		return 0;
 	case BOOT_CPUS:
 	case BOOT_MEMORY:
 	case BOOT_GDB:

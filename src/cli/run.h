@@ -7,7 +7,7 @@
 
 #include "cli/cli.h"
 
-#define RUN_OPTIONS 35
+#define RUN_OPTIONS 36
 
 extern const struct cli_option run_options[RUN_OPTIONS];
 extern const char run_more_help[];

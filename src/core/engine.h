@@ -122,7 +122,7 @@ struct engine_vm_config {
 	u64 code_cache;	    /* bytes, 0 = default (jit) */
 	bool interpret;	    /* jit: never translate (reference runs) */
 	const char *device; /* kvm: device node, NULL = /dev/kvm */
-	/* kvm: the machine has its own interrupt controllers and paravirtual clock, as with
+	/* kvm: the machine has its own interrupt controllers, as with
 	 * jit, so that it can move between engines. Default: ENGINE_CAP_IRQCHIP's. */
 	bool user_irqchip;
 	u64 tsc_khz;			  /* 0 = host's */

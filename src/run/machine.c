@@ -236,6 +236,7 @@ static int configure(struct machine *m, const struct start *s, struct err *e)
 	    (ret = thing_path(s->t, "v/vsock", m->vsock, e)) ||
 	    (ret = thing_path(s->t, "console", m->console, e)))
 		return ret;
+	cfg->kvm_device = spec->kvm_device;
 	cfg->kernel = m->kernel.path;
 	cfg->initrd[cfg->ninitrds++] = m->initrd;
 	cfg->append = CMDLINE;

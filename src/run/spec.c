@@ -84,7 +84,8 @@ static const struct member {
 	M(devices, LIST),     M(hosts, LIST),	   M(ulimits, LIST),	 M(sysctls, LIST),
 	M(network, TEXT),     M(restart, TEXT),	   M(read_only, FLAG),	 M(rm, FLAG),
 	M(privileged, FLAG),  M(detach, FLAG),	   M(memory, NUMBER),	 M(pids, NUMBER),
-	M(millicpus, NUMBER), M(log_size, NUMBER), M(engine, TEXT),	 M(kernel, TEXT),
+	M(millicpus, NUMBER), M(log_size, NUMBER), M(engine, TEXT),	 M(kvm_device, TEXT),
+	M(kernel, TEXT),
 #undef M
 };
 

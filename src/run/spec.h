@@ -42,7 +42,7 @@ struct run_spec {
 	u64 millicpus;	  /* 1000 = one CPU, 0: all (container), 1 (machine) */
 	u64 log_size;	  /* bytes of one log file, 0: the default */
 	/* a machine's own */
-	char *engine, *kernel;
+	char *engine, *kvm_device, *kernel;
 };
 
 void spec_free(struct run_spec *s);

@@ -55,8 +55,9 @@ enum vm_console_kind { VM_CONSOLE_STDIO, VM_CONSOLE_FILE, VM_CONSOLE_PTY };
 struct vm_config {
 	char name[VM_NAME_MAX];
 	enum vm_engine engine;
-	bool interpret;	   /* jit: never translate */
-	bool user_irqchip; /* kvm: hull's own interrupt controllers */
+	const char *kvm_device; /* kvm: its node, NULL: /dev/kvm */
+	bool interpret;		/* jit: never translate */
+	bool user_irqchip;	/* kvm: hull's own interrupt controllers */
 	unsigned ncpus;
 	u64 memory; /* bytes */
 

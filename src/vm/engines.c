@@ -6,11 +6,12 @@
 
 const struct engine_ops *const engines_all[ENGINES] = {&engine_kvm_ops, &engine_jit_ops};
 
-static int engine_named(const struct engine_ops *ops, const struct engine_ops **out, struct err *e)
+static int engine_named(const struct engine_ops *ops, const char *device,
+			const struct engine_ops **out, struct err *e)
 {
 	struct engine_info info = {0};
 
-	ops->probe(&info, NULL);
+	ops->probe(&info, device);
 	if (!info.usable)
 		return err_set(e, ENODEV, "engine %s: %s", ops->name,
 			       info.note[0] ? info.note : "not usable on this host");
@@ -18,20 +19,21 @@ static int engine_named(const struct engine_ops *ops, const struct engine_ops **
 	return 0;
 }
 
-int engines_choose(enum vm_engine choice, const struct engine_ops **out, struct err *e)
+int engines_choose(enum vm_engine choice, const char *kvm_device, const struct engine_ops **out,
+		   struct err *e)
 {
 	struct engine_info kvm = {0};
 
 	if (choice == VM_ENGINE_KVM)
-		return engine_named(&engine_kvm_ops, out, e);
+		return engine_named(&engine_kvm_ops, kvm_device, out, e);
 	if (choice == VM_ENGINE_JIT)
-		return engine_named(&engine_jit_ops, out, e);
-	engine_kvm_ops.probe(&kvm, NULL);
+		return engine_named(&engine_jit_ops, NULL, out, e);
+	engine_kvm_ops.probe(&kvm, kvm_device);
 	if (kvm.usable && kvm.fast) {
 		*out = &engine_kvm_ops;
 		return 0;
 	}
 	fprintf(stderr, "hull: engine jit, not kvm: %s\n",
 		kvm.note[0] ? kvm.note : "not usable on this host");
-	return engine_named(&engine_jit_ops, out, e);
+	return engine_named(&engine_jit_ops, NULL, out, e);
 }

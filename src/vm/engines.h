@@ -15,7 +15,9 @@ extern const struct engine_ops *const engines_all[ENGINES]; /* in order of prefe
 /*
  * The engine for a choice. auto takes kvm only if a probe finds that it really
  * virtualizes; else jit, with one log line why. A named engine must be usable.
+ * kvm_device: NULL = /dev/kvm.
  */
-int engines_choose(enum vm_engine choice, const struct engine_ops **out, struct err *e);
+int engines_choose(enum vm_engine choice, const char *kvm_device, const struct engine_ops **out,
+		   struct err *e);
 
 #endif

@@ -328,6 +328,7 @@ static int open_board(struct vm *vm, struct err *e)
 		.loop = vm->loop,
 		.engine = vm->ops,
 		.interpret = cfg->interpret,
+		.kvm_device = cfg->kvm_device,
 		.ncpus = cfg->ncpus,
 		.memory = cfg->memory,
 		.cmdline = cfg->append,
@@ -340,7 +341,7 @@ static int open_board(struct vm *vm, struct err *e)
 
 	if (ret)
 		return ret;
-	vm->ops->probe(&info, NULL);
+	vm->ops->probe(&info, cfg->kvm_device);
 	board.engine_caps = cfg->user_irqchip ? info.caps & ~(u32)ENGINE_CAP_IRQCHIP : info.caps;
 	ret = open_trace(vm, &board, &info, e);
 	if (!ret)
@@ -371,7 +372,7 @@ static int vm_open(struct vm *vm, struct err *e)
 	const struct console_menu menu = {.key = on_menu_key, .opaque = vm};
 	int ret = loop_create(&vm->loop, e);
 
-	if (ret || (ret = engines_choose(vm->cfg->engine, &vm->ops, e)) ||
+	if (ret || (ret = engines_choose(vm->cfg->engine, vm->cfg->kvm_device, &vm->ops, e)) ||
 	    (ret = console_create(vm->loop, &vm->console, e)) || (ret = open_signals(vm, e)) ||
 	    (ret = vm_control_open(vm, e)) || (ret = open_board(vm, e)) || (ret = open_gdb(vm, e)))
 		return ret;

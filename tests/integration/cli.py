@@ -60,6 +60,7 @@ def bad_option_values():
     one_line(125, boot(*k, "-m", "1Q"), "suffix")
     one_line(125, boot(*k, "-m", "99999999999999999999"), "size")
     one_line(125, ["boot", *k, "--engine", "tcg"], "auto, kvm or jit")
+    one_line(125, ["boot", *k, "--engine", "kvm", "--kvm-device", "/dev/null"], "/dev/null does not speak KVM")
     one_line(125, boot(*k, "--disk", "a,rw"), "rw")
     one_line(125, boot(*k, "--net", "bridge"), "user")
     one_line(125, boot(*k, "--net", "user,forward=1"), "HOSTPORT:GUESTPORT")

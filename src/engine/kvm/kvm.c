@@ -132,14 +132,12 @@ static int filter_msrs(struct engine_vm *vm)
 		.flags = KVM_MSR_FILTER_DEFAULT_ALLOW,
 		.ranges =
 			{
-				{.base = 0x1b, .nmsrs = 1},	  /* IA32_APIC_BASE */
-				{.base = 0x6e0, .nmsrs = 1},	  /* IA32_TSC_DEADLINE */
-				{.base = 0x4b564d00, .nmsrs = 2}, /* paravirtual clock */
-				{.base = 0x11, .nmsrs = 2},	  /* its old numbers */
+				{.base = 0x1b, .nmsrs = 1},  /* IA32_APIC_BASE */
+				{.base = 0x6e0, .nmsrs = 1}, /* IA32_TSC_DEADLINE */
 			},
 	};
 
-	for (unsigned i = 0; i < 4; i++) {
+	for (unsigned i = 0; i < 2; i++) {
 		f.ranges[i].flags = KVM_MSR_FILTER_READ | KVM_MSR_FILTER_WRITE;
 		f.ranges[i].bitmap = (u8 *)deny_all; /* the kernel only reads it */
 	}

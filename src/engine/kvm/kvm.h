@@ -13,8 +13,8 @@
  *
  * Two interrupt models (engine_vm_config.user_irqchip): KVM's own controllers,
  * or none in the kernel: then vectors are injected by KVM_INTERRUPT, HLT sleeps
- * here, INIT and SIPI are carried out here, and the local APIC's and the
- * paravirtual clock's MSRs go to the machine.
+ * here, INIT and SIPI are carried out here, and the local APIC's MSRs go to the
+ * machine. The paravirtual clock is KVM's in both.
  */
 #ifndef HULL_ENGINE_KVM_KVM_H
 #define HULL_ENGINE_KVM_KVM_H

@@ -64,15 +64,16 @@ static int msr_set(int fd, u32 index, u64 val)
 	return ioctl(fd, KVM_SET_MSRS, &m) == 1 ? 0 : -E_NOENT;
 }
 
-/* KVM's list leaves out MTRRs, so each is tried; the paravirtual ones only with its clock. */
+/* KVM's list leaves out MTRRs, so each is tried. What it offers the guest besides its clock needs
+ * its local APIC. */
 int kvm_msrs_init(struct engine_vm *vm, int fd)
 {
 	u64 val;
 
 	for (unsigned i = 0; i < ARRAY_LEN(wanted_msrs); i++) {
-		bool pv = wanted_msrs[i] >> 16 == 0x4b56;
+		bool of_apic = wanted_msrs[i] > 0x4b564d01 && wanted_msrs[i] >> 16 == 0x4b56;
 
-		if (!(pv && vm->user_irqchip) && !msr_get(fd, wanted_msrs[i], &val))
+		if (!(of_apic && vm->user_irqchip) && !msr_get(fd, wanted_msrs[i], &val))
 			vm->msr[vm->nmsrs++] = wanted_msrs[i];
 	}
 	return vm->nmsrs ? 0 : -E_NOTSUP;
