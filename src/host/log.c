@@ -16,6 +16,8 @@ static struct log_state {
 	pthread_mutex_t lock;
 	_Atomic int level;
 	_Atomic bool raw;
+	void (*sink)(void *opaque, enum log_level level, const char *text);
+	void *opaque; /* of the sink */
 	u64 start_ns; /* of the first line */
 	u64 guest_ns; /* when the last guest token was given */
 	unsigned guest_tokens;
@@ -42,6 +44,11 @@ enum log_level log_get_level(void)
 	return log_state.level;
 }
 
+const char *log_level_name(enum log_level level)
+{
+	return level_names[level];
+}
+
 int log_level_by_name(const char *name)
 {
 	for (int i = 0; i < LOG_LEVELS; i++)
@@ -53,6 +60,12 @@ int log_level_by_name(const char *name)
 void log_set_raw_terminal(bool raw)
 {
 	log_state.raw = raw;
+}
+
+void log_set_sink(void (*sink)(void *opaque, enum log_level level, const char *text), void *opaque)
+{
+	log_state.sink = sink;
+	log_state.opaque = opaque;
 }
 
 /* Control characters in a message could drive the terminal: show them as '?'. */
@@ -75,6 +88,10 @@ static void emit(enum log_level level, const char *fmt, va_list ap)
 	now -= log_state.start_ns;
 	vsnprintf(text, sizeof(text), fmt, ap);
 	scrub(text);
+	if (log_state.sink) {
+		log_state.sink(log_state.opaque, level, text);
+		return;
+	}
 	n = snprintf(line, sizeof(line), "hull: [%4u.%03u] %s: %s%s\n",
 		     (unsigned)(now / 1000000000u), (unsigned)(now / 1000000u % 1000u),
 		     level_names[level], text, log_state.raw ? "\r" : "");

@@ -18,6 +18,8 @@ enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG, LOG_LEVELS };
 void log_set_level(enum log_level level);
 enum log_level log_get_level(void);
 
+/* "error", "warn", "info" or "debug". */
+const char *log_level_name(enum log_level level);
 /* Level by name ("error", "warn", "info", "debug"), or -1. */
 int log_level_by_name(const char *name);
 
@@ -26,6 +28,9 @@ int log_level_by_name(const char *name);
  * owner of the terminal says so here.
  */
 void log_set_raw_terminal(bool raw);
+
+/* Lines go there instead of to stderr, without time and level; NULL: back to stderr. */
+void log_set_sink(void (*sink)(void *opaque, enum log_level level, const char *text), void *opaque);
 
 void log_at(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void log_guest(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -97,12 +97,13 @@ static int set(u64 effective, u64 permitted, u64 inheritable)
 	return (int)syscall(SYS_capset, &h, d);
 }
 
-int oci_caps_apply(const struct oci_caps *c, struct err *e)
+int oci_caps_apply(const struct oci_caps *c, u64 *refused, struct err *e)
 {
 	struct __user_cap_header_struct h = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct d[2] = {0};
 	u64 have, permitted, inheritable;
 
+	*refused = 0;
 	if (syscall(SYS_capget, &h, d))
 		return err_errno(e, "capget");
 	have = d[0].permitted | (u64)d[1].permitted << 32;
@@ -115,10 +116,10 @@ int oci_caps_apply(const struct oci_caps *c, struct err *e)
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) && errno != EINVAL)
 		return err_errno(e, "clear ambient capabilities");
 	for (int i = 0; i < 64; i++) {
-		if (!(c->ambient & 1ull << i) || !(inheritable & 1ull << i))
+		if (!(c->ambient & 1ull << i))
 			continue;
 		if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, i, 0, 0))
-			return err_errno(e, "raise ambient capability %d", i);
+			*refused |= 1ull << i;
 	}
 	return 0;
 }

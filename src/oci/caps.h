@@ -13,9 +13,10 @@ const char *oci_cap_name(int cap);
 
 /*
  * Two steps around the change of user: the bounding set while CAP_SETPCAP is
- * there, the rest afterwards. Both drop what the thread itself cannot have.
+ * there, the rest afterwards. Both drop what the thread itself cannot have;
+ * *refused are the ambient ones that could not be raised.
  */
 int oci_caps_apply_bounding(const struct oci_caps *c, struct err *e);
-int oci_caps_apply(const struct oci_caps *c, struct err *e);
+int oci_caps_apply(const struct oci_caps *c, u64 *refused, struct err *e);
 
 #endif

@@ -2,30 +2,21 @@
 #include "oci/cgroup.h"
 #include "oci/sys.h"
 
-#include <dirent.h>
 #include <limits.h>
 #include <linux/magic.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
-#include <time.h>
 
 #define CGROUP_ROOT "/sys/fs/cgroup"
-#define MAX_DEPTH 32 /* of groups a container may have made below its own */
 
 bool cgroup_host_is_v2(void)
 {
 	struct statfs fs;
 
 	return statfs(CGROUP_ROOT, &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC;
-}
-
-static void sleep_ms(long ms)
-{
-	nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL);
 }
 
 /* ---- where -------------------------------------------------------------- */
@@ -287,8 +278,7 @@ static int make_dirs(struct cgroup_dir *d)
 	return 0;
 }
 
-/* The hierarchy that is sure to have all of the container's processes and nobody else's. */
-static const struct cgroup_dir *main_dir(const struct oci_cgroup *cg)
+const struct cgroup_dir *cgroup_main_dir(const struct oci_cgroup *cg)
 {
 	static const char *const order[] = {"pids", "memory", "devices", "freezer", ""};
 	const struct cgroup_dir *d = NULL;
@@ -298,26 +288,8 @@ static const struct cgroup_dir *main_dir(const struct oci_cgroup *cg)
 	return d ? d : cg->n ? &cg->d[0] : NULL;
 }
 
-/* A group that was there already and has processes is somebody else's. */
-static int check_empty(const struct oci_cgroup *cg, struct err *e)
-{
-	const struct cgroup_dir *d = main_dir(cg);
-	char path[PATH_MAX], text[32];
-
-	if (!d || d->made)
-		return 0;
-	snprintf(path, sizeof(path), "%s/cgroup.procs", d->path);
-	if (fd_read_text(AT_FDCWD, path, text, sizeof(text)) <= 0)
-		return 0;
-	return err_set(e, EBUSY, "container's cgroup is not empty: %s has processes", d->path);
-}
-
 int cgroup_create(struct oci_cgroup *cg, struct err *e)
 {
-	int busy = check_empty(cg, e);
-
-	if (busy)
-		return busy;
 	for (unsigned i = 0; i < cg->n; i++) {
 		struct cgroup_dir *d = &cg->d[i];
 		int ret = make_dirs(d);
@@ -357,27 +329,84 @@ static bool already_in(const struct cgroup_dir *d)
 	return !strcmp(own, path);
 }
 
-int cgroup_join_self(const struct oci_cgroup *cg, const char *sub, struct err *e)
+int cgroup_subs(const struct oci_cgroup *cg, const char *const *given, unsigned n, const char **out,
+		struct err *e)
 {
-	char path[PATH_MAX];
+	for (unsigned i = 0; i < n; i++) {
+		const char *colon = strchr(given[i], ':'), *path = colon ? colon + 1 : given[i];
+		const char *c = given[i];
 
-	for (unsigned i = 0; i < cg->n; i++) {
-		const struct cgroup_dir *d = &cg->d[i];
-		bool v2 = !d->controllers[0];
+		if (strstr(path, "..") || strlen(path) >= NAME_MAX)
+			return err_set(e, EINVAL, "bad sub cgroup path: %.100s", path);
+		if (!colon && n > 1)
+			return err_set(e, EINVAL, "--cgroup %.100s: needs a controller in front",
+				       path);
+		for (unsigned k = 0; k < cg->n && !colon; k++)
+			out[k] = path;
+		while (colon && c < colon) {
+			char name[64];
+			size_t len = strcspn(c, ",:");
+			const struct cgroup_dir *d;
 
-		if (v2 && !sub && already_in(d))
-			continue;
-		if (snprintf(path, sizeof(path), "%s%s%s/%s", d->path, sub ? "/" : "",
-			     sub ? sub : "", v2 ? "cgroup.procs" : "tasks") >= (int)sizeof(path))
-			return err_set(e, ENAMETOOLONG, "cgroup: name is too long");
-		if (fd_write_text(AT_FDCWD, path, "0") == 0 || cg->rootless)
-			continue;
-		/* Hybrid: a sub-group may exist in only some hierarchies. */
-		if (sub && errno == ENOENT && !cg->v2)
-			continue;
-		return err_errno(e, "cannot join cgroup %s", path);
+			snprintf(name, sizeof(name), "%.*s", (int)len, c);
+			d = len ? cgroup_find(cg, name) : NULL;
+			if (!d)
+				return err_set(e, EINVAL, "--cgroup %.100s: unknown controller %s",
+					       given[i], name);
+			out[d - cg->d] = path;
+			c += len + 1;
+		}
 	}
 	return 0;
+}
+
+/* Into one directory; 1 if it is not there. */
+static int join_dir(const struct oci_cgroup *cg, const struct cgroup_dir *d, const char *sub,
+		    struct err *e)
+{
+	bool v2 = !d->controllers[0];
+	char path[PATH_MAX];
+
+	if (snprintf(path, sizeof(path), "%s%s%s/%s", d->path, sub ? "/" : "", sub ? sub : "",
+		     v2 ? "cgroup.procs" : "tasks") >= (int)sizeof(path))
+		return err_set(e, ENAMETOOLONG, "cgroup: name is too long");
+	if ((v2 && !sub && already_in(d)) || fd_write_text(AT_FDCWD, path, "0") == 0)
+		return 0;
+	if (cg->rootless)
+		return 0;
+	err_errno(e, "error adding pid %d to cgroups: %s", getpid(), path);
+	return errno == ENOENT ? 1 : -errno;
+}
+
+int cgroup_join_self(const struct oci_cgroup *cg, const char *const *sub, struct err *e)
+{
+	unsigned missing = 0;
+
+	for (unsigned i = 0; i < cg->n; i++) {
+		int ret = join_dir(cg, &cg->d[i], sub ? sub[i] : NULL, e);
+
+		if (ret < 0)
+			return ret;
+		/* One name for all hierarchies need not be in each of them. */
+		if (ret && (!sub || !sub[i] || !sub[0] || strcmp(sub[i], sub[0])))
+			return -ENOENT;
+		missing += ret > 0;
+	}
+	return missing && missing == cg->n ? -ENOENT : 0;
+}
+
+int cgroup_join_process(pid_t pid, struct err *e)
+{
+	char file[32], table[8192], own[PATH_MAX - 64], path[PATH_MAX];
+
+	snprintf(file, sizeof(file), "/proc/%d/cgroup", pid);
+	if (fd_read_text(AT_FDCWD, file, table, sizeof(table)) < 0)
+		return err_errno(e, "read %s", file);
+	own_group(table, "", own, sizeof(own));
+	snprintf(path, sizeof(path), CGROUP_ROOT "%s/cgroup.procs", own);
+	return fd_write_text(AT_FDCWD, path, "0") == 0
+		       ? 0
+		       : err_errno(e, "error adding pid %d to cgroups: %s", getpid(), path);
 }
 
 int cgroup_into_fd(const struct oci_cgroup *cg)
@@ -401,219 +430,6 @@ int cgroup_set(const struct oci_cgroup *cg, const struct oci_resources *r, bool 
 	if (ret && cg->rootless && create)
 		return 0;
 	return ret;
-}
-
-static const char *freezer_file(const struct oci_cgroup *cg, const struct cgroup_dir **d)
-{
-	*d = cgroup_find(cg, "freezer");
-	if (*d)
-		return "freezer.state";
-	*d = cgroup_find(cg, "");
-	return "cgroup.freeze";
-}
-
-bool cgroup_frozen(const struct oci_cgroup *cg)
-{
-	const struct cgroup_dir *d;
-	const char *file = freezer_file(cg, &d);
-	char path[PATH_MAX], text[32];
-
-	if (!d)
-		return false;
-	snprintf(path, sizeof(path), "%s/%s", d->path, file);
-	if (fd_read_text(AT_FDCWD, path, text, sizeof(text)) <= 0)
-		return false;
-	return !strcmp(text, "FROZEN") || !strcmp(text, "FREEZING") || !strcmp(text, "1");
-}
-
-static bool reached(const struct cgroup_dir *d, bool v1, bool freeze)
-{
-	char path[PATH_MAX], text[256];
-
-	snprintf(path, sizeof(path), "%s/%s", d->path, v1 ? "freezer.state" : "cgroup.events");
-	if (fd_read_text(AT_FDCWD, path, text, sizeof(text)) < 0)
-		return true;
-	if (v1)
-		return !strcmp(text, freeze ? "FROZEN" : "THAWED");
-	return strstr(text, freeze ? "frozen 1" : "frozen 0") != NULL;
-}
-
-int cgroup_freeze(const struct oci_cgroup *cg, bool freeze, struct err *e)
-{
-	const struct cgroup_dir *d;
-	const char *file = freezer_file(cg, &d);
-	bool v1 = file[0] == 'f';
-	const char *want = v1 ? (freeze ? "FROZEN" : "THAWED") : (freeze ? "1" : "0");
-	int ret;
-
-	if (!d)
-		return err_set(e, ENOTSUP, "no cgroup that could be frozen");
-	for (int i = 0; i < 1000; i++) {
-		ret = cgroup_write(d, file, want, e);
-		if (ret)
-			return ret;
-		if (reached(d, v1, freeze))
-			return 0;
-		/* A v1 group that forks while it freezes can hang half way: thaw and try again. */
-		if (v1 && freeze && i % 50 == 49)
-			cgroup_write(d, file, "THAWED", NULL);
-		sleep_ms(i < 50 ? 1 : 10);
-	}
-	cgroup_write(d, file, v1 ? "THAWED" : "0", NULL);
-	return err_set(e, EBUSY, "cgroup %s does not %s", d->path, freeze ? "freeze" : "thaw");
-}
-
-/* ---- processes ---------------------------------------------------------- */
-
-struct pids {
-	pid_t *v;
-	size_t n, size;
-};
-
-static int add_pid(struct pids *p, pid_t pid)
-{
-	if (p->n == p->size) {
-		size_t size = p->size ? p->size * 2 : 64;
-		pid_t *v = realloc(p->v, size * sizeof(*v));
-
-		if (!v)
-			return -ENOMEM;
-		p->v = v;
-		p->size = size;
-	}
-	p->v[p->n++] = pid;
-	return 0;
-}
-
-static int read_procs(const char *dir, struct pids *out)
-{
-	char path[PATH_MAX], line[32];
-	FILE *f;
-	int ret = 0;
-
-	snprintf(path, sizeof(path), "%s/cgroup.procs", dir);
-	f = fopen(path, "re");
-	if (!f)
-		return -errno;
-	while (!ret && fgets(line, sizeof(line), f))
-		ret = add_pid(out, atoi(line));
-	fclose(f);
-	return ret;
-}
-
-/* Calls fn on every group below dir, deepest first. */
-static int walk(const char *dir, unsigned depth, int (*fn)(const char *, void *), void *opaque)
-{
-	DIR *d = opendir(dir);
-	struct dirent *de;
-	char path[PATH_MAX];
-	int ret = 0;
-
-	while (d && !ret && depth < MAX_DEPTH && (de = readdir(d))) {
-		if (de->d_type != DT_DIR || de->d_name[0] == '.')
-			continue;
-		if (snprintf(path, sizeof(path), "%s/%s", dir, de->d_name) < (int)sizeof(path))
-			ret = walk(path, depth + 1, fn, opaque);
-	}
-	if (d)
-		closedir(d);
-	return ret ? ret : fn(dir, opaque);
-}
-
-static int walk_procs(const char *dir, void *opaque)
-{
-	int ret = read_procs(dir, opaque);
-
-	/* A threaded group answers EOPNOTSUPP, one that just went ENOENT or ENODEV. */
-	return ret == -ENOMEM ? ret : 0;
-}
-
-int cgroup_pids(const struct oci_cgroup *cg, pid_t **pids, size_t *n, struct err *e)
-{
-	const struct cgroup_dir *d = main_dir(cg);
-	struct pids p = {0};
-
-	*pids = NULL;
-	*n = 0;
-	if (d && walk(d->path, 0, walk_procs, &p)) {
-		free(p.v);
-		return err_set(e, ENOMEM, "out of memory");
-	}
-	*pids = p.v;
-	*n = p.n;
-	return 0;
-}
-
-int cgroup_kill(const struct oci_cgroup *cg, int sig, struct err *e)
-{
-	const struct cgroup_dir *v2 = cgroup_find(cg, "");
-	size_t n = 0, before = (size_t)-1;
-	pid_t *pids;
-	int ret;
-
-	if (sig == SIGKILL && v2 && cg->v2 && cgroup_write(v2, "cgroup.kill", "1", NULL) == 0)
-		return 0;
-	for (int i = 0; i < 10; i++) {
-		ret = cgroup_pids(cg, &pids, &n, e);
-		if (ret)
-			return ret;
-		for (size_t k = 0; k < n; k++)
-			kill(pids[k], sig);
-		free(pids);
-		if (!n || sig != SIGKILL || (before == n && i > 3))
-			break;
-		before = n;
-		sleep_ms(1);
-	}
-	return 0;
-}
-
-static int walk_rmdir(const char *dir, void *opaque)
-{
-	bool *busy = opaque;
-
-	if (rmdir(dir) && errno != ENOENT)
-		*busy = true;
-	return 0;
-}
-
-int cgroup_destroy(const struct oci_cgroup *cg, struct err *e)
-{
-	int ret = 0;
-
-	if (cg->unit)
-		cgroup_systemd_stop(cg);
-	for (unsigned i = 0; i < cg->n; i++) {
-		const struct cgroup_dir *d = &cg->d[i];
-		bool busy = false;
-
-		if (!d->made || rmdir(d->path) == 0 || errno == ENOENT)
-			continue;
-		/* The last process may still be on its way out. */
-		for (int k = 0; k < 500; k++) {
-			busy = false;
-			walk(d->path, 0, walk_rmdir, &busy);
-			if (!busy)
-				break;
-			sleep_ms(k < 20 ? 1 : 10);
-		}
-		if (busy && !ret)
-			ret = err_set(e, EBUSY,
-				      "cgroup %s cannot be removed: processes remain in it",
-				      d->path);
-	}
-	return ret;
-}
-
-void cgroup_free(struct oci_cgroup *cg)
-{
-	for (unsigned i = 0; i < cg->n; i++) {
-		free(cg->d[i].controllers);
-		free(cg->d[i].path);
-		free(cg->d[i].root);
-	}
-	free(cg->unit);
-	*cg = (struct oci_cgroup){0};
 }
 
 /* ---- in the state file -------------------------------------------------- */

@@ -2,8 +2,8 @@
 /*
  * A container's control groups, on any mix of v1 hierarchies and v2
  * (cgroups(7)): one directory in each hierarchy. cgroup.c knows where they
- * are, cgroup_v1.c and cgroup_v2.c what to write into them, cgroup_dev.c the
- * device filter of v2, cgroup_systemd.c how to have systemd make them.
+ * are, cgroup_procs.c who is in them, cgroup_v1.c and cgroup_v2.c what to write into them,
+ * cgroup_dev.c the device filter of v2, cgroup_systemd.c how to have systemd make them.
  */
 #ifndef HULL_OCI_CGROUP_H
 #define HULL_OCI_CGROUP_H
@@ -31,15 +31,28 @@ struct oci_cgroup {
 /* Finds where the directories are to be; makes nothing. */
 int cgroup_plan(struct oci_cgroup *cg, const struct oci_config *config, const char *id,
 		enum oci_cgroups how, struct err *e);
+/* A group that was there before and has processes, or is frozen, is no place for a new container.
+ */
+int cgroup_check_free(const struct oci_cgroup *cg, struct err *e);
+/* True if the directory did not exist before: all that is in it is the container's. */
+bool cgroup_is_ours(const struct oci_cgroup *cg);
 /* Makes the directories. On failure what was made is gone again. */
 int cgroup_create(struct oci_cgroup *cg, struct err *e);
 /*
- * The calling process, which must have one thread, into the directories or
- * those called sub below them (NULL: none). In v1 a thread moves itself through
- * the tasks file, which spares the kernel a grace period (kernel/cgroup/cgroup.c,
- * cgroup_procs_write_start); v2 is skipped if clone3 put it there already.
+ * What exec's --cgroup options say, "PATH" or "CONTROLLER[,CONTROLLER]:PATH", as one
+ * name a directory. out has CGROUP_MAX elements, those not mentioned stay as they are.
  */
-int cgroup_join_self(const struct oci_cgroup *cg, const char *sub, struct err *e);
+int cgroup_subs(const struct oci_cgroup *cg, const char *const *given, unsigned n, const char **out,
+		struct err *e);
+/*
+ * The calling process, which must have one thread, into the directories or
+ * those called sub[i] below them (sub or an element NULL: the directory itself). In v1 a thread
+ * moves itself through the tasks file, which spares the kernel a grace period
+ * (kernel/cgroup/cgroup.c, cgroup_procs_write_start); v2 is skipped if clone3 put it there already.
+ */
+int cgroup_join_self(const struct oci_cgroup *cg, const char *const *sub, struct err *e);
+/* v2: where that process is. For a container that moved its own and left the top to controllers. */
+int cgroup_join_process(pid_t pid, struct err *e);
 /* create: the container is new, device rules get the usual devices added. */
 int cgroup_set(const struct oci_cgroup *cg, const struct oci_resources *r, bool create,
 	       struct err *e);
@@ -56,9 +69,18 @@ json_t *cgroup_to_json(const struct oci_cgroup *cg);
 int cgroup_from_json(json_t *j, struct oci_cgroup *cg, struct err *e);
 /* cgroup_stats.c: usage figures as `runc events --stats` names them. New reference. */
 json_t *cgroup_stats(const struct oci_cgroup *cg);
+/*
+ * A descriptor that polls readable when the groups may be out of memory, or -1;
+ * cgroup_oom_take says whether they were since the last call.
+ */
+int cgroup_oom_open(const struct oci_cgroup *cg, u64 *seen);
+bool cgroup_oom_take(const struct oci_cgroup *cg, int fd, u64 *seen);
 
 /* Directory of a v1 controller ("" for v2), or NULL. */
 const struct cgroup_dir *cgroup_find(const struct oci_cgroup *cg, const char *controller);
+/* The hierarchy that is sure to have all of the container's processes and nobody else's, or NULL.
+ */
+const struct cgroup_dir *cgroup_main_dir(const struct oci_cgroup *cg);
 /* O_PATH fd of the v2 directory for CLONE_INTO_CGROUP, or -1. */
 int cgroup_into_fd(const struct oci_cgroup *cg);
 /* True if the cgroup file system is v2 alone. */

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
 
 static ssize_t text_of(const struct cgroup_dir *d, const char *file, char *out, size_t size)
 {
@@ -106,4 +108,68 @@ json_t *cgroup_stats(const struct oci_cgroup *cg)
 	return json_pack("{s:o,s:o,s:{s:o,s:o}}", "cpu", cpu_stats(cg), "memory", memory_stats(cg),
 			 "pids", "current", num(pids, "pids.current"), "limit",
 			 num(pids, "pids.max"));
+}
+
+/* ---- out of memory ------------------------------------------------------ */
+
+static u64 oom_count(const struct cgroup_dir *d)
+{
+	char text[512];
+
+	text_of(d, "memory.events", text, sizeof(text));
+	return field(text, "oom");
+}
+
+/* Documentation/admin-guide/cgroup-v1/memory.rst, "OOM Control". */
+static int oom_open_v1(const struct cgroup_dir *d)
+{
+	char path[PATH_MAX], text[32];
+	int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), control;
+
+	snprintf(path, sizeof(path), "%s/memory.oom_control", d->path);
+	control = open(path, O_RDONLY | O_CLOEXEC);
+	snprintf(text, sizeof(text), "%d %d", event, control);
+	snprintf(path, sizeof(path), "%s/cgroup.event_control", d->path);
+	if (event >= 0 && (control < 0 || fd_write_text(AT_FDCWD, path, text)))
+		fd_close(&event);
+	fd_close(&control);
+	return event;
+}
+
+int cgroup_oom_open(const struct oci_cgroup *cg, u64 *seen)
+{
+	const struct cgroup_dir *d = cgroup_find(cg, "memory");
+	char path[PATH_MAX];
+	int fd;
+
+	*seen = 0;
+	if (d)
+		return oom_open_v1(d);
+	d = cgroup_find(cg, "");
+	if (!d || !cgroup_has(d, "memory.events"))
+		return -1;
+	*seen = oom_count(d);
+	snprintf(path, sizeof(path), "%s/memory.events", d->path);
+	fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	if (fd >= 0 && inotify_add_watch(fd, path, IN_MODIFY) < 0)
+		fd_close(&fd);
+	return fd;
+}
+
+bool cgroup_oom_take(const struct oci_cgroup *cg, int fd, u64 *seen)
+{
+	const struct cgroup_dir *v1 = cgroup_find(cg, "memory"), *v2 = cgroup_find(cg, "");
+	char buf[4096];
+	u64 now;
+
+	if (read(fd, buf, sizeof(buf)) <= 0)
+		return false;
+	/* Removing a group is an event too. */
+	if (v1)
+		return cgroup_has(v1, "cgroup.event_control");
+	now = oom_count(v2);
+	if (now <= *seen)
+		return false;
+	*seen = now;
+	return true;
 }

@@ -129,6 +129,21 @@ static void check_sysctl(struct parse *p)
 	}
 }
 
+static void check_netdevs(struct parse *p)
+{
+	struct oci_config *c = p->config;
+
+	p->in = "linux.netDevices";
+	if (!c->nnetdevs)
+		return;
+	if (!(c->ns_flags & CLONE_NEWNET))
+		parse_fail(p, "unable to move network devices without a private NET namespace");
+	else if (same_ns_as_host(oci_config_ns(c, CLONE_NEWNET), "net"))
+		parse_fail(p, "unable to move network devices into the host's own namespace");
+	else if (geteuid())
+		parse_fail(p, "network devices are not supported without root");
+}
+
 static void check_user_ns(struct parse *p)
 {
 	struct oci_config *c = p->config;
@@ -156,6 +171,7 @@ static void check(struct parse *p)
 	if ((c->masked.n || c->readonly.n) && !(c->ns_flags & CLONE_NEWNS))
 		parse_fail(p, "unable to restrict sys entries without a private MNT namespace");
 	check_user_ns(p);
+	check_netdevs(p);
 	check_sysctl(p);
 }
 
@@ -167,11 +183,13 @@ static void parse_version(struct parse *p, json_t *root)
 	p->config->version = v;
 	p->in = "ociVersion";
 	if (!v)
-		parse_fail(p, "must be given, for example \"1.2.0\"");
+		parse_fail(p, "must be given, for example \"" OCI_SPEC_VERSION "\"");
 	else if (sscanf(v, "%u.%u.%u", &major, &minor, &patch) != 3)
 		parse_fail(p, "\"%.40s\" is no version", v);
 	else if (major != 1)
 		parse_fail(p, "version %u is not supported, only 1.x is", major);
+	else
+		p->config->minor = minor;
 }
 
 struct oci_config *oci_config_new(void)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * config.json of the OCI runtime-spec 1.2, typed and checked. config*.c fill
+ * config.json of the OCI runtime-spec 1.3, typed and checked. config*.c fill
  * it in; everybody else in src/oci only reads it. Strings point into the JSON
  * tree, arrays into the config's arena: all live as long as the config.
  *
@@ -191,6 +191,7 @@ struct oci_config {
 	json_t *root;
 	struct oci_arena *arena;
 	const char *version, *hostname, *domainname;
+	unsigned minor; /* of version */
 	const char *rootfs;
 	bool rootfs_readonly;
 	unsigned long rootfs_propagation; /* 0: not given */
@@ -210,12 +211,14 @@ struct oci_config {
 	unsigned ndevices;
 	const char *cgroups_path;
 	struct oci_resources resources;
+	struct oci_pair *netdevs; /* linux.netDevices: name here, name in the container or NULL */
+	unsigned nnetdevs;
 	struct oci_sysctl *sysctl;
 	unsigned nsysctl;
 	struct oci_strings masked, readonly;
 	const char *mount_label;
 	json_t *seccomp;     /* linux.seccomp, checked by seccomp.c */
-	bool have_mempolicy; /* linux.memoryPolicy (runtime-spec 1.3) */
+	bool have_mempolicy; /* linux.memoryPolicy */
 	int mempolicy;	     /* mode and flags as set_mempolicy(2) takes them */
 	unsigned long mem_nodes[OCI_MEM_NODES / 64];
 	bool have_mem_nodes;

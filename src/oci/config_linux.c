@@ -3,6 +3,7 @@
 #include "oci/parse.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -199,6 +200,37 @@ static void parse_mempolicy(struct parse *p, json_t *obj)
 		parse_nodes(p, nodes);
 }
 
+/* As dev_valid_name() of the kernel's net/core/dev.c has it. */
+static bool device_name_ok(const char *s)
+{
+	return s[0] && strlen(s) < IFNAMSIZ && strcmp(s, ".") && strcmp(s, "..") &&
+	       !strpbrk(s, "/: \t\n\v\f\r");
+}
+
+static void parse_netdevs(struct parse *p, json_t *obj)
+{
+	json_t *all = parse_obj(p, obj, "netDevices"), *o;
+	struct oci_config *c = p->config;
+	const char *name;
+
+	c->netdevs = parse_alloc(p, json_object_size(all), sizeof(*c->netdevs));
+	if (!all || !c->netdevs)
+		return;
+	json_object_foreach(all, name, o)
+	{
+		const char *inner = json_is_object(o) ? parse_str(p, o, "name") : NULL;
+		struct oci_pair *d = &c->netdevs[c->nnetdevs++];
+
+		d->key = name;
+		d->value = inner && inner[0] ? inner : NULL;
+		if (!json_is_object(o))
+			parse_fail(p, "netDevices: %.20s must be an object", name);
+		if (!device_name_ok(name) || (d->value && !device_name_ok(d->value)))
+			parse_fail(p, "netDevices: \"%.40s\" is no name of a network device",
+				   d->value ? d->value : name);
+	}
+}
+
 static void parse_rdt(struct parse *p, json_t *obj)
 {
 	json_t *o = parse_obj(p, obj, "intelRdt");
@@ -237,6 +269,7 @@ void parse_linux(struct parse *p, json_t *obj)
 	parse_strings(p, obj, "readonlyPaths", &c->readonly);
 	parse_personality(p, obj);
 	parse_mempolicy(p, obj);
+	parse_netdevs(p, obj);
 	parse_rdt(p, obj);
 	parse_propagation(p, obj);
 	c->cgroups_path = parse_str(p, obj, "cgroupsPath");

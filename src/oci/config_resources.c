@@ -79,8 +79,12 @@ static void parse_pids(struct parse *p, json_t *obj, struct oci_resources *r)
 {
 	json_t *o = parse_obj(p, obj, "pids");
 
-	if (o)
-		number(p, o, "limit", r, RES_PIDS, &r->pids);
+	if (!o)
+		return;
+	number(p, o, "limit", r, RES_PIDS, &r->pids);
+	/* Since 1.3 zero is a limit, and the least that can run is one; before it was "not set". */
+	if (r->have & RES_PIDS && !r->pids && p->config->minor >= 3)
+		r->pids = 1;
 }
 
 static struct oci_throttle *throttle(struct parse *p, json_t *o, const char *key, const char *value,

@@ -4,6 +4,7 @@
 #include "oci/container.h"
 #include "oci/hooks.h"
 #include "oci/init.h"
+#include "oci/netdev.h"
 #include "oci/ns.h"
 
 #include <poll.h>
@@ -20,12 +21,14 @@
 
 void oci_create_options_init(struct oci_create_options *o)
 {
-	*o = (struct oci_create_options){.stdio = {-1, -1, -1}, .console_socket = -1};
+	*o = (struct oci_create_options){
+		.stdio = {-1, -1, -1}, .console_socket = -1, .pidfd_socket = -1};
 }
 
 void oci_exec_options_init(struct oci_exec_options *o)
 {
-	*o = (struct oci_exec_options){.stdio = {-1, -1, -1}, .console_socket = -1};
+	*o = (struct oci_exec_options){
+		.stdio = {-1, -1, -1}, .console_socket = -1, .pidfd_socket = -1};
 }
 
 int oci_reserve_fds(int n, struct err *e)
@@ -206,10 +209,10 @@ static int make_plan(struct oci_plan *p, struct oci_container *c, const struct o
 	if (config->process.terminal && o->console_socket < 0 && !o->console_master)
 		return err_set(e, EINVAL, "cannot allocate tty if no console socket was given");
 	if (!run) {
-		if (mkfifoat(c->dir, "start", 0600))
+		if (mkfifoat(c->dir, STATE_FIFO, 0600))
 			return err_errno(e, "make the start FIFO");
 		/* Read and write, so that opening does not wait for the other end. */
-		p->start = openat(c->dir, "start", O_RDWR | O_CLOEXEC);
+		p->start = openat(c->dir, STATE_FIFO, O_RDWR | O_CLOEXEC);
 		if (p->start < 0)
 			return err_errno(e, "open the start FIFO");
 	}
@@ -236,7 +239,9 @@ static int settle(struct oci_container *c, struct oci_plan *p, int sock,
 		if (!ret)
 			ret = map_mounts(p, c->pid, e);
 	}
-	if (!ret && (p->mapped || c->cgroup.unit))
+	if (!ret)
+		ret = netdev_move_all(p->config, p->proc, c->pid, e);
+	if (!ret && plan_init_waits(p))
 		ret = msg_send(sock, MSG_GO, 0, -1, e);
 	if (!ret)
 		ret = state_save(c, e);
@@ -244,6 +249,8 @@ static int settle(struct oci_container *c, struct oci_plan *p, int sock,
 		ret = state_save_config(c, p->config, e);
 	if (!ret && o->pid_file)
 		ret = container_write_pid_file(o->pid_file, c->pid, e);
+	if (!ret && o->pidfd_socket >= 0)
+		ret = msg_send_text(o->pidfd_socket, "pidfd", c->pidfd, e);
 	return ret;
 }
 
@@ -254,7 +261,8 @@ void container_abort(struct oci_container *c)
 		sys_pidfd_send_signal(c->pidfd, SIGKILL);
 		waitpid(c->pid, NULL, __WALL);
 	}
-	cgroup_kill(&c->cgroup, SIGKILL, NULL);
+	if (cgroup_is_ours(&c->cgroup))
+		cgroup_kill(&c->cgroup, SIGKILL, NULL);
 	cgroup_destroy(&c->cgroup, NULL);
 	state_remove(c);
 }
@@ -335,6 +343,11 @@ static int create(const struct oci_where *w, const struct oci_config *config,
 	ret = save_rootfs(c, config) ? err_set(e, ENOMEM, "out of memory") : 0;
 	if (!ret)
 		ret = cgroup_plan(&c->cgroup, config, c->id, o->cgroups, e);
+	/* Before anything names it as the container's: others' processes are not to be killed. */
+	if (!ret && cgroup_check_free(&c->cgroup, e)) {
+		cgroup_free(&c->cgroup);
+		ret = -EBUSY;
+	}
 	/* From here on whatever ends us, delete knows what there may be to clean up. */
 	if (!ret)
 		ret = state_save(c, e);
@@ -377,7 +390,7 @@ int oci_run(const struct oci_where *w, const struct oci_config *config,
  */
 static int start_by_fifo(struct oci_container *c, struct err *e)
 {
-	int w = openat(c->dir, "start", O_WRONLY | O_NONBLOCK | O_CLOEXEC), r;
+	int w = openat(c->dir, STATE_FIFO, O_WRONLY | O_NONBLOCK | O_CLOEXEC), r;
 	struct pollfd p = {.events = 0};
 	char said[sizeof(e->msg)];
 	ssize_t n;
@@ -389,9 +402,9 @@ static int start_by_fifo(struct oci_container *c, struct err *e)
 		       : errno == ENXIO
 			       ? err_set(e, ESRCH, "cannot start a container that has stopped")
 			       : err_errno(e, "open the start FIFO");
-	r = openat(c->dir, "start", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	if (r < 0 || unlinkat(c->dir, "start", 0) || write(w, "", 1) != 1) {
-		err_errno(e, "start");
+	r = openat(c->dir, STATE_FIFO, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (r < 0 || unlinkat(c->dir, STATE_FIFO, 0) || write(w, "", 1) != 1) {
+		err_errno(e, STATE_FIFO);
 		close(w);
 		fd_close(&r);
 		return -EIO;

@@ -51,19 +51,6 @@ static int check_state(struct oci_container *c, bool ignore_paused, struct err *
 	}
 }
 
-static bool same_group(const struct oci_container *c, const char *sub)
-{
-	char path[4200];
-	struct stat st;
-
-	for (unsigned i = 0; i < c->cgroup.n; i++) {
-		snprintf(path, sizeof(path), "%s/%s", c->cgroup.d[i].path, sub);
-		if (stat(path, &st) == 0)
-			return true;
-	}
-	return false;
-}
-
 static int make_plan(struct oci_plan *p, struct oci_container *c, const struct oci_process *process,
 		     const struct oci_exec_options *o, struct err *e)
 {
@@ -72,12 +59,13 @@ static int make_plan(struct oci_plan *p, struct oci_container *c, const struct o
 	p->config = c->config;
 	p->process = process;
 	p->cgroup = &c->cgroup;
-	p->cgroup_sub = o->cgroup && strcmp(o->cgroup, "/") && o->cgroup[0] ? o->cgroup : NULL;
+	p->cgroup_given = o->ncgroups > 0;
 	p->id = c->id;
 	p->bundle = c->bundle;
 	p->exec = true;
 	p->no_new_keyring = true;
 	p->join_pidfd = c->pidfd;
+	p->join_pid = c->pid;
 	p->console_socket = o->console_socket;
 	p->console_to_sync = o->console_socket < 0 && o->console_master;
 	p->console_plain = o->console_plain;
@@ -85,9 +73,8 @@ static int make_plan(struct oci_plan *p, struct oci_container *c, const struct o
 	memcpy(p->stdio, o->stdio, sizeof(p->stdio));
 	if (process->terminal && o->console_socket < 0 && !o->console_master)
 		return err_set(e, EINVAL, "cannot allocate tty if no console socket was given");
-	if (p->cgroup_sub && (strstr(p->cgroup_sub, "..") || !same_group(c, p->cgroup_sub)))
-		return err_set(e, ENOENT, "%s is not a sub cgroup path of the container",
-			       p->cgroup_sub);
+	if (cgroup_subs(p->cgroup, o->cgroups, o->ncgroups, p->cgroup_sub, e))
+		return -EINVAL;
 	p->proc = proc_open(e);
 	if (p->proc < 0)
 		return p->proc;
@@ -116,6 +103,8 @@ static int launch(struct oci_container *c, struct oci_plan *p, const struct oci_
 	ret = ns_spawn(p, pair[0], init_main, pid, pidfd, e);
 	if (!ret && o->pid_file)
 		ret = container_write_pid_file(o->pid_file, *pid, e);
+	if (!ret && o->pidfd_socket >= 0)
+		ret = msg_send_text(o->pidfd_socket, "pidfd", *pidfd, e);
 	if (!ret)
 		ret = container_serve(c, p, pair[0], *pid, o->console_master, false, e);
 	close(pair[0]);

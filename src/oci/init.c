@@ -4,8 +4,8 @@
  *
  *	1 cgroups, namespaces, ids		join_all
  *	2 the root: mounts, devices, hooks	build_root
- *	3 terminal, keyring, network, names	settle
- *	4 kernel settings: sysctl, labels, rlimits, scheduler
+ *	3 terminal, keyring, network, names	settings.c
+ *	4 kernel settings: sysctl, labels, rlimits, scheduler	settings.c
  *	5 closing what is left of the host	(fds, capabilities, ids)
  *	6 wait for the start, hooks, seccomp, execve
  *
@@ -18,19 +18,17 @@
 #include "oci/mount.h"
 #include "oci/ns.h"
 #include "oci/root.h"
+#include "oci/settings.h"
+
+#include "host/log.h"
 
 #include <grp.h>
-#include <linux/keyctl.h>
-#include <net/if.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/personality.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -67,16 +65,6 @@ static int become_root(struct err *e)
 	return 0;
 }
 
-int init_set_oom(struct oci_plan *p, struct err *e)
-{
-	char text[16];
-
-	if (!p->process->have_oom)
-		return 0;
-	snprintf(text, sizeof(text), "%d", p->process->oom_score_adj);
-	return proc_self_write(p->proc, "oom_score_adj", text, e);
-}
-
 static int join_all(struct oci_plan *p, struct err *e)
 {
 	int ret = 0;
@@ -87,8 +75,8 @@ static int join_all(struct oci_plan *p, struct err *e)
 		ret = ns_join_paths(p, e);
 	/* Before the ids change and the process hides: its files in /proc are still its own. */
 	if (!ret && !p->exec)
-		ret = init_set_oom(p, e);
-	if (!ret && (p->mapped || p->cgroup->unit))
+		ret = settings_oom(p, e);
+	if (!ret && plan_init_waits(p))
 		ret = wait_for(p, MSG_GO, e);
 	if (!ret && p->config->ns_flags & CLONE_NEWUSER)
 		ret = become_root(e);
@@ -207,201 +195,6 @@ static int build_root(struct oci_plan *p, int *slave, struct err *e)
 	return mount_enter_root(p, root, e);
 }
 
-/* ---- 3 and 4: settings -------------------------------------------------- */
-
-static int loopback_up(struct err *e)
-{
-	struct ifreq r = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), ret = 0;
-
-	if (fd < 0)
-		return 0; /* a kernel without IPv4 */
-	if (ioctl(fd, SIOCSIFFLAGS, &r))
-		ret = err_errno(e, "bring the loopback device up");
-	close(fd);
-	return ret;
-}
-
-/* a.b.c and a/b/c both name a/b/c; a slash first means dots are part of names (sysctl.d(5)). */
-static void sysctl_path(const char *key, char *out, size_t size)
-{
-	const char *first = strpbrk(key, "./");
-	bool dots = !first || *first == '.';
-	size_t n = (size_t)snprintf(out, size, "sys/");
-
-	for (; *key && n + 1 < size; key++)
-		out[n++] = dots && *key == '.' ? '/' : dots && *key == '/' ? '.' : *key;
-	out[n] = 0;
-}
-
-static int set_sysctl(struct oci_plan *p, struct err *e)
-{
-	char path[300];
-
-	for (unsigned i = 0; i < p->config->nsysctl; i++) {
-		int ret;
-
-		sysctl_path(p->config->sysctl[i].key, path, sizeof(path));
-		ret = proc_write(p->proc, path, p->config->sysctl[i].value, e);
-		if (ret)
-			return ret;
-	}
-	return 0;
-}
-
-static int new_keyring(struct oci_plan *p, struct err *e)
-{
-	char name[OCI_ID_MAX + 8];
-
-	if (p->no_new_keyring)
-		return 0;
-	snprintf(name, sizeof(name), "_ses.%s", p->id);
-	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name, 0, 0, 0) < 0 &&
-	    errno != ENOSYS && errno != EDQUOT && errno != EPERM && errno != EACCES)
-		return err_errno(e, "join a session keyring");
-	return 0;
-}
-
-/* Security module labels for the exec to come, through the host's own procfs. */
-static int set_labels(struct oci_plan *p, struct err *e)
-{
-	const struct oci_process *pr = p->process;
-	char text[300];
-	int ret = 0;
-
-	if (pr->apparmor && pr->apparmor[0]) {
-		if (access("/sys/module/apparmor", F_OK))
-			return 0; /* engines give a profile without looking; crun does the same */
-		snprintf(text, sizeof(text), "exec %.280s", pr->apparmor);
-		ret = proc_self_write(p->proc, "attr/apparmor/exec", text, e);
-		if (ret == -ENOENT)
-			ret = proc_self_write(p->proc, "attr/exec", text, e);
-	}
-	if (!ret && pr->selinux && pr->selinux[0]) {
-		if (access("/sys/fs/selinux/enforce", F_OK))
-			return 0; /* as the others do: labels mean nothing without SELinux */
-		ret = proc_self_write(p->proc, "attr/exec", pr->selinux, e);
-	}
-	return ret;
-}
-
-static int set_rlimits(struct oci_plan *p, struct err *e)
-{
-	for (unsigned i = 0; i < p->process->nrlimits; i++) {
-		const struct oci_rlimit *r = &p->process->rlimits[i];
-
-		if (setrlimit((__rlimit_resource_t)r->resource, &r->lim))
-			return err_errno(e, "error setting rlimit type %d", r->resource);
-	}
-	return 0;
-}
-
-/* struct sched_attr of include/uapi/linux/sched/types.h, which glibc's sched.h excludes. */
-struct attr {
-	u32 size, sched_policy;
-	u64 sched_flags;
-	s32 sched_nice;
-	u32 sched_priority;
-	u64 sched_runtime, sched_deadline, sched_period;
-};
-static_assert(sizeof(struct attr) == 48, "SCHED_ATTR_SIZE_VER0");
-
-static int set_scheduler(struct oci_plan *p, struct err *e)
-{
-	const struct oci_process *pr = p->process;
-	struct attr a = {
-		.size = sizeof(a),
-		.sched_policy = (u32)pr->sched_policy,
-		.sched_flags = pr->sched_flags,
-		.sched_nice = pr->sched_nice,
-		.sched_priority = (u32)pr->sched_priority,
-		.sched_runtime = pr->sched_runtime,
-		.sched_deadline = pr->sched_deadline,
-		.sched_period = pr->sched_period,
-	};
-
-	if (pr->sched_policy >= 0 && syscall(SYS_sched_setattr, 0, &a, 0))
-		return err_errno(e, "error setting scheduler");
-	if (pr->have_ioprio && syscall(SYS_ioprio_set, 1 /* IOPRIO_WHO_PROCESS */, 0, pr->ioprio))
-		return err_errno(e, "error setting I/O priority");
-	return 0;
-}
-
-static int set_mempolicy_of(const struct oci_config *c, struct err *e)
-{
-	const unsigned long *nodes = c->have_mem_nodes ? c->mem_nodes : NULL;
-
-	if (!c->have_mempolicy)
-		return 0;
-	/* The kernel takes one bit fewer than it is told (set_mempolicy(2), BUGS). */
-	if (syscall(SYS_set_mempolicy, c->mempolicy, nodes, nodes ? OCI_MEM_NODES + 1 : 0))
-		return err_errno(e, "error setting the memory policy");
-	return 0;
-}
-
-/* "0-2,5" as in cpuset.cpus. */
-static int set_affinity(const char *list, struct err *e)
-{
-	cpu_set_t set;
-	const char *s = list;
-
-	if (!list || !*list)
-		return 0;
-	CPU_ZERO(&set);
-	while (*s) {
-		char *end;
-		unsigned long a = strtoul(s, &end, 10), b = a;
-
-		if (end != s && *end == '-')
-			b = strtoul(s = end + 1, &end, 10);
-		if (end == s || b < a || b >= CPU_SETSIZE || (*end && *end != ','))
-			return err_set(e, EINVAL, "execCPUAffinity: bad CPU list \"%.60s\"", list);
-		for (; a <= b; a++)
-			CPU_SET(a, &set);
-		s = *end ? end + 1 : end;
-	}
-	if (sched_setaffinity(0, sizeof(set), &set))
-		return err_errno(e, "set CPU affinity to %s", list);
-	return 0;
-}
-
-static int set_names(struct oci_plan *p, struct err *e)
-{
-	const struct oci_config *c = p->config;
-
-	if (c->hostname && c->hostname[0] && sethostname(c->hostname, strlen(c->hostname)))
-		return err_errno(e, "sethostname");
-	if (c->domainname && c->domainname[0] &&
-	    setdomainname(c->domainname, strlen(c->domainname)))
-		return err_errno(e, "setdomainname");
-	return 0;
-}
-
-static int settle(struct oci_plan *p, struct err *e)
-{
-	int ret = 0;
-
-	if (!p->exec) {
-		if (p->new_flags & CLONE_NEWNET)
-			ret = loopback_up(e);
-		if (!ret)
-			ret = set_names(p, e);
-		if (!ret)
-			ret = set_sysctl(p, e);
-		if (!ret && p->config->have_personality && personality(p->config->personality) < 0)
-			ret = err_errno(e, "personality");
-	}
-	if (!ret)
-		ret = new_keyring(p, e);
-	if (!ret)
-		ret = set_labels(p, e);
-	if (!ret)
-		ret = set_mempolicy_of(p->config, e);
-	if (!ret)
-		ret = set_scheduler(p, e);
-	return ret;
-}
-
 /* ---- 5: closing --------------------------------------------------------- */
 
 /* 0, 1, 2 as given; the preserved ones from 3 on; everything else closes at exec. */
@@ -427,6 +220,26 @@ static int arrange_fds(struct oci_plan *p, struct err *e)
 			return err_errno(e, "stdio");
 	if (close_range((unsigned)keep, ~0U, CLOSE_RANGE_CLOEXEC))
 		return err_errno(e, "close_range");
+	return 0;
+}
+
+/*
+ * While a created container waits, nothing of the host's is open in it, not even
+ * until the exec that would close it: only the start and the runtime's socket.
+ */
+static int close_rest(struct oci_plan *p, struct err *e)
+{
+	unsigned keep = 3 + (unsigned)p->preserve_fds;
+	unsigned lo = (unsigned)p->start, hi = (unsigned)p->sync;
+
+	if (lo > hi) {
+		lo = hi;
+		hi = (unsigned)p->start;
+	}
+	if ((keep < lo && close_range(keep, lo - 1, 0)) ||
+	    (lo + 1 < hi && close_range(lo + 1, hi - 1, 0)) || close_range(hi + 1, ~0U, 0))
+		return err_errno(e, "close_range");
+	p->proc = p->bundle_fd = p->rootfs = -1;
 	return 0;
 }
 
@@ -489,6 +302,20 @@ static void give_stdio(const struct oci_process *pr)
 			(void)!fchown(i, pr->uid, pr->gid);
 }
 
+static int apply_caps(struct oci_plan *p, const struct oci_caps *caps, struct err *e)
+{
+	u64 refused;
+	int ret = oci_caps_apply(caps, &refused, e);
+
+	for (int i = 0; i < OCI_CAPS_KNOWN; i++)
+		if (refused & 1ull << i)
+			msg_log(p->sync, LOG_WARN,
+				"can't raise ambient capability CAP_%s: it is not both permitted "
+				"and inheritable",
+				oci_cap_name(i));
+	return ret;
+}
+
 static int drop(struct oci_plan *p, struct err *e)
 {
 	const struct oci_process *pr = p->process;
@@ -520,7 +347,7 @@ static int drop(struct oci_plan *p, struct err *e)
 	if (!there && chdir(pr->cwd))
 		return err_errno(e, "chdir to cwd (\"%s\") set in config.json failed", pr->cwd);
 	ret = there ? 0 : check_cwd(e);
-	return ret ? ret : oci_caps_apply(caps, e);
+	return ret ? ret : apply_caps(p, caps, e);
 }
 
 /* ---- 6: the program ----------------------------------------------------- */
@@ -652,6 +479,22 @@ static int reset_signals(struct err *e)
 	return sigprocmask(SIG_SETMASK, &none, NULL) ? err_errno(e, "signal mask") : 0;
 }
 
+static void quit(int sig)
+{
+	_exit(128 + sig);
+}
+
+/* Process 1 of a pid namespace ignores what it has no handler for: a created container could only
+ * be killed by SIGKILL. execve takes the handlers away. */
+static void end_by_signals(void)
+{
+	static const int ends[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+	struct sigaction sa = {.sa_handler = quit};
+
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++)
+		sigaction(ends[i], &sa, NULL);
+}
+
 static int prepare(struct oci_plan *p, struct err *e)
 {
 	int slave = -1, ret;
@@ -659,9 +502,10 @@ static int prepare(struct oci_plan *p, struct err *e)
 	/* With EOF on sync this covers a runtime that dies before the container exists. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0))
 		return err_errno(e, "parent-death signal");
-	ret = set_affinity(p->process->cpu_initial, e);
+	msg_log(p->sync, LOG_DEBUG, "child process in init()");
+	ret = join_all(p, e);
 	if (!ret)
-		ret = join_all(p, e);
+		ret = settings_affinity(p->exec ? p->process->cpu_final : NULL, e);
 	if (!ret && setsid() < 0 && errno != EPERM)
 		ret = err_errno(e, "setsid");
 	if (!ret && !p->exec)
@@ -673,13 +517,11 @@ static int prepare(struct oci_plan *p, struct err *e)
 	if (!ret && slave >= 0)
 		ret = console_adopt(slave, e);
 	if (!ret)
-		ret = settle(p, e);
+		ret = settings_apply(p, e);
 	if (!ret)
 		ret = arrange_fds(p, e);
 	if (!ret)
-		ret = set_affinity(p->process->cpu_final, e);
-	if (!ret)
-		ret = set_rlimits(p, e);
+		ret = settings_rlimits(p, e);
 	if (!ret)
 		ret = drop(p, e);
 	return ret;
@@ -702,8 +544,15 @@ static int launch(struct oci_plan *p, struct err *e)
 	else
 		prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	ret = reset_signals(e);
-	if (!ret && !p->exec && p->start >= 0)
-		ret = msg_send(p->sync, MSG_READY, 0, -1, e);
+	msg_log(p->sync, LOG_DEBUG, "%s",
+		p->exec ? "setns_init: about to exec"
+			: "init: closing the pipe to signal completion");
+	if (!ret && !p->exec && p->start >= 0) {
+		end_by_signals();
+		ret = close_rest(p, e);
+		if (!ret)
+			ret = msg_send(p->sync, MSG_READY, 0, -1, e);
+	}
 	if (!ret && !p->exec)
 		ret = wait_start(p, e);
 	/* A container may be created without a program, not started (config.md, "Process"). */

@@ -8,9 +8,6 @@
 /* Runs in the new process of ns_spawn; ends in execve or in _exit after telling the runtime why. */
 void init_main(struct oci_plan *p);
 
-/* The process's OOM score, by the process itself. */
-int init_set_oom(struct oci_plan *p, struct err *e);
-
 /* user.c: home directory of uid from the root's /etc/passwd: 1 and out filled, or 0. */
 int user_home(uid_t uid, char *out, size_t size);
 

@@ -67,7 +67,7 @@ json_t *oci_state_json(struct oci_container *c)
 	enum oci_status s = oci_status(c);
 	json_t *ann = json_object();
 	char owner[64] = "";
-	const char *version = "1.2.0";
+	const char *version = OCI_SPEC_VERSION;
 	struct stat st;
 
 	if (state_load_config(c, NULL) == 0) {
@@ -258,6 +258,16 @@ json_t *oci_stats_json(struct oci_container *c, struct err *e)
 		return NULL;
 	}
 	return cgroup_stats(&c->cgroup);
+}
+
+int oci_oom_open(struct oci_container *c, u64 *seen)
+{
+	return cgroup_oom_open(&c->cgroup, seen);
+}
+
+bool oci_oom_take(struct oci_container *c, int fd, u64 *seen)
+{
+	return cgroup_oom_take(&c->cgroup, fd, seen);
 }
 
 json_t *oci_process_json(struct oci_container *c)

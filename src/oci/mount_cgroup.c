@@ -16,10 +16,16 @@
 static int bind_dir(const char *path, int dest, bool ro, u64 attrs)
 {
 	int tree = mount_clone(AT_FDCWD, path, false, false), ret;
+	bool rec = false;
 
+	/* In a user namespace what covers parts of it must come along (mount_namespaces(7)). */
+	if (tree < 0 && errno == EINVAL) {
+		rec = true;
+		tree = mount_clone(AT_FDCWD, path, true, false);
+	}
 	if (tree < 0)
 		return -1;
-	ret = mount_set(tree, false, attrs | (ro ? MOUNT_ATTR_RDONLY : 0), 0, 0) ||
+	ret = mount_set(tree, rec, attrs | (ro ? MOUNT_ATTR_RDONLY : 0), 0, 0) ||
 	      move_mount(tree, "", dest, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
 	close(tree);
 	return ret ? -1 : 0;

@@ -2,7 +2,11 @@
 /* Messages between the runtime and the processes it makes (plan.h). */
 #include "oci/plan.h"
 
+#include "host/log.h"
+
+#include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -52,7 +56,20 @@ void msg_send_error(int sock, const struct err *e)
 	send(sock, &m, offsetof(struct msg, text) + strlen(m.text) + 1, MSG_NOSIGNAL);
 }
 
-int msg_recv(int sock, struct msg *m, int *fd, struct err *e)
+void msg_log(int sock, int level, const char *fmt, ...)
+{
+	struct msg m = {.kind = MSG_LOG, .value = level};
+	va_list ap;
+
+	if (sock < 0 || level > (int)log_get_level())
+		return;
+	va_start(ap, fmt);
+	vsnprintf(m.text, sizeof(m.text), fmt, ap);
+	va_end(ap);
+	send(sock, &m, offsetof(struct msg, text) + strlen(m.text) + 1, MSG_NOSIGNAL);
+}
+
+static int recv_one(int sock, struct msg *m, int *fd, struct err *e)
 {
 	struct iovec v = {m, sizeof(*m)};
 	union control c = {0};
@@ -77,4 +94,15 @@ int msg_recv(int sock, struct msg *m, int *fd, struct err *e)
 		return err_set(e, EPROTO, "bad message from the container's process");
 	((char *)m)[n - 1] = 0;
 	return 1;
+}
+
+int msg_recv(int sock, struct msg *m, int *fd, struct err *e)
+{
+	int ret;
+
+	while ((ret = recv_one(sock, m, fd, e)) > 0 && m->kind == MSG_LOG) {
+		fd_close(fd);
+		log_at(m->value == LOG_WARN ? LOG_WARN : LOG_DEBUG, "%s", m->text);
+	}
+	return ret;
 }

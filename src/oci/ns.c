@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "oci/ns.h"
 #include "oci/init.h"
+#include "oci/settings.h"
 
+#include "host/log.h"
 #include "host/proc.h"
 
 #include <sched.h>
@@ -266,15 +268,45 @@ static int stage(struct oci_plan *p, struct err *e)
 	return 0;
 }
 
+static void log_affinity(const struct oci_plan *p)
+{
+	cpu_set_t set;
+	u64 mask = 0;
+
+	if (sched_getaffinity(0, sizeof(set), &set))
+		return;
+	for (unsigned i = 0; i < 64; i++)
+		mask |= (u64) !!CPU_ISSET(i, &set) << i;
+	msg_log(p->sync, LOG_DEBUG, "nsexec: affinity: 0x%llx", (unsigned long long)mask);
+}
+
+/* What the container's user namespace would take the right to comes before it is joined. */
+static int before_joining(struct oci_plan *p, struct err *e)
+{
+	int ret = 0;
+
+	if (p->process->cpu_initial)
+		ret = settings_affinity(p->process->cpu_initial, e);
+	if (!ret)
+		log_affinity(p);
+	if (!ret)
+		ret = cgroup_join_self(p->cgroup, p->cgroup_sub, e);
+	if (ret && p->cgroup->v2 && !p->cgroup_given)
+		ret = cgroup_join_process(p->join_pid, e);
+	if (!ret)
+		ret = settings_oom(p, e);
+	if (!ret && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
+		ret = err_errno(e, "make the process private");
+	return ret;
+}
+
 static _Noreturn void stage_main(struct oci_plan *p, void (*main)(struct oci_plan *))
 {
 	struct err e = {0};
 	pid_t pid;
 
-	/* exec: what the container's user namespace would take the right to comes before it. */
-	if ((p->exec && (cgroup_join_self(p->cgroup, p->cgroup_sub, &e) || init_set_oom(p, &e) ||
-			 prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))) ||
-	    stage(p, &e)) {
+	msg_log(p->sync, LOG_DEBUG, "nsexec container setup");
+	if ((p->exec && before_joining(p, &e)) || stage(p, &e)) {
 		msg_send_error(p->sync, &e);
 		_exit(1);
 	}
@@ -298,6 +330,9 @@ static int spawn_staged(struct oci_plan *p, int sock, void (*main)(struct oci_pl
 	int fd, status, ret;
 	pid_t mid = sys_clone3(0, NULL, cg);
 
+	/* v2 refuses a group whose processes have moved below it: stage_main looks further. */
+	if (mid < 0 && cg >= 0)
+		mid = sys_clone3(0, NULL, -1);
 	if (mid == 0) {
 		close(sock);
 		stage_main(p, main);
@@ -322,7 +357,9 @@ static int spawn_staged(struct oci_plan *p, int sock, void (*main)(struct oci_pl
 int ns_spawn(struct oci_plan *p, int sock, void (*main)(struct oci_plan *), pid_t *pid, int *pidfd,
 	     struct err *e)
 {
-	int cg = p->cgroup_sub ? -1 : cgroup_into_fd(p->cgroup), ret = 0;
+	/* The first affinity comes before the cgroup's (config.md, "execCPUAffinity"). */
+	bool late = p->cgroup_given || p->process->cpu_initial;
+	int cg = late ? -1 : cgroup_into_fd(p->cgroup), ret = 0;
 
 	*pidfd = -1;
 	if (p->staged || p->exec) {
@@ -330,6 +367,7 @@ int ns_spawn(struct oci_plan *p, int sock, void (*main)(struct oci_plan *), pid_
 		fd_close(&cg);
 		return ret;
 	}
+	log_debug("nsexec container setup");
 	*pid = sys_clone3((u64)(p->new_flags & ~CLONE_NEWCGROUP), pidfd, cg);
 	if (*pid < 0 && cg >= 0 && (errno == EBUSY || errno == EOPNOTSUPP || errno == EACCES))
 		*pid = sys_clone3((u64)(p->new_flags & ~CLONE_NEWCGROUP), pidfd, -1);

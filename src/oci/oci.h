@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The container runtime (OCI runtime-spec 1.2) as a library. Used by hull-oci
+ * The container runtime (OCI runtime-spec 1.3) as a library. Used by hull-oci
  * (src/oci/cmd) and by `hull run`; knows nothing of images or command lines.
  *
  *	oci_config_parse -> oci_create -> oci_start -> oci_wait -> oci_delete
@@ -24,6 +24,7 @@ struct oci_config;
 struct oci_container;
 
 #define OCI_ID_MAX 255
+#define OCI_SPEC_VERSION "1.3.0"
 
 /* ---- configuration (config.json) ---------------------------------------- */
 
@@ -60,6 +61,7 @@ struct oci_create_options {
 	int stdio[3];	      /* 0, 1, 2 of the container (ignored with a terminal); -1: ours */
 	int console_socket;   /* connected AF_UNIX socket that gets the pty master, or -1 */
 	int *console_master;  /* instead: the pty master itself, owned by the caller; NULL */
+	int pidfd_socket;     /* connected AF_UNIX socket that gets a pidfd of the process, or -1 */
 	int preserve_fds;     /* 3 .. 3 + n - 1 of this process stay open in the container */
 	int listen_fds;	      /* how many of those are sockets as of sd_listen_fds(3) */
 	bool console_plain;   /* the terminal leaves newlines alone (no ONLCR) */
@@ -69,7 +71,7 @@ struct oci_create_options {
 	enum oci_cgroups cgroups;
 };
 
-/* stdio -1, console_socket -1, the rest zero. */
+/* stdio -1, sockets -1, the rest zero. */
 void oci_create_options_init(struct oci_create_options *o);
 
 /* ---- life --------------------------------------------------------------- */
@@ -127,6 +129,10 @@ json_t *oci_state_json(struct oci_container *c);
 int oci_pids(struct oci_container *c, pid_t **pids, size_t *n, struct err *e);
 /* Memory, pids, cpu figures as `runc events --stats` has them. New reference, or NULL. */
 json_t *oci_stats_json(struct oci_container *c, struct err *e);
+/* A descriptor that polls readable when the container may be out of memory, or -1 ... */
+int oci_oom_open(struct oci_container *c, u64 *seen);
+/* ... and whether it was since the last call. */
+bool oci_oom_take(struct oci_container *c, int fd, u64 *seen);
 
 /* ---- further processes -------------------------------------------------- */
 
@@ -136,9 +142,11 @@ struct oci_exec_options {
 	int stdio[3];
 	int console_socket;
 	int *console_master;
+	int pidfd_socket;
 	int preserve_fds;
 	bool console_plain;
-	const char *cgroup; /* below the container's cgroup, or NULL */
+	const char *const *cgroups; /* PATH or CONTROLLER[,...]:PATH below the container's cgroup */
+	unsigned ncgroups;
 	bool ignore_paused;
 };
 

@@ -18,7 +18,8 @@ struct oci_plan {
 	const struct oci_config *config;
 	const struct oci_process *process;
 	const struct oci_cgroup *cgroup;
-	const char *cgroup_sub; /* exec --cgroup */
+	const char *cgroup_sub[CGROUP_MAX]; /* exec --cgroup: one a directory of cgroup, or NULL */
+	bool cgroup_given;		    /* exec --cgroup, if only with "/" */
 	const char *id, *bundle;
 
 	/* Descriptors of the runtime, all close-on-exec; -1: not used. */
@@ -38,6 +39,7 @@ struct oci_plan {
 	bool mapped;   /* new user namespace: wait for its id maps */
 	bool exec;     /* a further process: join pidfd's namespaces, no root to build */
 	int join_pidfd, join_flags;
+	pid_t join_pid;
 	bool no_pivot, no_new_keyring;
 	bool pdeathsig; /* keep the parent-death signal */
 	bool run_runtime_hooks;
@@ -54,6 +56,12 @@ void plan_init(struct oci_plan *p);
 int plan_open(struct oci_plan *p, struct err *e);
 void plan_close(struct oci_plan *p);
 
+/* The new process waits for what the runtime does to it: id maps, systemd's scope, devices. */
+static inline bool plan_init_waits(const struct oci_plan *p)
+{
+	return !p->exec && (p->mapped || p->cgroup->unit || p->config->nnetdevs);
+}
+
 /* Messages on the sync socket, one packet each (SOCK_SEQPACKET). */
 enum msg_kind {
 	MSG_ERROR = 1, /* status and text of a struct err */
@@ -64,6 +72,7 @@ enum msg_kind {
 	MSG_READY,     /* waiting for the start */
 	MSG_GO,	       /* runtime to init: go on */
 	MSG_START,     /* runtime to init: run the program */
+	MSG_LOG,       /* value is an enum log_level, text the line */
 };
 
 struct msg {
@@ -73,9 +82,14 @@ struct msg {
 
 int msg_send(int sock, enum msg_kind kind, int value, int fd, struct err *e);
 void msg_send_error(int sock, const struct err *e);
+/* A line for the runtime's log; nothing when its level is not wanted. */
+void msg_log(int sock, int level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* A text and a descriptor on any connected socket. */
 int msg_send_text(int sock, const char *text, int fd, struct err *e);
-/* 1: got one (*fd: -1 or a descriptor that came with it), 0: the other end closed. */
+/*
+ * 1: got one (*fd: -1 or a descriptor that came with it), 0: the other end closed.
+ * Lines for the log are written there and not returned.
+ */
 int msg_recv(int sock, struct msg *m, int *fd, struct err *e);
 
 #endif

@@ -5,7 +5,8 @@
 #include <unistd.h>
 
 static const char text[] =
-	"{\"ociVersion\":\"1.2.0\",\"process\":{\"terminal\":true,\"user\":{\"uid\":0,\"gid\":0},"
+	"{\"ociVersion\":\"" OCI_SPEC_VERSION
+	"\",\"process\":{\"terminal\":true,\"user\":{\"uid\":0,\"gid\":0},"
 	"\"args\":[\"sh\"],\"env\":[\"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/"
 	"sbin:/bin\","
 	"\"TERM=xterm\"],\"cwd\":\"/\",\"capabilities\":{"

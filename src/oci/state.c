@@ -127,8 +127,8 @@ int state_save_config(struct oci_container *c, const struct oci_config *config, 
 
 int state_save(struct oci_container *c, struct err *e)
 {
-	json_t *j = json_pack("{s:s,s:s,s:i,s:I,s:s,s:s,s:s,s:o}", "ociVersion", "1.2.0", "id",
-			      c->id, "pid", c->pid, "startTime", (json_int_t)c->start_time,
+	json_t *j = json_pack("{s:s,s:s,s:i,s:I,s:s,s:s,s:s,s:o}", "ociVersion", OCI_SPEC_VERSION,
+			      "id", c->id, "pid", c->pid, "startTime", (json_int_t)c->start_time,
 			      "bundle", c->bundle, "rootfs", c->rootfs, "created", c->created,
 			      "cgroup", cgroup_to_json(&c->cgroup));
 	int ret = j ? write_json(c, "state.json", j, e) : err_set(e, ENOMEM, "out of memory");
@@ -267,7 +267,7 @@ void oci_close(struct oci_container *c)
 
 void state_remove(struct oci_container *c)
 {
-	static const char *const files[] = {"start", "state.json", "config.json", ".state.json",
+	static const char *const files[] = {STATE_FIFO, "state.json", "config.json", ".state.json",
 					    ".config.json"};
 	char path[4096];
 
@@ -282,5 +282,5 @@ void state_remove(struct oci_container *c)
 
 bool state_is_created(const struct oci_container *c)
 {
-	return faccessat(c->dir, "start", F_OK, 0) == 0;
+	return faccessat(c->dir, STATE_FIFO, F_OK, 0) == 0;
 }

@@ -9,6 +9,9 @@
 #include "oci/cgroup.h"
 #include "oci/config.h"
 
+/* In a container's directory until it is started: what its process waits on. Named as runc's. */
+#define STATE_FIFO "exec.fifo"
+
 struct oci_container {
 	char *root, *id, *bundle, *rootfs, *created;
 	int dir; /* ROOT/ID */

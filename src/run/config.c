@@ -445,7 +445,7 @@ int container_config(const struct thing *t, const struct run_spec *spec, const s
 		json_decref(mounts);
 		return ret;
 	}
-	*out = json_pack("{s:s, s:o, s:{s:s, s:b}, s:s, s:o, s:o}", "ociVersion", "1.2.0",
+	*out = json_pack("{s:s, s:o, s:{s:s, s:b}, s:s, s:o, s:o}", "ociVersion", OCI_SPEC_VERSION,
 			 "process", process, "root", "path", root, "readonly", (int)spec->read_only,
 			 "hostname", spec->hostname ?: spec->name, "mounts", mounts, "linux",
 			 linux_);

@@ -296,6 +296,186 @@ def seccomp_filter():
     check("SCMP_ACT_NONSENSE" in oci("run", "--bundle", b, "hullt13")[2], "bad action")
 
 
+def pidfd_to_a_socket():
+    """--pidfd-socket of run, create and exec: the descriptor signals that very process."""
+    need_root()
+    b = make_bundle("sleep", "100")
+    s = socket.socket(socket.AF_UNIX)
+    s.bind("pidfd.sock")
+    s.listen(4)
+
+    def pidfd():
+        c, _ = s.accept()
+        _, fds, _, _ = socket.recv_fds(c, 100, 1)
+        c.close()
+        return fds[0]
+    path = os.path.abspath("pidfd.sock")
+    with open("c.out", "w") as out:
+        check(subprocess.call([OCI, "--root", os.path.abspath("state"), "create", "--bundle", b, "--pidfd-socket", path, "hullt14"],
+                              stdin=subprocess.DEVNULL, stdout=out, stderr=out) == 0, open("c.out").read())
+    fd = pidfd()
+    signal.pidfd_send_signal(fd, signal.SIGTERM)  # what waits for its start ends by it, though it is process 1
+    os.close(fd)
+    wait_for(lambda: state("hullt14")["status"] == "stopped")
+    ok("delete", "hullt14")
+    detached("--bundle", b, "--pidfd-socket", path, "hullt14")
+    first = pidfd()
+    try:
+        p = subprocess.Popen([OCI, "--root", os.path.abspath("state"), "exec", "--pidfd-socket", path, "hullt14", "sleep", "50"], stdin=subprocess.DEVNULL)
+        fd = pidfd()
+        signal.pidfd_send_signal(fd, signal.SIGKILL)
+        os.close(fd)
+        check(p.wait(20) == 137, "exec: %d" % p.returncode)
+        check(state("hullt14")["status"] == "running", "the wrong process was killed")
+        signal.pidfd_send_signal(first, signal.SIGKILL)
+        wait_for(lambda: state("hullt14")["status"] == "stopped")
+    finally:
+        os.close(first)
+        ok("delete", "-f", "hullt14")
+
+
+def cpus():
+    """The caller's CPU affinity stays with the caller; execCPUAffinity is applied."""
+    need_root()
+    allowed = sorted(os.sched_getaffinity(0))
+    if len(allowed) < 2:
+        raise Skip("one CPU")
+    b = make_bundle("grep", "Cpus_allowed_list", "/proc/self/status")
+
+    def mask(text):
+        cpus = set()
+        for part in text.split(":")[1].split(","):
+            a, _, z = part.strip().partition("-")
+            cpus |= set(range(int(a), int(z or a) + 1))
+        return sorted(cpus)
+
+    def bound(*args):
+        r = subprocess.run(["taskset", "-c", str(allowed[0]), OCI, "--root", os.path.abspath("state"), *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        check(r.returncode == 0, str(args))
+        return mask(r.stdout.decode())
+    check(bound("run", "--bundle", b, "hullt15") == allowed, "run inherited its caller's CPUs")
+    edit(b, lambda c: c["process"].update(args=["sleep", "100"], execCPUAffinity={"initial": str(allowed[0]), "final": str(allowed[1])}))
+    detached("--bundle", b, "hullt15")
+    try:
+        check(mask(ok("exec", "hullt15", "grep", "Cpus_allowed_list", "/proc/self/status")) == [allowed[1]], "final")
+        proc = {"args": ["/bin/grep", "Cpus_allowed_list", "/proc/self/status"], "cwd": "/"}
+        json.dump(proc, open("p.json", "w"))
+        check(bound("exec", "-p", "p.json", "hullt15") == allowed, "exec inherited its caller's CPUs")
+        json.dump(dict(proc, execCPUAffinity={"final": "nonsense"}), open("p.json", "w"))
+        check("nonsense" in oci("exec", "-p", "p.json", "hullt15")[2], "bad list")
+    finally:
+        ok("delete", "-f", "hullt15")
+
+
+def others_cgroup():
+    """A cgroup with somebody's processes, or a frozen one, is refused and its processes live on."""
+    need_root()
+    b = make_bundle("sleep", "100", change=lambda c: c["linux"].update(cgroupsPath="/hulltg/a"))
+    detached("--bundle", b, "hullt16a")
+    try:
+        for verb in ("run", "create"):
+            code, _, err = oci(verb, "--bundle", b, "hullt16b")
+            check(code == 1 and "cgroup is not empty" in err, err)
+            check(state("hullt16a")["status"] == "running", verb + ": the owner of the cgroup was killed")
+        for name in ("nonexistent", ".."):
+            code, _, err = oci("exec", "--cgroup", name, "hullt16a", "true")
+            check(code == 255 and err.count("\n") == 1, err)
+        if os.path.isdir("/sys/fs/cgroup/memory"):
+            os.mkdir("/sys/fs/cgroup/memory/hulltg/a/sub")
+            out = ok("exec", "--cgroup", "memory:sub", "hullt16a", "cat", "/proc/self/cgroup")
+            check(":memory:/hulltg/a/sub\n" in out and ":pids:/hulltg/a\n" in out, out)
+            check("unknown controller" in oci("exec", "--cgroup", "nonsense:sub", "hullt16a", "true")[2], "controller")
+    finally:
+        ok("delete", "-f", "hullt16a")
+    top = "/sys/fs/cgroup/freezer/hulltg/a" if os.path.isdir("/sys/fs/cgroup/freezer") else "/sys/fs/cgroup/hulltg/a"
+    os.makedirs(top)
+    try:
+        with open(top + ("/freezer.state" if "freezer" in top else "/cgroup.freeze"), "w") as f:
+            f.write("FROZEN" if "freezer" in top else "1")
+        code, _, err = oci("run", "--bundle", b, "hullt16c", timeout=20)
+        check(code == 1 and "frozen" in err, err)
+    finally:
+        os.rmdir(top)
+        for d, _, _ in os.walk("/sys/fs/cgroup", topdown=False):
+            if d.endswith("/hulltg"):
+                os.rmdir(d)
+
+
+def log_lines():
+    """Debug and warning lines, from the container's process too, in the log and nowhere else."""
+    need_root()
+    b = make_bundle("grep", "CapAmb", "/proc/self/status", change=lambda c: c["process"]["capabilities"].update(
+        inheritable=["CAP_KILL"], ambient=["CAP_KILL", "CAP_CHOWN"]))
+    log = os.path.abspath("log")
+    out = subprocess.run([OCI, "--root", os.path.abspath("state"), "--log", log, "--log-format", "json", "--debug", "run", "--bundle", b, "hullt17"],
+                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout.decode()
+    check(out == "CapAmb:\t0000000000000020\n", out)
+    lines = [json.loads(l) for l in open(log)]
+    check(any(l["level"] == "debug" and "child process" in l["msg"] for l in lines), str(lines))
+    check(any(l["level"] == "warning" and "CAP_CHOWN" in l["msg"] for l in lines), str(lines))
+    code, out, err = oci("run", "--bundle", b, "hullt17")
+    check(code == 0 and err.count("\n") == 1 and "level=warning" in err and "CAP_CHOWN" in err, err)
+
+
+def nothing_open_before_start():
+    """A created container holds no descriptor of the host's but the start's FIFO and a socket."""
+    need_root()
+    b = make_bundle("true")
+    with open("c.out", "w") as out:
+        r = subprocess.call([OCI, "--root", os.path.abspath("state"), "create", "--bundle", b, "hullt18"], stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+    check(r == 0, open("c.out").read())
+    pid = state("hullt18")["pid"]
+    have = {int(n): os.readlink("/proc/%d/fd/%s" % (pid, n)) for n in os.listdir("/proc/%d/fd" % pid)}
+    ok("delete", "-f", "hullt18")
+    extra = [t for n, t in have.items() if n > 2 and not t.startswith("socket:") and not t.endswith("/exec.fifo")]
+    check(not extra, str(extra))
+
+
+def network_devices():
+    """linux.netDevices: moved, renamed, with address, MTU and MAC, back with the namespace."""
+    need_root()
+    if call(["ip", "link", "add", "hullt0", "type", "veth", "peer", "name", "hullt1"])[0]:
+        raise Skip("cannot make a veth pair")
+    try:
+        good(["ip", "link", "set", "hullt0", "mtu", "1280", "address", "02:11:22:33:44:55"])
+        good(["ip", "address", "add", "192.0.2.7/28", "dev", "hullt0"])
+        good(["ip", "address", "add", "2001:db8::7/64", "dev", "hullt0", "nodad"])
+        b = make_bundle("sleep", "100", change=lambda c: c["linux"].update(netDevices={"hullt0": {"name": "inner0"}}, sysctl={"net.ipv4.conf.inner0.forwarding": "1"}))
+        detached("--bundle", b, "hullt19")
+        pid = state("hullt19")["pid"]
+        out = good(["nsenter", "-t", str(pid), "-n", "ip", "address", "show", "dev", "inner0"])
+        for w in ("mtu 1280", "02:11:22:33:44:55", "192.0.2.7/28", "2001:db8::7/64", "UP"):
+            check(w in out, "no %s: %s" % (w, out))
+        check(ok("exec", "hullt19", "cat", "/proc/sys/net/ipv4/conf/inner0/forwarding") == "1\n", "sysctl of the device")
+        check(call(["ip", "link", "show", "hullt0"])[0] != 0, "still here")
+        ok("delete", "-f", "hullt19")
+        for change, word in ((lambda c: c["linux"].update(netDevices={"nonsuch0": {}}), "nonsuch0"), (lambda c: c["linux"].update(netDevices={"a/b": {}}), "a/b"),
+                             (lambda c: c["linux"].update(netDevices={"lo": {}}, namespaces=[{"type": "mount"}, {"type": "pid"}, {"type": "uts"}]), "NET namespace")):
+            edit(b, change)
+            code, _, err = oci("run", "--bundle", b, "hullt19")
+            check(code == 1 and word in err and err.count("\n") == 1, err)
+    finally:
+        oci("delete", "-f", "hullt19")
+        call(["ip", "link", "del", "hullt1"])
+
+
+def memory_runs_out():
+    """events prints a line when it does, and ends with the container."""
+    need_root()
+    if not os.path.exists("/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        raise Skip("no cgroup v1 memory controller")
+    b = make_bundle("sleep", "100", change=lambda c: c["linux"]["resources"].update(memory={"limit": 16 << 20}))
+    detached("--bundle", b, "hullt20")
+    p = subprocess.Popen([OCI, "--root", os.path.abspath("state"), "events", "--interval", "200ms", "hullt20"], stdin=subprocess.DEVNULL, stdout=open("ev", "w"))
+    try:
+        wait_for(lambda: '"stats"' in open("ev").read())
+        check(oci("exec", "hullt20", "dd", "if=/dev/zero", "of=/dev/null", "bs=64M", "count=1")[0] == 137, "not killed")
+        wait_for(lambda: '{"type":"oom","id":"hullt20"}' in open("ev").read())
+    finally:
+        ok("delete", "-f", "hullt20")
+    check(p.wait(20) == 0, "events: %d" % p.returncode)
+
+
 # ---- under engines ---------------------------------------------------------
 
 CONF = """[containers]
@@ -519,4 +699,5 @@ def thousand_with_kills():
 
 
 main([life_cycle, exit_statuses, errors_are_one_line, inside, terminal, hooks_in_order, namespaces_by_path, user_namespace, time_namespace, limits, on_pure_v2,
-      rootless, seccomp_filter, under_podman, under_containerd, under_docker, thousand_with_kills])
+      rootless, seccomp_filter, pidfd_to_a_socket, cpus, others_cgroup, log_lines, nothing_open_before_start, network_devices,
+      memory_runs_out, under_podman, under_containerd, under_docker, thousand_with_kills])

@@ -46,6 +46,7 @@ def make_bundle(*args, change=None, name=None):
     os.makedirs(b, exist_ok=True)
     make_root(b + "/rootfs")
     ok("spec", "--bundle", b)
+    edit(b, lambda c: {"type": "cgroup"} in c["linux"]["namespaces"] or c["linux"]["namespaces"].append({"type": "cgroup"}))
     edit(b, lambda c: (c["process"].update(terminal=False, args=list(args) or ["true"]), c["root"].update(readonly=False)))
     if change:
         edit(b, change)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* features, spec, and what is not there. */
 #include "oci/caps.h"
+#include "oci/cgroup.h"
 #include "oci/cmd/cmd.h"
 #include "oci/parse.h"
 #include "oci/seccomp.h"
@@ -30,25 +31,41 @@ int cmd_features(const struct globals *g, const struct args *a, struct err *e)
 		"{s:b,s:o,s:o,s:o,s:o,s:o}", "enabled", 1, "actions", seccomp_names("actions"),
 		"operators", seccomp_names("operators"), "archs", seccomp_names("archs"),
 		"knownFlags", seccomp_names("flags"), "supportedFlags", seccomp_names("flags"));
-	json_t *lin = json_pack("{s:[s,s,s,s,s,s,s,s],s:o,s:{s:b,s:b,s:b,s:b,s:b},s:o,s:{s:b},s:{s:"
-				"b},s:{s:b},s:{s:{s:b}}}",
-				"namespaces", "cgroup", "ipc", "mount", "network", "pid", "time",
-				"user", "uts", "capabilities", capability_names(), "cgroup", "v1",
-				1, "v2", 1, "systemd", 1, "systemdUser", 1, "rdma", 0, "seccomp",
-				seccomp, "apparmor", "enabled", 1, "selinux", "enabled", 1,
-				"intelRdt", "enabled", 0, "mountExtensions", "idmap", "enabled", 1);
+	json_t *lin =
+		json_pack("{s:[s,s,s,s,s,s,s,s],s:o,s:{s:b,s:b,s:b,s:b,s:b},s:o,s:{s:b},s:{s:"
+			  "b},s:{s:b},s:{s:{s:b}},s:{s:b}}",
+			  "namespaces", "cgroup", "ipc", "mount", "network", "pid", "time", "user",
+			  "uts", "capabilities", capability_names(), "cgroup", "v1", 1, "v2", 1,
+			  "systemd", 1, "systemdUser", 1, "rdma", 0, "seccomp", seccomp, "apparmor",
+			  "enabled", 1, "selinux", "enabled", 1, "intelRdt", "enabled", 0,
+			  "mountExtensions", "idmap", "enabled", 1, "netDevices", "enabled", 1);
 	json_t *j = json_pack(
 		"{s:s,s:s,s:[s,s,s,s,s,s],s:o,s:o,s:{s:s,s:s},s:[s]}", "ociVersionMin", "1.0.0",
-		"ociVersionMax", "1.2.0", "hooks", "prestart", "createRuntime", "createContainer",
-		"startContainer", "poststart", "poststop", "mountOptions", oci_mount_option_names(),
-		"linux", lin, "annotations", "org.opencontainers.runc.checkpoint.enabled", "false",
-		"dev.hull.oci.version", HULL_VERSION, "potentiallyUnsafeConfigAnnotations",
-		"dev.hull.");
+		"ociVersionMax", OCI_SPEC_VERSION, "hooks", "prestart", "createRuntime",
+		"createContainer", "startContainer", "poststart", "poststop", "mountOptions",
+		oci_mount_option_names(), "linux", lin, "annotations",
+		"org.opencontainers.runc.checkpoint.enabled", "false", "dev.hull.oci.version",
+		HULL_VERSION, "potentiallyUnsafeConfigAnnotations", "dev.hull.");
 
 	json_dumpf(j, stdout, JSON_INDENT(2));
 	putchar('\n');
 	json_decref(j);
 	return 0;
+}
+
+/* As runc: with v1 hierarchies a config starts without a cgroup namespace. */
+static void drop_cgroup_ns(json_t *root)
+{
+	json_t *list = json_object_get(json_object_get(root, "linux"), "namespaces"), *ns;
+	size_t i;
+
+	json_array_foreach(list, i, ns)
+	{
+		if (!strcmp(json_string_value(json_object_get(ns, "type")), "cgroup")) {
+			json_array_remove(list, i);
+			return;
+		}
+	}
 }
 
 int cmd_spec(const struct globals *g, const struct args *a, struct err *e)
@@ -58,6 +75,8 @@ int cmd_spec(const struct globals *g, const struct args *a, struct err *e)
 	char path[4096];
 	int fd, ret;
 
+	if (!args_has(a, "rootless") && !cgroup_host_is_v2())
+		drop_cgroup_ns(j);
 	snprintf(path, sizeof(path), "%s/config.json", bundle && *bundle ? bundle : ".");
 	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 	if (fd < 0)

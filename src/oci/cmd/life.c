@@ -5,6 +5,8 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <regex.h>
 #include <signal.h>
 #include <stdio.h>
@@ -438,6 +440,32 @@ static s64 duration_ms(const char *s)
 	return (s64)(n * (!strcmp(end, "ms") ? 1 : !strcmp(end, "m") ? 60000 : 1000));
 }
 
+/* Until the container ends: figures every ms milliseconds, and a line for every time memory ran
+ * out. */
+static int follow(struct oci_container *c, const char *id, s64 ms, struct err *e)
+{
+	u64 seen;
+	int oom = oci_oom_open(c, &seen), ret = print_stats(c, id, e);
+	struct pollfd p[2] = {{.fd = oci_pidfd(c), .events = POLLIN},
+			      {.fd = oom, .events = POLLIN}};
+
+	while (!ret) {
+		int n = poll(p, 2, ms > INT_MAX ? INT_MAX : (int)ms);
+
+		if (n > 0 && p[1].revents && oci_oom_take(c, oom, &seen)) {
+			printf("{\"type\":\"oom\",\"id\":\"%s\"}\n", id);
+			fflush(stdout);
+		}
+		if (n > 0 && p[0].revents)
+			break;
+		if (n == 0)
+			ret = oci_status(c) == OCI_STOPPED ? 0 : print_stats(c, id, e);
+	}
+	if (oom >= 0)
+		close(oom);
+	return ret;
+}
+
 int cmd_events(const struct globals *g, const struct args *a, struct err *e)
 {
 	const char *interval = args_get(a, "interval");
@@ -451,13 +479,7 @@ int cmd_events(const struct globals *g, const struct args *a, struct err *e)
 	}
 	if (cmd_open(g, a->pos[0], &c, e))
 		return CMD_FAILED;
-	ret = print_stats(c, a->pos[0], e);
-	while (!ret && !args_has(a, "stats")) {
-		nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000}, NULL);
-		if (oci_status(c) == OCI_STOPPED)
-			break;
-		ret = print_stats(c, a->pos[0], e);
-	}
+	ret = args_has(a, "stats") ? print_stats(c, a->pos[0], e) : follow(c, a->pos[0], ms, e);
 	oci_close(c);
 	return ret ? CMD_FAILED : 0;
 }

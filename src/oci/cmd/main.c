@@ -16,7 +16,7 @@ static const struct option_def globals_opts[] = {
 	{"root", 0, "DIR", "where containers are recorded (default /run/hull-oci)"},
 	{"log", 0, "FILE", "append errors to FILE (default: standard error)"},
 	{"log-format", 0, "text|json", "form of the log"},
-	{"debug", 0, NULL, "accepted; errors are always complete"},
+	{"debug", 0, NULL, "log what is being done"},
 	{"systemd-cgroup", 0, NULL, "let systemd make cgroups; cgroupsPath is slice:prefix:name"},
 	{"cgroup-manager", 0, "cgroupfs|systemd|disabled", "the same in crun's words"},
 	{"rootless", 0, "auto|true|false", "accepted; found out by itself"},
@@ -29,6 +29,7 @@ static const struct option_def globals_opts[] = {
 #define BUNDLE {"bundle", 'b', "DIR", "bundle directory (default: here)"}
 #define IO \
 	{"console-socket", 0, "PATH", "unix socket that gets the terminal's master"}, \
+	{"pidfd-socket", 0, "PATH", "unix socket that gets a pidfd of the process"}, \
 	{"pid-file", 0, "FILE", "write the process's pid to FILE"}, \
 	{"preserve-fds", 0, "N", "pass N descriptors from 3 on to the container"}
 
@@ -63,7 +64,7 @@ static const struct option_def exec_opts[] = {
 	{"no-new-privs", 0, NULL, "set no_new_privs"},
 	{"cap", 'c', "CAP", "add a capability"},
 	{"no-subreaper", 0, NULL, "accepted"},
-	{"cgroup", 0, "PATH", "cgroup below the container's"},
+	{"cgroup", 0, "PATH", "cgroup below the container's, CONTROLLER:PATH on v1"},
 	{"ignore-paused", 0, NULL, "also in a paused container"},
 	{0},
 };
@@ -311,30 +312,57 @@ static int command_help(const struct command *c)
 	return 0;
 }
 
-/* One line for the log that engines read the reason from; standard error gets it too. */
-static void report(const struct globals *g, const struct err *e)
+/* For the text form, msg="...". */
+static void print_quoted(int fd, const char *when, const char *level, const char *text)
 {
+	char line[1400];
+	size_t n = (size_t)snprintf(line, 100, "time=\"%s\" level=%s msg=\"", when, level);
+
+	for (; *text && n < sizeof(line) - 4; text++) {
+		if (*text == '"' || *text == '\\')
+			line[n++] = '\\';
+		line[n++] = *text;
+	}
+	line[n++] = '"';
+	line[n++] = '\n';
+	(void)!write(fd, line, n);
+}
+
+/* A line for the log that engines read the reason from, or for standard error. */
+static void log_line(void *opaque, enum log_level level, const char *text)
+{
+	const struct globals *g = opaque;
+	/* logrus's words, which callers know. */
+	const char *name = level == LOG_WARN ? "warning" : log_level_name(level);
 	char when[40] = "";
 	time_t now = time(NULL);
 	struct tm tm;
-	json_t *j;
-	char *text = NULL;
 	int fd = g->log ? open(g->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0644)
-			: -1;
+			: 2;
 
 	if (gmtime_r(&now, &tm))
 		strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	if (fd >= 0 && g->log_json) {
-		j = json_pack("{s:s,s:s,s:s}", "level", "error", "msg", e->msg, "time", when);
-		text = j ? json_dumps(j, JSON_COMPACT) : NULL;
+	if (fd < 0)
+		return;
+	if (g->log && g->log_json) {
+		json_t *j = json_pack("{s:s,s:s,s:s}", "level", name, "msg", text, "time", when);
+		char *line = j ? json_dumps(j, JSON_COMPACT) : NULL;
+
+		dprintf(fd, "%s\n", line ? line : "{\"level\":\"error\"}");
 		json_decref(j);
-		dprintf(fd, "%s\n", text ? text : "{\"level\":\"error\"}");
-		free(text);
-	} else if (fd >= 0) {
-		dprintf(fd, "time=\"%s\" level=error msg=\"%s\"\n", when, e->msg);
+		free(line);
+	} else {
+		print_quoted(fd, when, name, text);
 	}
-	if (fd >= 0)
+	if (g->log)
 		close(fd);
+}
+
+/* Standard error gets it too. */
+static void report(struct globals *g, const struct err *e)
+{
+	if (g->log)
+		log_line(g, LOG_ERROR, e->msg);
 	fprintf(stderr, "hull-oci: %s\n", e->msg);
 }
 
@@ -397,7 +425,7 @@ static int check_log(struct globals *g, struct err *e)
 
 static int version(void)
 {
-	printf("hull-oci version " HULL_VERSION "\nspec: 1.2.0\n");
+	printf("hull-oci version " HULL_VERSION "\nspec: " OCI_SPEC_VERSION "\n");
 	return 0;
 }
 
@@ -454,6 +482,7 @@ int main(int argc, char **argv)
 	if (!ret && (args_has(&top, "help") || !argv[i] || !strcmp(argv[i], "help")))
 		return help();
 	log_set_level(g.debug ? LOG_DEBUG : LOG_WARN);
+	log_set_sink(log_line, &g);
 	default_root(&g);
 	if (!ret && g.log)
 		ret = check_log(&g, &e);

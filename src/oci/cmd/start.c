@@ -12,23 +12,29 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-static int connect_console(const char *path, struct err *e)
+/* The socket an option names, or -1 in *out if it was not given. */
+static int connect_socket(const struct args *args, const char *option, int *out, struct err *e)
 {
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	const char *path = args_get(args, option);
 	int fd;
 
+	*out = -1;
+	if (!path || !*path)
+		return 0;
 	if (strlen(path) >= sizeof(a.sun_path))
-		return err_set(e, ENAMETOOLONG, "--console-socket: the path is too long");
+		return err_set(e, ENAMETOOLONG, "--%s: the path is too long", option);
 	strcpy(a.sun_path, path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof(a))) {
-		int ret = err_errno(e, "--console-socket %s", path);
+		int ret = err_errno(e, "--%s %s", option, path);
 
 		if (fd >= 0)
 			close(fd);
 		return ret;
 	}
-	return fd;
+	*out = fd;
+	return 0;
 }
 
 /* --preserve-fds and sockets by the LISTEN_FDS protocol, which counts as preserved too. */
@@ -121,7 +127,7 @@ struct launch {
 static int prepare(const struct globals *g, const struct args *a, bool detached, struct launch *l,
 		   struct err *e)
 {
-	const char *socket = args_get(a, "console-socket"), *bundle = args_get(a, "bundle");
+	const char *bundle = args_get(a, "bundle");
 	int ret;
 
 	oci_create_options_init(&l->o);
@@ -137,9 +143,11 @@ static int prepare(const struct globals *g, const struct args *a, bool detached,
 		ret = load_config(a, l->o.bundle, &l->config, e);
 	if (!ret)
 		ret = check_console(a, oci_config_terminal(l->config), detached, e);
-	if (!ret && socket)
-		l->o.console_socket = ret = connect_console(socket, e);
-	return ret < 0 ? ret : 0;
+	if (!ret)
+		ret = connect_socket(a, "console-socket", &l->o.console_socket, e);
+	if (!ret)
+		ret = connect_socket(a, "pidfd-socket", &l->o.pidfd_socket, e);
+	return ret;
 }
 
 int cmd_create(const struct globals *g, const struct args *a, struct err *e)
@@ -190,6 +198,8 @@ int cmd_run(const struct globals *g, const struct args *a, struct err *e)
 	return ret ? CMD_FAILED : status;
 }
 
+#define EXEC_MAX_CGROUPS 16 /* --cgroup options: one a v1 hierarchy at most */
+
 /* ---- exec --------------------------------------------------------------- */
 
 static int set_user(json_t *process, const char *text, struct err *e)
@@ -220,6 +230,7 @@ static void add_caps(json_t *process, const struct args *a)
 {
 	static const char *const sets[] = {"bounding", "effective", "permitted", "ambient"};
 	json_t *caps = json_object_get(process, "capabilities");
+	bool inheritable = json_array_size(json_object_get(caps, "inheritable")) > 0;
 	const char *cap;
 
 	if (!args_get(a, "cap"))
@@ -228,8 +239,8 @@ static void add_caps(json_t *process, const struct args *a)
 	for (size_t k = 0; k < ARRAY_LEN(sets); k++) {
 		json_t *list = json_object_get(caps, sets[k]);
 
-		/* Ambient capabilities would need inheritable ones, which stay empty. */
-		if (!strcmp(sets[k], "ambient"))
+		/* Ambient capabilities need inheritable ones: only where the config has some. */
+		if (!strcmp(sets[k], "ambient") && !inheritable)
 			continue;
 		if (!list) {
 			json_object_set_new(caps, sets[k], json_array());
@@ -341,25 +352,31 @@ static int exec_prepare(const struct args *a, struct oci_container *c, struct oc
 	if (file && args_has(a, "tty"))
 		json_object_set_new(o->process, "terminal", json_true());
 	ret = check_console(a, json_is_true(json_object_get(o->process, "terminal")), detach, e);
-	if (!ret && socket)
-		o->console_socket = ret = connect_console(socket, e);
+	if (!ret)
+		ret = connect_socket(a, "console-socket", &o->console_socket, e);
+	if (!ret)
+		ret = connect_socket(a, "pidfd-socket", &o->pidfd_socket, e);
 	if (!socket && !detach)
 		o->console_master = master;
 	o->console_plain = !socket && !isatty(1);
 	o->pid_file = args_get(a, "pid-file");
-	o->cgroup = args_get(a, "cgroup");
 	o->ignore_paused = args_has(a, "ignore-paused");
-	return ret < 0 ? ret : 0;
+	return ret;
 }
 
 int cmd_exec(const struct globals *g, const struct args *a, struct err *e)
 {
 	struct oci_container *c = NULL;
 	struct oci_exec_options o;
+	const char *groups[EXEC_MAX_CGROUPS];
 	int master = -1, pidfd = -1, status = 0, listen, ret;
 	pid_t pid;
 
 	oci_exec_options_init(&o);
+	o.cgroups = groups;
+	while (o.ncgroups < EXEC_MAX_CGROUPS &&
+	       (groups[o.ncgroups] = args_nth(a, "cgroup", o.ncgroups)))
+		o.ncgroups++;
 	ret = preserved(a, &o.preserve_fds, &listen, e);
 	if (!ret)
 		ret = cmd_open(g, a->pos[0], &c, e);
