@@ -7,7 +7,7 @@
  *
  * Generated code reaches fields by their offset from a pointer to this struct;
  * what it uses most stands first. Whenever C code looks at it all guest state is
- * here in memory, with one exception: fpenv (see there).
+ * here in memory, with one exception: the host's FP environment (see fpscr).
  *
  * How registers are kept:
  *   VSR n     one 128-bit number in the host's byte order. dw[PPC_DW0] is the
@@ -186,20 +186,23 @@ enum ppc_key {
 struct ppc_vm;	/* of the system half: all vCPUs, the memory map */
 struct ppc_sys; /* private to the system half: SLB, tables, VPA */
 
-/* The last floating-point operation whose FPRF, FI and FR nobody has asked for yet. */
-struct ppc_fplazy {
-	u32 op; /* enum ppc_fplazy_op of fp.h, 0 = FPSCR is right as it stands */
-	u32 pad;
-	u64 a, b, c; /* operands, doubles; see fp.h for what each operation keeps */
-};
+#define PPC_RELAXED_BYTES 64u /* from fp_a to fp_cmp */
 
 struct ppc_vcpu {
 	/* -- hot -- */
 	u64 gpr[32];
 	u64 nip, lr, ctr;
+	/*
+	 * From here to fp_cmp stores that are overwritten are dropped even across faults
+	 * (ir_target.relaxed). First the operands of the last floating-point operation whose FPRF,
+	 * FI and FR nobody has asked for yet, see fp_op.
+	 */
+	u64 fp_a, fp_b, fp_c;
 	u8 cr[32]; /* CR bits 0 to 31, each 0 or 1 */
 	u8 so, ov, ca, ov32, ca32;
-	u8 spare[3];
+	u8 fp_spare;
+	u8 fp_op;  /* enum fp_op (fp.h) of fp_a..fp_c, 0: FPSCR is right but for fp_cmp */
+	u8 fp_cmp; /* 16 + FPCC of a later comparison, 0: none; written with fp_op as one u16 */
 	u64 tar;
 	/*
 	 * Reservation of larx: real-world addresses do not matter to its holder, it is
@@ -210,18 +213,12 @@ struct ppc_vcpu {
 	u64 res_val[2]; /* as loaded, a number; [1] is the high half of a quadword's */
 	u32 res_size;	/* bytes: 1, 2, 4, 8, 16 */
 	/*
-	 * Host floating-point environment while generated code runs, in the format of
-	 * x86's MXCSR (SDM vol. 1, 10.2.3) on every host: rounding mode of FPSCR.RN,
-	 * all exceptions masked, and the sticky flags that are not in fpscr yet. While
-	 * generated code runs the flags are in the host's register.
-	 */
-	u32 fpenv;
-	/*
-	 * FPSCR without what is due from fpenv (OX UX ZX XX) and fplazy (FPRF FI FR);
-	 * FX, FEX and VX as of the last merge. ppc_fpscr_read() (fp.h) merges.
+	 * FPSCR without what is due from rt.mxcsr (OX UX ZX XX) and fp_op (FPRF FI FR);
+	 * FX, FEX and VX as of the last merge. ppc_fpscr_read() (fp.h) merges. While generated
+	 * code runs, rt.mxcsr is in the host's register: rounding mode of FPSCR.RN, all exceptions
+	 * masked, sticky flags.
 	 */
 	u64 fpscr;
-	struct ppc_fplazy fplazy;
 	u32 vscr_nj; /* VSCR.NJ as 0 or 1 */
 	u32 vrsave;
 	u32 xer_rest; /* XER but for the five bits above: string count, reserved bits kept */
@@ -267,6 +264,10 @@ struct ppc_vcpu {
 	struct irrun_cpu rt;
 };
 
+static_assert(offsetof(struct ppc_vcpu, fp_cmp) + 1 - offsetof(struct ppc_vcpu, fp_a) ==
+		      PPC_RELAXED_BYTES,
+	      "ir_target.relaxed");
+
 #define PPC_NO_RESERVATION (~0ULL)
 
 /*
@@ -276,6 +277,8 @@ struct ppc_vcpu {
 static inline int ppc_raise(struct ppc_vcpu *c, enum ppc_vector vec, u64 srr1)
 {
 	c->exc = (struct ppc_exc){.pending = true, .vector = (u16)vec, .srr1 = srr1};
+	c->rt.leave = 1;
+	atomic_fetch_or(&c->rt.kick, PPC_KICK_LOOK);
 	return -1;
 }
 
