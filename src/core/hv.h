@@ -47,6 +47,7 @@ enum hv_exit_kind {
 	HV_EXIT_DEFER,	  /* a bus call deferred; answer and run again */
 	HV_EXIT_SHUTDOWN, /* triple fault */
 	HV_EXIT_DEBUG,	  /* breakpoint or step asked for by hv_vcpu_debug */
+	HV_EXIT_YIELD,	  /* the guest spins; run someone else for a while, if there is anyone */
 	HV_EXIT_WINDOW,	  /* hv_vcpu_want_window: an interrupt could be taken now */
 	HV_EXIT_MEMORY,	  /* the host's frame callback failed for `addr` with -err */
 	HV_EXIT_ERROR,	  /* cannot go on: `reason`; the VM is lost, the host is not */
@@ -158,9 +159,9 @@ struct hv_vm {
 	unsigned mmu_busy;
 	_Atomic u64 tlb_gen; /* vCPUs flush when theirs is behind */
 	u64 tsc_offset;	     /* guest TSC = host TSC + this */
-	u64 boot_wall_ns, boot_ns;
-	u32 *msr_bitmap, *io_bitmap; /* vt's */
-	void *vt_data;
+	u64 boot_wall_ns;
+	s64 clock_offset; /* ns: paravirtual clock = guest TSC's time + this */
+	void *vt_data;	  /* the bitmaps */
 };
 
 /* ---- the vCPU ---------------------------------------------------------------------- */
@@ -172,10 +173,17 @@ struct hv_event { /* to be delivered at the next entry, or whose delivery was cu
 	u32 error;
 };
 
+enum hv_access_kind { HV_PIO_IN, HV_PIO_OUT, HV_MMIO_READ, HV_MMIO_WRITE };
+
 struct hv_replay {
 	u64 addr, val;
 	u8 kind, size;
 	bool answered;
+};
+
+struct hv_len_line { /* how long an instruction that exits was */
+	u64 rip, cr3;
+	u8 kind, len;
 };
 
 struct hv_stats {
@@ -186,7 +194,7 @@ struct hv_stats {
 struct hv_pv_state { /* KVM's paravirtual MSRs */
 	u64 wall, clock, steal, eoi, poll, async;
 	u64 steal_seen;
-	bool eoi_armed, clock_stale;
+	bool eoi_armed;
 };
 
 struct hv_vcpu {
@@ -206,21 +214,22 @@ struct hv_vcpu {
 	struct hv_regs st; /* groups valid by `have`, to be written by `dirty` */
 	u32 have, dirty;
 	u64 msr[HV_MAX_MSRS]; /* by row of core/msr.c */
-	u64 apic_base, xcr0;
+	u64 xcr0, hw_xcr0, xsave_mask;
 	u8 *xsave; /* one page */
 	bool fpu_live, dr_live;
-	bool sti_shadow, movss_shadow, nmi_masked;
+	bool sti_shadow, movss_shadow, nmi_masked, nmi_unmask;
 	struct hv_event event;
-	bool irq_window, nmi_window, want_window, halt_wake;
+	bool irq_window, nmi_window, want_window;
 	struct vt_exit exit;
 	struct hv_replay replay[HV_REPLAY];
 	unsigned nreplay, replay_at;
-	bool deferred;
+	bool deferred, redo; /* the bus said later; the host has answered */
+	struct hv_len_line len_cache[32];
 	struct vcpu_debug debug;
 	bool debugging;
 	struct hv_pv_state pv;
-	u64 tlb_gen, tsc_adjust;
-	u64 asid_gen;
+	_Atomic u64 tlb_gen; /* of the VM's, when it last flushed */
+	u64 tsc_adjust, asid_gen;
 	u32 asid;
 	int asid_cpu;
 	_Atomic u32 request; /* enum hv_request */

@@ -25,7 +25,8 @@ enum npt_sizes { NPT_2M = 1, NPT_1G = 2 };
 struct npt_format { /* const, one for NPT, one for EPT */
 	const char *name;
 	u64 table; /* bits of an entry that points to a table */
-	u64 large; /* bit that makes an entry of level 1 or 2 a page */
+	u64 large; /* makes an entry of level 2 or 3 a page */
+	u64 write; /* the write permission */
 	u64 (*leaf)(u32 prot);
 	u32 (*prot)(u64 entry);
 };
@@ -37,6 +38,7 @@ struct npt {
 	u64 *root;
 	unsigned levels; /* 4 or 5 */
 	u32 sizes;	 /* enum npt_sizes allowed */
+	u64 *garbage;	 /* tables no longer reachable, until npt_reap */
 	u64 tables;	 /* pages in use for tables */
 	u64 pages[3];	 /* mapped entries of 4K, 2M, 1G */
 };
@@ -45,14 +47,22 @@ struct npt {
 int npt_init(struct npt *t, const struct npt_format *fmt, unsigned levels, u32 sizes);
 void npt_fini(struct npt *t); /* half-built is fine */
 
-/* All page aligned. What was mapped there before is replaced. 0, -E_NOMEM, -E_INVAL (address too
- * large for the levels). */
+/*
+ * All page aligned. What was mapped there before is replaced. 0, -E_NOMEM (a part may be
+ * mapped), -E_INVAL (alignment; an address too large for the levels).
+ */
 int npt_map(struct npt *t, u64 gpa, u64 pa, u64 size, u32 prot);
-/* True if anything was mapped there. -E_NOMEM cannot be: a large page that cannot be split goes
- * as a whole. */
+/*
+ * True if anything was mapped there. A large page that cannot be split for want of memory
+ * goes as a whole.
+ */
 bool npt_unmap(struct npt *t, u64 gpa, u64 size);
-/* Take away write permission, 4K pages only afterwards in the range. True if anything changed. */
+/* Take away write permission, of large pages as a whole. True if anything changed. */
 bool npt_write_protect(struct npt *t, u64 gpa, u64 size);
+/* Free what became unreachable; after every CPU has flushed. */
+void npt_reap(struct npt *t);
+/* The same of a list taken off npt.garbage. */
+void npt_reap_list(struct npt *t, u64 *list);
 
 struct npt_walk {
 	u64 pa, size; /* of gpa itself; of its page */

@@ -45,7 +45,7 @@ struct hv_regs {
 	u64 cr0, cr2, cr3, cr4, efer;
 	u64 dr[4], dr6, dr7;
 	u64 star, lstar, cstar, sfmask, kernel_gs_base;
-	u64 sysenter_cs, sysenter_esp, sysenter_eip, pat;
+	u64 sysenter_cs, sysenter_esp, sysenter_eip, pat, tsc_aux;
 	u8 cpl;
 };
 
@@ -113,13 +113,15 @@ enum vt_event_kind { VT_EVENT_IRQ, VT_EVENT_NMI, VT_EVENT_EXC, VT_EVENT_SOFT };
 struct vt_ops {
 	const char *name; /* "svm", "vmx" */
 	const struct npt_format *npt;
-	u32 page_sizes; /* NPT_2M | NPT_1G the hardware walks; upper bound */
+	bool lazy; /* fetch works in any context, the state is plain memory */
 	/* Usable here? 0 or -E_NODEV with *why. No side effects. */
 	int (*probe)(const char **why);
 	int (*cpu_prepare)(struct hv_cpu *c);
 	int (*cpu_enable)(struct hv_cpu *c);
 	void (*cpu_disable)(struct hv_cpu *c);
 	void (*cpu_release)(struct hv_cpu *c);
+	/* Levels and page sizes of nested page tables here. */
+	void (*npt_shape)(unsigned *levels, u32 *sizes);
 	int (*vm_init)(struct hv_vm *vm);
 	void (*vm_fini)(struct hv_vm *vm);
 	int (*vcpu_init)(struct hv_vcpu *v);

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * MSR policy. Three kinds: what is part of the processor state (syscalls, segment
+ * bases, EFER, PAT, TSC), what the core only remembers for the guest (MTRRs and
+ * model-specific switches, a row each below), and what the host's local APIC has
+ * (through the bus). Anything else is #GP, as on a processor without it.
+ * SDM vol. 4; AMD APM vol. 2 appendix A; MTRRs: SDM vol. 3A 12.11.
+ */
+#include "core/hv_internal.h"
+#include "core/cpu/hw.h"
+
+struct msr_row {
+	u32 index;
+	u64 reset, writable; /* writes to other bits are dropped */
+};
+
+#define ALL (~0ULL)
+
+static const struct msr_row msr_rows[] = {
+	{0x17, 0, 0},	       /* PLATFORM_ID */
+	{0x2a, 0, 0},	       /* EBL_CR_POWERON */
+	{0x3a, 1, 0},	       /* FEATURE_CONTROL: locked, nothing allowed */
+	{0x8b, 1ULL << 32, 0}, /* microcode revision */
+	{0xce, 0, 0},	       /* PLATFORM_INFO */
+	{0xfe, 0x508, 0},      /* MTRRcap: 8 variable, fixed, write-combining */
+	{0x179, 0, 0},	       /* MCG_CAP: no banks */
+	{0x17a, 0, ALL},       /* MCG_STATUS */
+	{0x1a0, 0x1801, ALL},  /* MISC_ENABLE: fast strings, no BTS, no PEBS */
+	{0x1d9, 0, 0},	       /* DEBUGCTL */
+	{0x1db, 0, 0},	       /* last branch, exception records */
+	{0x1dc, 0, 0},
+	{0x1dd, 0, 0},
+	{0x1de, 0, 0},
+	{0x200, 0, ALL},
+	{0x201, 0, ALL},
+	{0x202, 0, ALL},
+	{0x203, 0, ALL},
+	{0x204, 0, ALL},
+	{0x205, 0, ALL},
+	{0x206, 0, ALL},
+	{0x207, 0, ALL},
+	{0x208, 0, ALL},
+	{0x209, 0, ALL},
+	{0x20a, 0, ALL},
+	{0x20b, 0, ALL},
+	{0x20c, 0, ALL},
+	{0x20d, 0, ALL},
+	{0x20e, 0, ALL},
+	{0x20f, 0, ALL},
+	{0x250, 0, ALL},
+	{0x258, 0, ALL},
+	{0x259, 0, ALL},
+	{0x268, 0, ALL},
+	{0x269, 0, ALL},
+	{0x26a, 0, ALL},
+	{0x26b, 0, ALL},
+	{0x26c, 0, ALL},
+	{0x26d, 0, ALL},
+	{0x26e, 0, ALL},
+	{0x26f, 0, ALL},
+	{0x2ff, 0, 0xcff},
+	{0xc0010000, 0, 0}, /* K7 performance counters: none */
+	{0xc0010001, 0, 0},
+	{0xc0010002, 0, 0},
+	{0xc0010003, 0, 0},
+	{0xc0010004, 0, 0},
+	{0xc0010005, 0, 0},
+	{0xc0010006, 0, 0},
+	{0xc0010007, 0, 0},
+	{0xc0010010, 0, ALL},	    /* SYSCFG */
+	{0xc0010015, 1 << 24, ALL}, /* HWCR: TSC runs at P0 frequency */
+	{0xc001001f, 0, ALL},	    /* NB_CFG */
+	{0xc0010140, 0, 0},	    /* OSVW: none */
+	{0xc0010141, 0, 0},
+	{0xc0011022, 0, ALL},
+	{0xc0011028, 0, ALL},
+	{0xc0011029, 2, ALL}, /* DE_CFG: LFENCE serializes */
+	{0xc001102a, 0, ALL},
+};
+static_assert(ARRAY_LEN(msr_rows) <= HV_MAX_MSRS, "a place in hv_vcpu.msr for each");
+
+/* Parts of the processor's state that state exchange carries as MSRs. */
+static const u32 msr_state[] = {
+	MSR_TSC_ADJUST, MSR_SYSENTER_CS,    MSR_SYSENTER_ESP, MSR_SYSENTER_EIP,
+	MSR_PAT,	MSR_STAR,	    MSR_LSTAR,	      MSR_CSTAR,
+	MSR_SFMASK,	MSR_KERNEL_GS_BASE, MSR_TSC_AUX,      0x4b564d00,
+	0x4b564d01,	0x4b564d03,	    0x4b564d04,	      0x4b564d05,
+};
+
+unsigned hv_msr_count(void)
+{
+	return ARRAY_LEN(msr_state) + ARRAY_LEN(msr_rows);
+}
+
+u32 hv_msr_index(unsigned n)
+{
+	if (n < ARRAY_LEN(msr_state))
+		return msr_state[n];
+	n -= ARRAY_LEN(msr_state);
+	return n < ARRAY_LEN(msr_rows) ? msr_rows[n].index : 0;
+}
+
+void hv_msr_reset(struct hv_vcpu *v, bool init)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(msr_rows) && !init; i++)
+		v->msr[i] = msr_rows[i].reset;
+	if (!init)
+		v->tsc_adjust = 0;
+}
+
+/* ---- processor state -------------------------------------------------------------- */
+
+struct msr_field {
+	u32 index;
+	u16 offset; /* in struct hv_regs */
+	u8 group;
+	bool address; /* must be canonical */
+};
+
+#define FIELD(msr, field, grp, addr)                                                               \
+	{                                                                                          \
+		msr, offsetof(struct hv_regs, field), grp, addr                                    \
+	}
+
+static const struct msr_field msr_fields[] = {
+	FIELD(MSR_SYSENTER_CS, sysenter_cs, HV_G_SYSCALL, false),
+	FIELD(MSR_SYSENTER_ESP, sysenter_esp, HV_G_SYSCALL, true),
+	FIELD(MSR_SYSENTER_EIP, sysenter_eip, HV_G_SYSCALL, true),
+	FIELD(MSR_STAR, star, HV_G_SYSCALL, false),
+	FIELD(MSR_LSTAR, lstar, HV_G_SYSCALL, true),
+	FIELD(MSR_CSTAR, cstar, HV_G_SYSCALL, true),
+	FIELD(MSR_SFMASK, sfmask, HV_G_SYSCALL, false),
+	FIELD(MSR_KERNEL_GS_BASE, kernel_gs_base, HV_G_SYSCALL, true),
+	FIELD(MSR_TSC_AUX, tsc_aux, HV_G_SYSCALL, false),
+	FIELD(MSR_PAT, pat, HV_G_SYSCALL, false),
+	FIELD(MSR_FS_BASE, seg[X86_FS].base, HV_G_SEG, true),
+	FIELD(MSR_GS_BASE, seg[X86_GS].base, HV_G_SEG, true),
+	FIELD(MSR_EFER, efer, HV_G_CR, false),
+};
+
+static const struct msr_field *field_of(u32 msr)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(msr_fields); i++)
+		if (msr_fields[i].index == msr)
+			return &msr_fields[i];
+	return NULL;
+}
+
+static u64 *field_at(struct hv_vcpu *v, const struct msr_field *f)
+{
+	return (u64 *)((u8 *)&v->st + f->offset);
+}
+
+/* Memory types 0, 1, 4, 5, 6, 7 in each byte (SDM vol. 3A table 12-10). */
+static bool pat_valid(u64 val)
+{
+	for (unsigned i = 0; i < 8; i++, val >>= 8)
+		if ((val & 0xff) > 7 || (val & 0xff) == 2 || (val & 0xff) == 3)
+			return false;
+	return true;
+}
+
+static bool efer_valid(struct hv_vcpu *v, u64 *val, bool by_host)
+{
+	u64 allowed = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE, old = v->st.efer;
+
+	if (hv_cpuid_has(v->vm, 0x80000001, 0, 3, 25))
+		allowed |= EFER_FFXSR;
+	if (*val & ~allowed)
+		return false;
+	if (by_host)
+		return true;
+	if (((*val ^ old) & EFER_LME) && (v->st.cr0 & CR0_PG))
+		return false;
+	*val = (*val & ~(u64)EFER_LMA) | (old & EFER_LMA);
+	return true;
+}
+
+static int field_write(struct hv_vcpu *v, const struct msr_field *f, u64 val, bool by_host)
+{
+	if (f->address && !x86_canonical(val))
+		return -E_NOENT;
+	if (f->index == MSR_PAT && !pat_valid(val))
+		return -E_NOENT;
+	if (f->index == MSR_TSC_AUX && val >> 32)
+		return -E_NOENT;
+	if (f->index == MSR_EFER && !efer_valid(v, &val, by_host))
+		return -E_NOENT;
+	hv_want(v, f->group);
+	*field_at(v, f) = val;
+	hv_touch(v, f->group);
+	return 0;
+}
+
+static int row_of(u32 msr)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(msr_rows); i++)
+		if (msr_rows[i].index == msr)
+			return (int)i;
+	return -1;
+}
+
+static void tsc_move(struct hv_vcpu *v, u64 delta)
+{
+	v->tsc_adjust += delta;
+	hv_pv_clock_update(v);
+}
+
+/* ---- public ------------------------------------------------------------------------- */
+
+int hv_msr_read(struct hv_vcpu *v, u32 msr, u64 *val)
+{
+	const struct msr_field *f = field_of(msr);
+	int err, row;
+
+	if (f) {
+		hv_want(v, f->group);
+		*val = *field_at(v, f);
+		return 0;
+	}
+	if (msr == MSR_TSC || msr == MSR_TSC_ADJUST) {
+		*val = msr == MSR_TSC ? hv_vcpu_tsc(v, NULL) : v->tsc_adjust;
+		return 0;
+	}
+	row = row_of(msr);
+	if (row >= 0) {
+		*val = v->msr[row];
+		return 0;
+	}
+	err = hv_pv_msr_read(v, msr, val);
+	return err == 1 ? v->bus.msr_read(v->bus.opaque, msr, val) : err;
+}
+
+int hv_msr_write(struct hv_vcpu *v, u32 msr, u64 val, bool by_host)
+{
+	const struct msr_field *f = field_of(msr);
+	int err, row;
+
+	if (f)
+		return field_write(v, f, val, by_host);
+	if (msr == MSR_TSC || msr == MSR_TSC_ADJUST) {
+		tsc_move(v, val - (msr == MSR_TSC ? hv_vcpu_tsc(v, NULL) : v->tsc_adjust));
+		return 0;
+	}
+	row = row_of(msr);
+	if (row >= 0) {
+		u64 mask = by_host ? ALL : msr_rows[row].writable;
+
+		v->msr[row] = (v->msr[row] & ~mask) | (val & mask);
+		return 0;
+	}
+	if (msr == 0x79) /* microcode update: as if it were loaded */
+		return 0;
+	err = hv_pv_msr_write(v, msr, val, by_host);
+	return err == 1 ? v->bus.msr_write(v->bus.opaque, msr, val) : err;
+}
