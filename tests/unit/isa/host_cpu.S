@@ -14,8 +14,8 @@
 	push %r15
 	pushfq
 	mov %rsp, HOST_AREA + HA_RSP
-	mov $-1, %eax
-	mov $-1, %edx
+	mov $HOST_XCR0, %eax
+	xor %edx, %edx
 	xrstor64 HOST_AREA + HA_XSAVE
 	pushq HOST_AREA + HA_RFLAGS
 	popfq
@@ -70,8 +70,8 @@ host_exit:
 	mov HOST_AREA + HA_RSP, %rsp
 	pushfq
 	popq HOST_AREA + HA_RFLAGS
-	mov $-1, %eax
-	mov $-1, %edx
+	mov $HOST_XCR0, %eax
+	xor %edx, %edx
 	xsave64 HOST_AREA + HA_XSAVE
 
 /* Or a signal handler put the state there; %rsp is the host's. */

@@ -214,10 +214,19 @@ u64 host_cpu_xcr0(void)
 
 u32 host_cpu_xsave_size(void)
 {
-	static u32 b; /* CPUID is slow in a virtual machine: asked once */
-	u32 a, c, d;
+	static u32 end; /* CPUID is slow in a virtual machine: asked once */
+	u32 have, size, off, c, d;
 
-	if (!b)
-		__get_cpuid_count(13, 0, &a, &b, &c, &d);
-	return b < HOST_XSAVE_SIZE ? b : HOST_XSAVE_SIZE;
+	if (end)
+		return end;
+	__cpuid_count(13, 0, have, off, c, d);
+	end = 576; /* legacy region and header */
+	for (unsigned i = 2; i < 32; i++) {
+		if (!(have & HOST_XCR0 & 1u << i))
+			continue;
+		__cpuid_count(13, i, size, off, c, d);
+		if (off + size > end)
+			end = off + size;
+	}
+	return end;
 }

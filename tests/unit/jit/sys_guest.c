@@ -119,7 +119,75 @@ __asm__(".pushsection .rodata\n"
 "fl_gdt:	.quad 0, 0x00cf9a000000ffff, 0x00cf92000000ffff\n"
 "fl_gdtr:	.word 0x17\n	.quad " FL(fl_gdt) "\n"
 "fl_end:\n.code64\n.popsection\n");
+
+/*
+ * CLI, STI, SWAPGS, STAC and CLAC in a loop of 64-bit ring 0 code with SMAP: flags that live across
+ * them (F), IF and AC (I), interrupts (Q), the two GS bases (G), a user page open and closed (A),
+ * and CLI in ring 1, which may not (1).
+ */
+#define SI(label) "(" #label " - si_start + 0x8000)"
+__asm__(".pushsection .rodata\n"
+".global si_start, si_end\n"
+"si_start:\n.code16\n	cli\n	xorw %ax, %ax\n	movw %ax, %ds\n	data32 lgdt " SI(si_gdtr) "\n"
+"	movl %cr0, %eax\n	orb $1, %al\n	movl %eax, %cr0\n	data32 ljmp $0x08, $" SI(si_pm) "\n"
+".code32\n"
+"si_pm:\n	movw $0x10, %ax\n	movw %ax, %ds\n	movw %ax, %es\n	movw %ax, %ss\n"
+/* 2 MiB of the supervisor's, 2 MiB of the user's. */
+"	movl $0x11007, 0x10000\n	movl $0x12007, 0x11000\n	movl $0x83, 0x12000\n"
+"	movl $0x200087, 0x12008\n"
+"	movl $0x10000, %eax\n	movl %eax, %cr3\n	movl $0x200020, %eax\n	movl %eax, %cr4\n"
+"	movl $0xc0000080, %ecx\n	movl $0x100, %eax\n	xorl %edx, %edx\n	wrmsr\n"
+"	movl %cr0, %eax\n	orl $0x80010000, %eax\n	movl %eax, %cr0\n"
+"	ljmp $0x18, $" SI(si_long) "\n"
+".code64\n"
+"si_long:\n	movl $0x7000, %esp\n	xorl %eax, %eax\n	movl %eax, %ss\n"
+"	movw $0x38, %ax\n	ltr %ax\n"
+"	movl $" SI(si_gp) ", %eax\n	movl $0x20d0, %edi\n	movl $0x8e00, %edx\n	call si_gate\n"
+"	movl $" SI(si_pf) ", %eax\n	movl $0x20e0, %edi\n	call si_gate\n"
+"	movl $" SI(si_irq) ", %eax\n	movl $0x2220, %edi\n	call si_gate\n"
+"	movl $" SI(si_int80) ", %eax\n	movl $0x2800, %edi\n	movl $0xee00, %edx\n	call si_gate\n"
+"	lidt " SI(si_idtr) "\n"
+"	movl $0xc0000101, %ecx\n	movl $0x3800, %eax\n	xorl %edx, %edx\n	wrmsr\n"
+"	movl $0xc0000102, %ecx\n	movl $0x3900, %eax\n	wrmsr\n"
+"	movl $1, 0x3800\n	movl $100, 0x3900\n"
+"	movl $0x200000, %ebx\n"
+"	xorl %esi, %esi\n	xorl %ebp, %ebp\n	xorl %r8d, %r8d\n	xorl %r9d, %r9d\n"
+"	xorl %r10d, %r10d\n	xorl %r11d, %r11d\n	movl $100, %edi\n"
+"1:	xorl %eax, %eax\n	stc\n	cli\n	adcl %eax, %esi\n	stc\n	sti\n	adcl %eax, %esi\n"
+"	stc\n	stac\n	adcl %eax, %esi\n	stc\n	clac\n	adcl %eax, %esi\n"
+"	stc\n	swapgs\n	adcl %gs:0, %ebp\n	swapgs\n	addl %gs:0, %ebp\n"
+"	pushfq\n	popq %rcx\n	cli\n	stac\n	pushfq\n	popq %rdx\n	clac\n"
+"	xorq %rdx, %rcx\n	cmpl $0x40200, %ecx\n	jne 2f\n	incl %r8d\n2:\n"
+/* Not between sti and cli. */
+"	movw $0x501, %dx\n	outb %al, %dx\n	sti\n	cli\n	movl %r9d, %ecx\n	sti\n	nop\n	cli\n"
+"	subl %r9d, %ecx\n	addl %ecx, %r10d\n"
+"	stac\n	movb (%rbx), %al\n	movb %al, (%rbx)\n	clac\n	movb (%rbx), %al\n"
+"	decl %edi\n	jnz 1b\n"
+"	movb $'F', %al\n	cmpl $400, %esi\n	call si_put\n"
+"	movb $'I', %al\n	cmpl $100, %r8d\n	call si_put\n"
+"	movb $'Q', %al\n	cmpl $-100, %r10d\n	call si_put\n"
+"	movb $'G', %al\n	cmpl $10200, %ebp\n	call si_put\n"
+"	movb $'A', %al\n	cmpl $100, %r11d\n	call si_put\n"
+"	xorl %r11d, %r11d\n"
+"	pushq $0x29\n	pushq $0x6000\n	pushq $2\n	pushq $0x21\n	pushq $" SI(si_ring1) "\n	iretq\n"
+"si_ring1:\n	movl $50, %ecx\n3:	cli\n	loop 3b\n	int $0x80\n"
+"si_put:\n	jne 4f\n	outb %al, $0xe9\n4:	ret\n"
+"si_gate:\n	movw %ax, (%rdi)\n	movw $0x18, 2(%rdi)\n	movw %dx, 4(%rdi)\n	shrl $16, %eax\n"
+"	movw %ax, 6(%rdi)\n	movq $0, 8(%rdi)\n	ret\n"
+"si_gp:\n	incl %r11d\n	addq $8, %rsp\n	incq (%rsp)\n	iretq\n"
+"si_pf:\n	incl %r11d\n	addq $8, %rsp\n	addq $2, (%rsp)\n	iretq\n"
+"si_irq:\n	incl %r9d\n	iretq\n"
+"si_int80:\n	movb $'1', %al\n	cmpl $50, %r11d\n	call si_put\n"
+"	outb %al, $0xf4\n5:	hlt\n	jmp 5b\n"
+".balign 8\n"
+"si_gdt:	.quad 0, 0x00cf9a000000ffff, 0x00cf92000000ffff, 0x00af9a000000ffff\n"
+"	.quad 0x00afba000000ffff, 0x00cfb2000000ffff, 0\n"
+"	.quad 0x0000890030000067, 0\n"
+"si_gdtr:	.word 0x47\n	.quad " SI(si_gdt) "\n"
+"si_idtr:	.word 0xfff\n	.quad 0x2000\n"
+"si_end:\n.code64\n.popsection\n");
 /* clang-format on */
+extern const u8 si_start[], si_end[];
 extern const u8 fl_start[], fl_end[];
 extern const u8 nmi_start[], nmi_end[];
 extern const u8 guest_start[], guest_end[], guest_long[], ap_start[], ap_end[];
@@ -474,6 +542,30 @@ static void t_returned_flags_translated(void)
 	returned_flags(false);
 }
 
+static void system_in_line(bool interpret)
+{
+	struct board_cpu p[2];
+	struct board b;
+
+	board_start(&b, p, interpret);
+	memcpy(b.ram + 0x8000, si_start, (size_t)(si_end - si_start));
+	CHECK_EQ(board_run(&b), VCPU_EXIT_KICK);
+	if (strcmp(b.out, "FIQGA1"))
+		printf("# output: %s\n", b.out);
+	CHECK(!strcmp(b.out, "FIQGA1"));
+	board_stop(&b);
+}
+
+static void t_system_in_line_interpreted(void)
+{
+	system_in_line(true);
+}
+
+static void t_system_in_line_translated(void)
+{
+	system_in_line(false);
+}
+
 /* A reset forgets what was sent to a CPU before it: the second one waits again. */
 static void t_reset_forgets_sipi(void)
 {
@@ -509,6 +601,8 @@ int main(void)
 	RUN(t_nmi_translated);
 	RUN(t_returned_flags_interpreted);
 	RUN(t_returned_flags_translated);
+	RUN(t_system_in_line_interpreted);
+	RUN(t_system_in_line_translated);
 	RUN(t_reset_forgets_sipi);
 	return test_done();
 }

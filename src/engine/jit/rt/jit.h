@@ -150,6 +150,7 @@ struct jit_site {
 	/* MEM: a page fault is for the interpreter to judge, as bytes of the operand may be
 	 * disabled by a mask, or #GP for misalignment or a pending #MF come first. */
 	bool plain; /* LINK: to the plain unit */
+	u32 to_key; /* LINK: mode key there */
 	bool masked;
 };
 
@@ -221,8 +222,9 @@ struct jit {
 	u8 noslot[JIT_NOSLOT];
 
 	_Atomic u32 flush_wanted;
-	u32 slot_next;	 /* to be dealt out */
-	bool strict_ret; /* a caller in 64-bit user code looks at the flags its callee leaves */
+	u32 slot_next;	    /* to be dealt out */
+	bool strict_ret[2]; /* a caller in 64-bit code looks at the flags its callee leaves; by CPL
+			       3 */
 	bool have_bmi2;
 	bool no_groups;	      /* check every access (bug hunting) */
 	u32 exec_kinds;	      /* bit n: enum xl_kind n is left to the interpreter (bug hunting) */
@@ -231,6 +233,12 @@ struct jit {
 	bool trace, perf;
 	struct xl_insn *xl; /* the translator's work area */
 };
+
+/* Does a return of code with this mode key hand the status flags to its caller? */
+static inline bool jit_ret_keeps_flags(const struct jit *j, u32 key)
+{
+	return (key & 3) != X86_MODE_64 || j->strict_ret[!!(key & X86_KEY_CPL3)];
+}
 
 static inline struct jit_cpu *jit_cpu(struct x86_vcpu *c)
 {

@@ -11,7 +11,8 @@ bool jit_translatable(u32 key)
 {
 	unsigned mode = key & 3;
 
-	if (!(key & X86_KEY_FLAT) || (key & (X86_KEY_STEP | X86_KEY_REAL | X86_KEY_ALIGN)))
+	if (!(key & X86_KEY_FLAT) ||
+	    (key & (X86_KEY_STEP | X86_KEY_REAL | X86_KEY_ALIGN | X86_KEY_RING12)))
 		return false;
 	return mode == X86_MODE_64 || (mode == X86_MODE_32 && (key & X86_KEY_SS32));
 }
@@ -251,7 +252,7 @@ const void *jit_on_link(struct x86_vcpu *c, u64 unused, u32 site)
 	if (!u)
 		return NULL;
 	jit_lock(j);
-	if (!s->recipe.size && !from->map->dead && !u->map->dead && u->map->key == from->map->key)
+	if (!s->recipe.size && !from->map->dead && !u->map->dead && u->map->key == s->to_key)
 		emit_patch(j->rw, s->retry, u->map == from->map ? u->e2 : u->e1);
 	jit_unlock(j);
 	return jit_host(j, u->e2);
@@ -444,7 +445,7 @@ static void call_interpreted(struct x86_vcpu *c, u64 at)
 static bool interpret(struct jit *j, struct x86_vcpu *c)
 {
 	u32 key = c->mode_key;
-	bool watch = (key & 3) == X86_MODE_64 && (key & X86_KEY_CPL3) && !j->strict_ret;
+	bool watch = !jit_ret_keeps_flags(j, key);
 
 	for (unsigned n = 0; n < 256; n++) {
 		u64 rip = c->rip, rsp = c->gpr[X86_RSP];

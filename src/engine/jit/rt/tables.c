@@ -117,7 +117,8 @@ u32 jit_site_new(struct jit *j, struct jit_unit *u, u64 rip)
 {
 	u32 n = j->nsites++;
 
-	j->site[n] = (struct jit_site){.unit = (u32)(u - j->unit), .rip = (s32)(rip - u->rip)};
+	j->site[n] = (struct jit_site){
+		.unit = (u32)(u - j->unit), .rip = (s32)(rip - u->rip), .to_key = u->map->key};
 	return n;
 }
 

@@ -133,6 +133,8 @@ enum {
 	RF_ID = 1 << 21,
 };
 
+enum { X86_CR4_SMAP_BIT = 21 }; /* SDM vol. 3A section 2.5 */
+
 #define X86_NATIVE_AREA 131072u
 #define X86_NATIVE_GUARD (3 * 4096u)
 #define X86_PAUSES 64u /* from one yield to the next */
@@ -249,7 +251,7 @@ static inline u64 x86_xcr0_allowed(const struct x86_vm *vm)
  * ES/CS/SS/DS flat with base 0 and limit 4G (always set in 64-bit mode), 7
  * CR0.TS|EM (FPU traps), 8 CR4.OSFXSR off, 9 OSXSAVE/XCR0 AVX usable, 10
  * AVX-512 usable, 11 alignment checks on (CPL 3, CR0.AM, AC), 12 RF_TF or debug
- * (interpret only), 13 real or vm86 mode, 14 CR0.PG, 15 IOPL<CPL.
+ * (interpret only), 13 real or vm86 mode, 14 CR0.PG, 15 IOPL<CPL, 16 CPL 1 or 2.
  */
 enum {
 	X86_KEY_SS32 = 1 << 4,
@@ -262,7 +264,8 @@ enum {
 	X86_KEY_ALIGN = 1 << 11,
 	X86_KEY_STEP = 1 << 12,
 	X86_KEY_REAL = 1 << 13,
-	X86_KEY_PAGING = 1 << 14
+	X86_KEY_PAGING = 1 << 14,
+	X86_KEY_RING12 = 1 << 16
 };
 void x86_mode_update(struct x86_vcpu *c);
 

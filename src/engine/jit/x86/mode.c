@@ -95,6 +95,8 @@ void x86_mode_update(struct x86_vcpu *c)
 		k |= X86_KEY_PAGING;
 	if (x86_iopl(c) < c->cpl)
 		k |= 1u << 15;
+	if (c->cpl == 1 || c->cpl == 2)
+		k |= X86_KEY_RING12;
 	if (c->mode_key != k)
 		c->tlb_gen++;
 	if ((k & ~c->mode_key) & X86_KEY_STEP)

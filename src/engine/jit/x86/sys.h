@@ -43,7 +43,7 @@
 #define CR4_PCIDE BIT(17)
 #define CR4_OSXSAVE BIT(18)
 #define CR4_SMEP BIT(20)
-#define CR4_SMAP BIT(21)
+#define CR4_SMAP BIT(X86_CR4_SMAP_BIT)
 #define CR4_PKE BIT(22)
 #define CR4_PKS BIT(24)
 

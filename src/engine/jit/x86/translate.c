@@ -203,8 +203,8 @@ static void classify(struct xl *x, struct xl_insn *t)
 		t->kind = XL_EXEC;
 		break;
 	case X86_C_SYSTEM:
-		t->kind = XL_EXEC;
-		t->ends = xl_system_ends(in);
+		t->kind = xl_sys_kind(x, in);
+		t->ends = xl_system_ends(in) || t->kind == XL_MODE;
 		break;
 	default:
 		t->kind = XL_EXEC;
@@ -212,8 +212,10 @@ static void classify(struct xl *x, struct xl_insn *t)
 	}
 	if (x->j->exec_kinds >> t->kind & 1 || exec_opcode(x->j, in)) {
 		t->kind = XL_EXEC;
-		t->ends |= in->row->cls == X86_C_BRANCH;
+		t->ends = in->row->cls == X86_C_BRANCH || xl_system_ends(in);
 	}
+	if (t->kind == XL_MODE)
+		t->to = t->rip + in->len;
 	if (t->kind == XL_JMP || t->kind == XL_JCC || t->kind == XL_CALL || t->kind == XL_LOOP) {
 		t->to = t->rip + in->len + (u64)in->imm;
 		if (!x->m64)

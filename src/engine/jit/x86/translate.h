@@ -37,6 +37,8 @@ enum xl_kind {
 	XL_RET,
 	XL_JMP_IND,
 	XL_CALL_IND,
+	XL_SYS,	 /* translate_sys.c */
+	XL_MODE, /* the same; what follows runs with another mode key */
 };
 
 /* See translate_group.c. Offsets are from the base register's value at the leader. */
@@ -177,6 +179,12 @@ u32 xl_lookup(struct emit *e, const struct jit_site *s, const struct jit *j, uns
 bool xl_constant_move(const struct x86_insn *in, s64 *by);
 /* Find groups of accesses that need one check. After liveness. */
 void xl_groups(struct xl *x);
+
+/* translate_sys.c */
+/* XL_SYS or XL_MODE for a SYSTEM instruction that can be had in line, else XL_EXEC. */
+enum xl_kind xl_sys_kind(const struct xl *x, const struct x86_insn *in);
+void xl_emit_sys(struct xl *x, unsigned i);
+void xl_emit_mode(struct xl *x, unsigned i);
 
 /* translate_emit.c */
 enum { CC_JMP = 16 };

@@ -620,6 +620,10 @@ static void emit_insn(struct xl *x, unsigned i)
 		return emit_jmp_ind(x, i);
 	case XL_CALL_IND:
 		return emit_call_ind(x, i);
+	case XL_SYS:
+		return xl_emit_sys(x, i);
+	case XL_MODE:
+		return xl_emit_mode(x, i);
 	}
 }
 

@@ -55,9 +55,18 @@ static u32 flags_looked_at(const struct x86_insn *in)
 	return in->row->f_read & ALL;
 }
 
+/* SYSRET and IRET bring flags of their own. */
+static bool loads_flags(const struct x86_insn *in)
+{
+	return in->row->cls == X86_C_SYSTEM &&
+	       ((is_0f(in) && in->opcode == 0x07) || (is_1b(in) && in->opcode == 0xcf));
+}
+
 /* What C executes looks at all of them where it leaves for another place, which may keep them. */
 static u32 flags_read(const struct xl_insn *t)
 {
+	if (loads_flags(&t->in))
+		return 0;
 	return (t->kind == XL_EXEC && t->ends) || t->save_flags ? ALL : flags_looked_at(&t->in);
 }
 
@@ -70,7 +79,15 @@ struct peek {
 	u32 unknown;	/* flags that an end which tells nothing looks at */
 	u32 ret;	/* those that whoever called looks at */
 	u32 system;	/* those that an instruction looks at which leaves for another place */
+	u32 pushf;	/* those that pushf looks at */
 };
+
+static u32 peek_looked_at(const struct peek *p, const struct x86_insn *in)
+{
+	if (in->row->cls == X86_C_SYSTEM && is_1b(in) && in->opcode == 0x9c)
+		return p->pushf;
+	return flags_looked_at(in);
+}
 
 static bool peek_decode(const struct peek *p, u64 rip, struct x86_insn *in)
 {
@@ -105,8 +122,8 @@ static u32 peek(const struct peek *p, u64 rip, u32 need, unsigned budget)
 			return res | (need & p->system);
 		if (in.row->cls == X86_C_SYSTEM && xl_system_ends(&in))
 			return res | (need & p->system);
-		res |= flags_looked_at(&in) & need;
-		need &= ~(flags_looked_at(&in) | xl_flags_killed(&in));
+		res |= peek_looked_at(p, &in) & need;
+		need &= ~(peek_looked_at(p, &in) | xl_flags_killed(&in));
 		rip += in.len;
 		if (in.row->cls != X86_C_BRANCH)
 			continue;
@@ -131,11 +148,6 @@ static u32 peek(const struct peek *p, u64 rip, u32 need, unsigned budget)
 
 /* ---- flags that a callee returns ---- */
 
-static bool ret_keeps_flags(const struct jit *j, u32 key)
-{
-	return j->strict_ret || (key & 3) != X86_MODE_64 || !(key & X86_KEY_CPL3);
-}
-
 /* The host address of the page after m's, or NULL; guest state is as before. */
 static const u8 *page_after(struct x86_vcpu *c, const struct jit_map *m)
 {
@@ -150,6 +162,7 @@ static const u8 *page_after(struct x86_vcpu *c, const struct jit_map *m)
 				: (const u8 *)align_down((u64)(uintptr_t)host, GPA_PAGE_SIZE);
 }
 
+/* For what a callee returns: what pushf is for then is IF. */
 static struct peek peek_from(struct x86_vcpu *c, const struct jit_map *m, u64 rip)
 {
 	bool far = rip + PEEK_INSNS * X86_INSN_MAX > m->lin + GPA_PAGE_SIZE;
@@ -171,12 +184,12 @@ void jit_call_seen(struct x86_vcpu *c, const struct jit_map *m, u64 back)
 	struct jit *j = c->vm->jit;
 	struct peek p;
 
-	if (ret_keeps_flags(j, m->key))
+	if (jit_ret_keeps_flags(j, m->key))
 		return;
 	p = peek_from(c, m, back);
 	if (!peek(&p, back, ALL, PEEK_INSNS))
 		return;
-	j->strict_ret = true;
+	j->strict_ret[!!(m->key & X86_KEY_CPL3)] = true;
 	atomic_store(&j->flush_wanted, 1);
 }
 
@@ -190,9 +203,7 @@ static bool returns_to_label(const struct xl *x, unsigned i)
 
 bool xl_check_calls(struct xl *x)
 {
-	bool before = x->j->strict_ret;
-
-	if (ret_keeps_flags(x->j, x->map->key))
+	if (jit_ret_keeps_flags(x->j, x->map->key))
 		return false;
 	for (unsigned i = 0; i < x->n; i++) {
 		struct xl_insn *t = &x->insn[i];
@@ -204,7 +215,7 @@ bool xl_check_calls(struct xl *x)
 		else
 			jit_call_seen(x->c, x->map, t->rip + t->in.len);
 	}
-	return x->j->strict_ret && !before;
+	return jit_ret_keeps_flags(x->j, x->map->key);
 }
 
 /* The map of another page, if this vCPU has run code there lately. */
@@ -223,11 +234,11 @@ static u32 live_at(const struct xl *x, u64 rip)
 {
 	const struct jit_map *m = xl_map_of(x, rip);
 
-	struct peek p = {.m = m, .unknown = ALL, .system = ALL};
+	struct peek p = {.m = m, .unknown = ALL, .system = ALL, .pushf = ALL};
 
 	if (!m)
 		return ALL;
-	p.ret = ret_keeps_flags(x->j, m->key) ? ALL : 0;
+	p.ret = jit_ret_keeps_flags(x->j, m->key) ? ALL : 0;
 	return peek(&p, rip, ALL, PEEK_INSNS);
 }
 
@@ -326,7 +337,7 @@ static void find_recipes(struct xl *x)
 {
 	for (unsigned i = 0; i < x->n; i++)
 		if (x->insn[i].kind == XL_JMP_IND ||
-		    (x->insn[i].kind == XL_RET && ret_keeps_flags(x->j, x->map->key)))
+		    (x->insn[i].kind == XL_RET && jit_ret_keeps_flags(x->j, x->map->key)))
 			find_recipe(x, i);
 }
 
@@ -345,6 +356,7 @@ static u32 live_after(const struct xl *x, unsigned i, bool first)
 	case XL_JCC:
 	case XL_LOOP:
 	case XL_CALL:
+	case XL_MODE:
 		if (t->target >= 0)
 			live = x->insn[t->target].live_in;
 		else if (first)
