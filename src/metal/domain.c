@@ -104,6 +104,8 @@ void domain_reset(struct domain *d)
 	metal_log("guest %s resets", d->cfg->name);
 	this_cpu()->owner = d->owner;
 	loop_lock(&d->loop);
+	if (d->xen)
+		xen_reset(d->xen);
 	err = d->board->ops->reset(d->board, &e);
 	loop_unlock(&d->loop);
 	this_cpu()->owner = OWNER_HYPERVISOR;

@@ -55,6 +55,8 @@ struct engine_vm {
 
 struct loop {
 	struct spinlock lock;
+	struct cpu *volatile holder;
+	unsigned depth; /* the holder's */
 	struct io_clock clock;
 	struct list timers; /* by deadline */
 	struct list posted;
@@ -129,7 +131,8 @@ struct domain {
 	struct console_line console;
 	struct memdisk *disk[CONFIG_DISKS_MAX];
 	struct port *net[CONFIG_NETS_MAX];
-	struct xen *xen; /* pv = xen */
+	struct xen *xen;     /* pv = xen */
+	struct vcpu_bus bus; /* the board's own calls, where ours stand before them */
 	u64 created_ns, boot_exits;
 	u64 last_log_ns;
 	u32 logs;

@@ -152,17 +152,50 @@ static void vm_freeze(struct engine_vm *vm, bool frozen)
 {
 }
 
+/* The board's calls, with Xen's in between; their opaque is the board's. */
+static int on_msr_write(void *opaque, u32 msr, u64 val)
+{
+	struct pc_cpu *c = opaque;
+	struct domain *d = c->pc->cfg.opaque;
+	int err = d->bus.msr_write(opaque, msr, val);
+
+	if (!err || !d->xen)
+		return err;
+	loop_lock(&d->loop);
+	err = xen_msr_write(d->xen, msr, val);
+	loop_unlock(&d->loop);
+	return err;
+}
+
+static int on_irq_ack(void *opaque)
+{
+	struct pc_cpu *c = opaque;
+	struct domain *d = c->pc->cfg.opaque;
+	int vector = d->bus.irq_ack(opaque);
+
+	loop_lock(&d->loop);
+	xen_acked(d->xen, c->index, vector);
+	loop_unlock(&d->loop);
+	return vector;
+}
+
 static int vcpu_create(struct engine_vm *vm, unsigned index, const struct vcpu_bus *bus,
 		       struct engine_vcpu **out)
 {
 	struct engine_vcpu *v = calloc(1, sizeof(*v));
+	struct vcpu_bus mine = *bus;
 	int err;
 
 	if (!v)
 		return -E_NOMEM;
 	v->domain = vm->domain;
+	v->domain->bus = *bus;
+	if (v->domain->xen) {
+		mine.msr_write = on_msr_write;
+		mine.irq_ack = on_irq_ack;
+	}
 	v->hv.host = v;
-	err = hv_vcpu_init(&v->hv, &vm->hv, index, bus);
+	err = hv_vcpu_init(&v->hv, &vm->hv, index, &mine);
 	if (err) {
 		hv_vcpu_fini(&v->hv);
 		free(v);

@@ -137,13 +137,26 @@ int mem_discard(struct mem *m, u64 offset, u64 len)
 
 /* ---- the machine lock, time, work ----------------------------------------------------- */
 
+/*
+ * The board creates and resets under its lock, and the core then asks the board
+ * for what it keeps (TPR), which locks: the CPU that has it may take it again.
+ */
 void loop_lock(struct loop *l)
 {
-	smp_lock(&l->lock);
+	struct cpu *c = this_cpu();
+
+	if (l->holder != c) {
+		smp_lock(&l->lock);
+		l->holder = c;
+	}
+	l->depth++;
 }
 
 void loop_unlock(struct loop *l)
 {
+	if (--l->depth)
+		return;
+	l->holder = NULL;
 	spin_unlock(&l->lock);
 }
 

@@ -167,6 +167,12 @@ static u64 serve_domains(struct cpu *c)
 	return next;
 }
 
+void sched_give_way(void)
+{
+	slice[this_cpu()->index].end = 0;
+	this_cpu()->resched = true;
+}
+
 bool sched_stay(struct engine_vcpu *v)
 {
 	struct cpu *c = this_cpu();

@@ -31,6 +31,9 @@ void sched_wake(struct engine_vcpu *v);
 struct domain;
 void sched_stop(struct domain *d);
 
+/* The vCPU that runs here has nothing better to do: another one's turn. */
+void sched_give_way(void);
+
 /* Called by the port before every entry: may this vCPU stay on its CPU? */
 bool sched_stay(struct engine_vcpu *v);
 

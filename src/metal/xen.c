@@ -1,31 +1,733 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * Shared structures lie in the guest's own RAM where it asked for them; only a
+ * grant table asked for outside of RAM gets a page of its own. Everything here
+ * runs with the domain's lock. What a guest writes is read once and checked.
+ */
 #include "metal/xen.h"
 
-#include "metal/metal.h"
+#include "base/bits.h"
+#include "base/endian.h"
+#include "machine/pc_internal.h"
+#include "metal/console.h"
+#include "metal/domain.h"
+#include "metal/sched.h"
+#include "metal/xen_abi.h"
 
-int xen_create(struct domain *d, struct xen **out)
+#include <stdlib.h>
+#include <string.h>
+
+#define CONSOLE_GPA 0xfe000u /* reserved in the guest's memory map, below its ROM area's end */
+#define CONSOLE_PORT 1u
+
+enum port_kind { PORT_FREE, PORT_UNBOUND, PORT_CONSOLE, PORT_VIRQ, PORT_IPI };
+
+struct xen_port {
+	u8 kind;
+	u8 virq;
+	u16 vcpu;
+};
+
+struct xen_vcpu {
+	struct xen *xen;
+	unsigned index;
+	u64 info_gpa; /* vcpu_info; ~0: nowhere yet */
+	u16 virq_port[XEN_VIRQS];
+	u8 vector; /* upcall, by local APIC */
+	bool lost; /* the APIC did not take the last one: it was off */
+	struct io_timer timer;
+};
+
+struct xen {
+	struct domain *domain;
+	u64 shared_gpa; /* ~0: not placed */
+	u8 callback;	/* vector for all vCPUs, without EOI */
+	u64 param[HVM_PARAMS];
+	struct xen_port port[XEN_PORTS];
+	struct xen_vcpu vcpu[CONFIG_CPUS_MAX];
+	void *grant;
+	u64 grant_gpa;
+	u64 calls[XEN_HYPERCALLS], unknown, upcalls;
+};
+
+static struct pc *pc_of(const struct xen *x)
 {
-	metal_log("pv = xen is not there yet");
-	return -E_NOTSUP;
+	return container_of(x->domain->board, struct pc, board);
 }
 
-void xen_destroy(struct xen *x)
+static void *guest(const struct xen *x, u64 gpa, u64 len)
 {
+	return gpa == ~0ULL ? NULL : gpa_ptr(&pc_of(x)->map, gpa, len, true);
 }
 
-bool xen_hypercall(struct xen *x, struct hv_vcpu *v)
+static struct xen_shared_info *shared(const struct xen *x)
 {
-	return false;
+	return guest(x, x->shared_gpa, sizeof(struct xen_shared_info));
 }
 
-void xen_cpuid(struct xen *x, struct hv_vcpu *v, u32 leaf, u32 sub, u32 out[4])
+static struct xen_vcpu_info *info(const struct xen_vcpu *v)
 {
+	return guest(v->xen, v->info_gpa, sizeof(struct xen_vcpu_info));
+}
+
+/* ---- time ------------------------------------------------------------------------------ */
+
+/* ns = (tsc << shift) * mul >> 32: the same arithmetic as KVM's clock (pvclock ABI). */
+static void clock_factors(u64 khz, u32 *mul, s8 *shift)
+{
+	u64 num = 1000000ull << 32;
+
+	*shift = 0;
+	while (khz >= 2000000 && *shift > -31) { /* mul must have 32 bits */
+		khz >>= 1;
+		--*shift;
+	}
+	while (num / khz >> 32) {
+		num >>= 1;
+		++*shift;
+	}
+	*mul = (u32)(num / khz);
+}
+
+static void put_time(struct xen_vcpu *v)
+{
+	struct xen_vcpu_info *i = info(v);
+	u64 khz, tsc = hv_vcpu_tsc(&v->xen->domain->vcpu[v->index]->hv, &khz);
+	struct xen_time t = {.tsc = tsc,
+			     .system = io_now(loop_clock(&v->xen->domain->loop)),
+			     .flags = XEN_TIME_STABLE};
+
+	if (!i || !khz)
+		return;
+	clock_factors(khz, &t.mul, &t.shift);
+	t.version = (i->time.version | 1) + 1;
+	i->time = t;
+}
+
+static void put_wall(struct xen *x)
+{
+	struct xen_shared_info *s = shared(x);
+	const struct io_clock *c = loop_clock(&x->domain->loop);
+	u64 boot = c->ops->wall_s(c->opaque) - io_now(c) / 1000000000;
+
+	if (!s)
+		return;
+	s->wc_sec = (u32)boot;
+	s->wc_sec_hi = (u32)(boot >> 32);
+	s->wc_nsec = 0;
+	s->wc_version += 2;
+}
+
+/* ---- event channels ----------------------------------------------------------------------- */
+
+static void upcall(struct xen_vcpu *v)
+{
+	u8 vector = v->vector ? v->vector : v->xen->callback;
+
+	if (!vector)
+		return;
+	v->xen->upcalls++;
+	v->lost =
+		!lapic_accept(&pc_of(v->xen)->cpu[v->index].lapic, APIC_MODE_FIXED, vector, false);
+}
+
+/* The guest said where upcalls go: what came before goes there now. */
+static void upcall_late(struct xen *x)
+{
+	for (unsigned i = 0; i < x->domain->nvcpus; i++) {
+		const struct xen_vcpu_info *in = info(&x->vcpu[i]);
+
+		if (in && in->upcall_pending)
+			upcall(&x->vcpu[i]);
+	}
+}
+
+static void notify(struct xen *x, unsigned port)
+{
+	struct xen_shared_info *s = shared(x);
+	struct xen_vcpu *v = &x->vcpu[x->port[port].vcpu];
+	struct xen_vcpu_info *i = info(v);
+	u64 bit = BIT(port % 64);
+
+	if (!s || (__atomic_fetch_or(&s->pending[port / 64], bit, __ATOMIC_SEQ_CST) & bit))
+		return;
+	if (__atomic_load_n(&s->mask[port / 64], __ATOMIC_SEQ_CST) & bit || !i)
+		return;
+	__atomic_fetch_or(&i->pending_sel, BIT(port / 64), __ATOMIC_SEQ_CST);
+	if (!__atomic_exchange_n(&i->upcall_pending, 1, __ATOMIC_SEQ_CST) || v->lost)
+		upcall(v);
+}
+
+static int port_new(struct xen *x, enum port_kind kind, unsigned vcpu, unsigned virq)
+{
+	for (unsigned p = 1; p < XEN_PORTS; p++) {
+		if (x->port[p].kind != PORT_FREE)
+			continue;
+		x->port[p] = (struct xen_port){(u8)kind, (u8)virq, (u16)vcpu};
+		return (int)p;
+	}
+	return -E_NOSPC;
+}
+
+static void port_close(struct xen *x, unsigned p)
+{
+	struct xen_port *port = &x->port[p];
+
+	if (port->kind == PORT_VIRQ)
+		x->vcpu[port->vcpu].virq_port[port->virq] = 0;
+	if (port->kind != PORT_CONSOLE)
+		*port = (struct xen_port){PORT_FREE};
+}
+
+static void unmask(struct xen *x, unsigned p)
+{
+	struct xen_shared_info *s = shared(x);
+	u64 bit = BIT(p % 64);
+
+	if (!s)
+		return;
+	__atomic_fetch_and(&s->mask[p / 64], ~bit, __ATOMIC_SEQ_CST);
+	if (__atomic_fetch_and(&s->pending[p / 64], ~bit, __ATOMIC_SEQ_CST) & bit)
+		notify(x, p); /* as if it came now */
+}
+
+/* ---- console ring -----------------------------------------------------------------------------
+ */
+
+static void console_drain(struct xen *x)
+{
+	struct xen_console *c = guest(x, CONSOLE_GPA, sizeof(*c));
+	u32 prod = __atomic_load_n(&c->out_prod, __ATOMIC_ACQUIRE), cons = c->out_cons;
+	char text[sizeof(c->out)];
+	u32 n = 0;
+
+	if (prod - cons > sizeof(c->out)) /* nonsense: start anew */
+		cons = prod;
+	while (cons != prod)
+		text[n++] = c->out[cons++ % sizeof(c->out)];
+	__atomic_store_n(&c->out_cons, cons, __ATOMIC_RELEASE);
+	if (n)
+		console_output(x->domain, text, n);
+	notify(x, CONSOLE_PORT);
 }
 
 void xen_console_input(struct xen *x)
 {
+	struct xen_console *c = guest(x, CONSOLE_GPA, sizeof(*c));
+	u32 prod = c->in_prod, cons = __atomic_load_n(&c->in_cons, __ATOMIC_ACQUIRE);
+	u8 byte;
+
+	while (prod - cons < sizeof(c->in) && console_take(x->domain, &byte, 1))
+		c->in[prod++ % sizeof(c->in)] = (char)byte;
+	__atomic_store_n(&c->in_prod, prod, __ATOMIC_RELEASE);
+	notify(x, CONSOLE_PORT);
+}
+
+/* ---- hypercalls ---------------------------------------------------------------------------------
+ */
+
+struct call {
+	struct xen *x;
+	struct hv_vcpu *v;
+	u64 a[5]; /* rdi rsi rdx r10 r8 */
+};
+
+static int get(struct call *c, u64 from, void *buf, size_t len)
+{
+	return hv_vcpu_read(c->v, from, buf, len) ? -E_FAULT : 0;
+}
+
+static int put(struct call *c, u64 to, const void *buf, size_t len)
+{
+	return hv_vcpu_write(c->v, to, buf, len) ? -E_FAULT : 0;
+}
+
+static s64 do_version(struct call *c)
+{
+	static const char extra[16] = ".0-hull";
+	u32 f[2];
+
+	switch (c->a[0]) {
+	case XENVER_VERSION:
+		return XEN_VERSION;
+	case XENVER_EXTRAVERSION:
+		return put(c, c->a[1], extra, sizeof(extra));
+	case XENVER_GET_FEATURES:
+		if (get(c, c->a[1], f, sizeof(f)))
+			return -E_FAULT;
+		f[1] = f[0] ? 0
+			    : XENFEAT_AUTO_TRANSLATED | XENFEAT_CALLBACK_VECTOR |
+				       XENFEAT_SAFE_PVCLOCK | XENFEAT_VNODE;
+		return put(c, c->a[1], f, sizeof(f));
+	default:
+		return -E_NOSYS;
+	}
+}
+
+static int place_grants(struct call *c, u64 gpa)
+{
+	struct xen *x = c->x;
+	int err;
+
+	if (gpa_slot_find(&pc_of(x)->map, gpa))
+		return 0; /* its own page serves: nobody else reads grants */
+	if (gpa < GIB(4) || gpa >= BIT(46))
+		return -E_INVAL;
+	if (x->grant)
+		return x->grant_gpa == gpa ? 0 : -E_BUSY;
+	x->grant = port_page_alloc(0);
+	err = x->grant ? hv_map(&x->domain->vm->hv, gpa, port_pa(x->grant), PAGE_SIZE,
+				NPT_READ | NPT_WRITE)
+		       : -E_NOMEM;
+	x->grant_gpa = gpa;
+	return err;
+}
+
+static s64 do_memory(struct call *c)
+{
+	struct {
+		u16 domid, size;
+		u32 space;
+		u64 idx, gpfn;
+	} m;
+	u64 gpa;
+
+	if (c->a[0] != XENMEM_ADD_TO_PHYSMAP)
+		return -E_NOSYS;
+	if (get(c, c->a[1], &m, sizeof(m)))
+		return -E_FAULT;
+	gpa = m.gpfn << 12;
+	if (m.gpfn >> 40)
+		return -E_INVAL;
+	if (m.space == XENMAPSPACE_GRANT_TABLE)
+		return m.idx < XEN_GRANT_FRAMES ? place_grants(c, gpa) : -E_INVAL;
+	if (m.space != XENMAPSPACE_SHARED_INFO || !guest(c->x, gpa, PAGE_SIZE))
+		return -E_INVAL;
+	memset(guest(c->x, gpa, PAGE_SIZE), 0, PAGE_SIZE);
+	memset(((struct xen_shared_info *)guest(c->x, gpa, PAGE_SIZE))->mask, 0xff, 512);
+	c->x->shared_gpa = gpa;
+	put_wall(c->x);
+	for (unsigned i = 0; i < c->x->domain->nvcpus && i < 32; i++) {
+		c->x->vcpu[i].info_gpa = gpa + i * sizeof(struct xen_vcpu_info);
+		put_time(&c->x->vcpu[i]);
+	}
+	return 0;
+}
+
+static s64 do_console(struct call *c)
+{
+	char text[256];
+	u64 n = min_u64(c->a[1], sizeof(text));
+
+	if (c->a[0]) /* read: nothing there */
+		return 0;
+	if (get(c, c->a[2], text, n))
+		return -E_FAULT;
+	console_output(c->x->domain, text, n);
+	return (s64)n;
+}
+
+static s64 do_grant(struct call *c)
+{
+	struct {
+		u16 dom, pad;
+		u32 frames, max;
+		s16 status, pad2;
+	} q;
+	u32 version = 1;
+
+	switch (c->a[0]) {
+	case GNTTABOP_QUERY_SIZE:
+		if (get(c, c->a[1], &q, sizeof(q)))
+			return -E_FAULT;
+		q.frames = q.max = XEN_GRANT_FRAMES;
+		q.status = 0;
+		return put(c, c->a[1], &q, sizeof(q));
+	case GNTTABOP_SET_VERSION:
+		return put(c, c->a[1], &version, sizeof(version));
+	default:
+		return -E_NOSYS;
+	}
+}
+
+static s64 set_singleshot(struct call *c, struct xen_vcpu *v)
+{
+	const struct io_clock *clock = loop_clock(&c->x->domain->loop);
+	struct {
+		u64 timeout;
+		u32 flags, pad;
+	} t;
+
+	if (get(c, c->a[2], &t, sizeof(t)))
+		return -E_FAULT;
+	if (t.flags & VCPU_SSHOTTMR_FUTURE && t.timeout < io_now(clock))
+		return -XEN_ETIME;
+	io_timer_arm(clock, &v->timer, t.timeout);
+	return 0;
+}
+
+static s64 register_info(struct call *c, struct xen_vcpu *v)
+{
+	struct {
+		u64 mfn;
+		u32 offset, pad;
+	} r;
+	struct xen_vcpu_info *old = info(v), *now;
+
+	if (get(c, c->a[2], &r, sizeof(r)))
+		return -E_FAULT;
+	if (r.mfn >> 40 || r.offset % 8 || r.offset > PAGE_SIZE - sizeof(*now))
+		return -E_INVAL;
+	now = guest(c->x, (r.mfn << 12) + r.offset, sizeof(*now));
+	if (!now)
+		return -E_INVAL;
+	if (old)
+		*now = *old;
+	v->info_gpa = (r.mfn << 12) + r.offset;
+	put_time(v);
+	/* Nothing that came meanwhile gets lost. */
+	now->pending_sel = ~0ULL;
+	now->upcall_pending = 1;
+	upcall(v);
+	return 0;
+}
+
+static s64 do_vcpu(struct call *c)
+{
+	struct xen_vcpu *v;
+
+	if (c->a[1] >= c->x->domain->nvcpus)
+		return -E_NOENT;
+	v = &c->x->vcpu[c->a[1]];
+	switch (c->a[0]) {
+	case VCPUOP_IS_UP:
+		return c->x->domain->vcpu[c->a[1]]->hv.mp != X86_MP_WAIT_SIPI;
+	case VCPUOP_REGISTER_RUNSTATE:
+	case VCPUOP_STOP_PERIODIC:
+		return 0;
+	case VCPUOP_SET_SINGLESHOT:
+		return set_singleshot(c, v);
+	case VCPUOP_STOP_SINGLESHOT:
+		io_timer_cancel(loop_clock(&c->x->domain->loop), &v->timer);
+		return 0;
+	case VCPUOP_REGISTER_INFO:
+		return register_info(c, v);
+	default:
+		return -E_NOSYS;
+	}
+}
+
+static s64 do_sched(struct call *c)
+{
+	static const char *const why[] = {"power off", "reset", "suspend", "its kernel crashed"};
+	u32 reason;
+
+	/* Poll and block may come back for no reason: they let others run, that is all. */
+	if (c->a[0] == SCHEDOP_POLL || c->a[0] <= SCHEDOP_BLOCK)
+		sched_give_way();
+	if (c->a[0] != SCHEDOP_SHUTDOWN)
+		return c->a[0] <= SCHEDOP_POLL ? 0 : -E_NOSYS;
+	if (get(c, c->a[1], &reason, sizeof(reason)))
+		return -E_FAULT;
+	if (reason == 1)
+		c->x->domain->reset_wanted = true;
+	else
+		domain_end(c->x->domain, "%s", reason < ARRAY_LEN(why) ? why[reason] : "shutdown");
+	return 0;
+}
+
+static s64 bind(struct call *c, u32 *words, enum port_kind kind)
+{
+	unsigned virq = kind == PORT_VIRQ ? words[0] : 0;
+	unsigned vcpu = words[kind == PORT_VIRQ], out = kind == PORT_VIRQ ? 2 : 1;
+	int p;
+
+	if (vcpu >= c->x->domain->nvcpus)
+		return -E_NOENT;
+	if (virq >= XEN_VIRQS)
+		return -E_INVAL;
+	if (kind == PORT_VIRQ && c->x->vcpu[vcpu].virq_port[virq])
+		return -E_EXIST;
+	p = port_new(c->x, kind, vcpu, virq);
+	if (p < 0)
+		return p;
+	if (kind == PORT_VIRQ)
+		c->x->vcpu[vcpu].virq_port[virq] = (u16)p;
+	words[out] = (u32)p;
+	return put(c, c->a[1], words, (out + 1) * sizeof(u32));
+}
+
+static s64 send(struct call *c, unsigned p)
+{
+	if (c->x->port[p].kind == PORT_CONSOLE)
+		console_drain(c->x);
+	else if (c->x->port[p].kind == PORT_IPI)
+		notify(c->x, p);
+	return 0;
+}
+
+static s64 port_status(struct call *c)
+{
+	struct {
+		u16 dom, pad;
+		u32 port, status, vcpu, u[2];
+	} s;
+
+	if (get(c, c->a[1], &s, sizeof(s)))
+		return -E_FAULT;
+	if (s.port >= XEN_PORTS)
+		return -E_INVAL;
+	/* closed 0, unbound 1, interdomain 2, virq 4, ipi 5 */
+	s.status = "\0\1\2\4\5"[c->x->port[s.port].kind];
+	s.vcpu = c->x->port[s.port].vcpu;
+	return put(c, c->a[1], &s, sizeof(s));
+}
+
+static s64 do_event(struct call *c)
+{
+	u32 w[3] = {0};
+	unsigned words = c->a[0] == EVTCHNOP_BIND_VIRQ ? 3
+			 : c->a[0] == EVTCHNOP_BIND_IPI || c->a[0] == EVTCHNOP_BIND_VCPU ||
+					 c->a[0] == EVTCHNOP_ALLOC_UNBOUND
+				 ? 2
+				 : 1;
+	int p;
+
+	if (c->a[0] > EVTCHNOP_RESET)
+		return -E_NOSYS; /* FIFO: two levels it is */
+	if (get(c, c->a[1], w, words * sizeof(u32)))
+		return -E_FAULT;
+	switch (c->a[0]) {
+	case EVTCHNOP_BIND_VIRQ:
+		return bind(c, w, PORT_VIRQ);
+	case EVTCHNOP_BIND_IPI:
+		return bind(c, w, PORT_IPI);
+	case EVTCHNOP_ALLOC_UNBOUND:
+		p = port_new(c->x, PORT_UNBOUND, 0, 0);
+		w[1] = (u32)p;
+		return p < 0 ? p : put(c, c->a[1], w, 8);
+	case EVTCHNOP_STATUS:
+		return port_status(c);
+	case EVTCHNOP_RESET:
+		for (unsigned i = 1; i < XEN_PORTS; i++)
+			port_close(c->x, i);
+		return 0;
+	default:
+		break;
+	}
+	if (!w[0] || w[0] >= XEN_PORTS || c->x->port[w[0]].kind == PORT_FREE)
+		return -E_INVAL;
+	switch (c->a[0]) {
+	case EVTCHNOP_SEND:
+		return send(c, w[0]);
+	case EVTCHNOP_UNMASK:
+		unmask(c->x, w[0]);
+		return 0;
+	case EVTCHNOP_CLOSE:
+		port_close(c->x, w[0]);
+		return 0;
+	case EVTCHNOP_BIND_VCPU:
+		if (w[1] >= c->x->domain->nvcpus)
+			return -E_NOENT;
+		c->x->port[w[0]].vcpu = (u16)w[1];
+		return 0;
+	default:
+		return -E_NOSYS;
+	}
+}
+
+static s64 do_param(struct call *c)
+{
+	struct {
+		u16 domid, pad;
+		u32 index;
+		u64 value;
+	} p;
+
+	if (get(c, c->a[1], &p, sizeof(p)))
+		return -E_FAULT;
+	if (p.index >= HVM_PARAMS)
+		return -E_INVAL;
+	if (c->a[0] == HVMOP_GET_PARAM) {
+		p.value = c->x->param[p.index];
+		return put(c, c->a[1], &p, sizeof(p));
+	}
+	if (p.index != HVM_PARAM_CALLBACK_IRQ)
+		return -E_PERM;
+	c->x->param[p.index] = p.value;
+	c->x->callback = p.value >> 56 == HVM_CALLBACK_VECTOR ? (u8)p.value : 0;
+	upcall_late(c->x);
+	return 0;
+}
+
+static s64 do_hvm(struct call *c)
+{
+	u32 w[2];
+
+	if (c->a[0] <= HVMOP_GET_PARAM)
+		return do_param(c);
+	if (c->a[0] != HVMOP_SET_UPCALL_VECTOR)
+		return -E_NOSYS;
+	if (get(c, c->a[1], w, sizeof(w)))
+		return -E_FAULT;
+	if (w[0] >= c->x->domain->nvcpus || (u8)w[1] < 16)
+		return -E_INVAL;
+	c->x->vcpu[w[0]].vector = (u8)w[1];
+	upcall_late(c->x);
+	return 0;
+}
+
+static s64 do_nothing(struct call *c)
+{
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	s64 (*run)(struct call *c);
+} calls[XEN_HYPERCALLS] = {
+	[XEN_MEMORY_OP] = {"memory_op", do_memory},
+	[XEN_XEN_VERSION] = {"xen_version", do_version},
+	[XEN_CONSOLE_IO] = {"console_io", do_console},
+	[XEN_GRANT_TABLE_OP] = {"grant_table_op", do_grant},
+	[XEN_VM_ASSIST] = {"vm_assist", do_nothing},
+	[XEN_VCPU_OP] = {"vcpu_op", do_vcpu},
+	[XEN_SCHED_OP] = {"sched_op", do_sched},
+	[XEN_EVENT_CHANNEL_OP] = {"event_channel_op", do_event},
+	[XEN_HVM_OP] = {"hvm_op", do_hvm},
+};
+
+bool xen_hypercall(struct xen *x, struct hv_vcpu *v)
+{
+	u64 nr = v->gpr[X86_RAX];
+	struct call c = {.x = x,
+			 .v = v,
+			 .a = {v->gpr[X86_RDI], v->gpr[X86_RSI], v->gpr[X86_RDX], v->gpr[X86_R10],
+			       v->gpr[X86_R8]}};
+	s64 r = -E_NOSYS;
+
+	loop_lock(&x->domain->loop);
+	if (hv_vcpu_cpl(v)) {
+		r = -E_PERM;
+	} else if (hv_vcpu_code_size(v) == 8 && nr < XEN_HYPERCALLS && calls[nr].run) {
+		x->calls[nr]++;
+		r = calls[nr].run(&c);
+	} else {
+		x->unknown++;
+	}
+	loop_unlock(&x->domain->loop);
+	v->gpr[X86_RAX] = (u64)r;
+	return true;
+}
+
+/* The hypercall page: entry n loads n and does VMMCALL (or VMCALL; both are taken). */
+int xen_msr_write(struct xen *x, u32 msr, u64 val)
+{
+	u8 *page = val & (PAGE_SIZE - 1) ? NULL : guest(x, val, PAGE_SIZE);
+
+	if (msr != XEN_MSR_PAGE || !page)
+		return -E_NOENT;
+	memset(page, 0xc3, PAGE_SIZE);
+	for (unsigned i = 0; i < XEN_HYPERCALLS; i++) {
+		u8 *p = page + i * 32;
+
+		p[0] = 0xb8; /* mov eax, i */
+		store_le32(p + 1, i);
+		memcpy(p + 5, metal.vt == &svm_ops ? "\x0f\x01\xd9\xc3" : "\x0f\x01\xc1\xc3", 4);
+	}
+	return 0;
+}
+
+/* The interrupt just taken may be one that is never ended: Xen's vector callback. */
+void xen_acked(struct xen *x, unsigned vcpu, int vector)
+{
+	if (vector > 0 && vector == x->callback && !x->vcpu[vcpu].vector)
+		lapic_eoi(&pc_of(x)->cpu[vcpu].lapic);
+}
+
+void xen_cpuid(struct xen *x, struct hv_vcpu *v, u32 leaf, u32 sub, u32 out[4])
+{
+	if (leaf < XEN_LEAF || leaf > XEN_LEAF_LAST)
+		return;
+	memset(out, 0, 16);
+	switch (leaf - XEN_LEAF) {
+	case 0:
+		out[0] = XEN_LEAF_LAST;
+		memcpy(out + 1, "XenVMMXenVMM", 12);
+		break;
+	case 1:
+		out[0] = XEN_VERSION;
+		break;
+	case 2:
+		out[0] = 1; /* hypercall pages */
+		out[1] = XEN_MSR_PAGE;
+		break;
+	case 4:
+		out[0] = XEN_LEAF4_VCPU_ID | XEN_LEAF4_DOMID | XEN_LEAF4_UPCALL_VECTOR;
+		out[1] = v->index;
+		out[2] = x->domain->id;
+		break;
+	default:
+		break;
+	}
+}
+
+static void on_timer(void *opaque)
+{
+	struct xen_vcpu *v = opaque;
+
+	if (v->virq_port[VIRQ_TIMER])
+		notify(v->xen, v->virq_port[VIRQ_TIMER]);
+}
+
+/* Power-on state; with the domain's lock once it runs. */
+void xen_reset(struct xen *x)
+{
+	const struct io_clock *clock = loop_clock(&x->domain->loop);
+
+	x->shared_gpa = ~0ULL;
+	x->callback = 0;
+	memset(x->port, 0, sizeof(x->port));
+	memset(x->param, 0, sizeof(x->param));
+	x->port[CONSOLE_PORT].kind = PORT_CONSOLE;
+	x->param[HVM_PARAM_CONSOLE_PFN] = CONSOLE_GPA >> 12;
+	x->param[HVM_PARAM_CONSOLE_EVTCHN] = CONSOLE_PORT;
+	for (unsigned i = 0; i < CONFIG_CPUS_MAX; i++) {
+		struct xen_vcpu *v = &x->vcpu[i];
+
+		io_timer_cancel(clock, &v->timer);
+		*v = (struct xen_vcpu){.xen = x,
+				       .index = i,
+				       .info_gpa = ~0ULL,
+				       .timer = {.fn = on_timer, .opaque = v}};
+	}
+}
+
+int xen_create(struct domain *d, struct xen **out)
+{
+	struct xen *x = calloc(1, sizeof(*x));
+
+	if (!x)
+		return -E_NOMEM;
+	x->domain = d;
+	xen_reset(x);
+	*out = x;
+	return 0;
+}
+
+void xen_destroy(struct xen *x)
+{
+	if (x && x->grant)
+		port_page_free(x->grant, 0);
+	free(x);
 }
 
 void xen_stats(const struct xen *x)
 {
+	for (unsigned i = 0; i < XEN_HYPERCALLS; i++)
+		if (x->calls[i])
+			console_print("  hypercall %-16s %8llu\n", calls[i].name,
+				      (unsigned long long)x->calls[i]);
+	console_print("  hypercalls unknown %llu, upcalls %llu\n", (unsigned long long)x->unknown,
+		      (unsigned long long)x->upcalls);
 }

@@ -18,6 +18,11 @@ int xen_create(struct domain *d, struct xen **out);
 void xen_destroy(struct xen *x); /* NULL ok */
 bool xen_hypercall(struct xen *x, struct hv_vcpu *v);
 void xen_cpuid(struct xen *x, struct hv_vcpu *v, u32 leaf, u32 sub, u32 out[4]);
+/* MSRs the core and the board do not know: 0 or -E_NOENT. With the domain's lock, as the next. */
+int xen_msr_write(struct xen *x, u32 msr, u64 val);
+/* A vCPU has acknowledged an interrupt. */
+void xen_acked(struct xen *x, unsigned vcpu, int vector);
+void xen_reset(struct xen *x);
 /* The guest's console has input waiting; with the domain's lock. */
 void xen_console_input(struct xen *x);
 void xen_stats(const struct xen *x);
