@@ -20,6 +20,11 @@ demo:
 	@tools/demo --build $(BUILD) $(if $(COMMAND),'$(COMMAND)')
 	@tools/demo-run --build $(BUILD)
 
+# The Linux module build/kmod/hull.ko (docs/kmod.md), for the kernel whose headers are installed.
+kmod:
+	@tools/install-deps kmod
+	@tools/build-kmod $(BUILD) $(VERSION)
+
 # The unit tests of the ordinary build only.
 check: all
 	@tools/test --fast
@@ -38,4 +43,4 @@ install: all
 clean:
 	rm -rf $(BUILD) build-clang build-asan build-fuzz
 
-.PHONY: all demo test check bench install clean
+.PHONY: all demo test check bench kmod install clean

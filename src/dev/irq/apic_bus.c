@@ -38,7 +38,7 @@ static bool apic_bus_send_lowest(struct apic_bus *b, const struct apic_msg *msg)
 	for (unsigned i = 0; i < b->ncpus; i++) {
 		struct lapic *l = b->cpu[(b->next_lowest + i) % b->ncpus];
 
-		if (lapic_matches(l, msg) && lapic_enabled(l) && lapic_ppr(l) < best_ppr) {
+		if (l && lapic_matches(l, msg) && lapic_enabled(l) && lapic_ppr(l) < best_ppr) {
 			best_ppr = lapic_ppr(l);
 			best = l;
 		}
@@ -56,7 +56,7 @@ bool apic_bus_send(struct apic_bus *b, const struct apic_msg *msg)
 	if (msg->mode == APIC_MODE_LOWEST)
 		return apic_bus_send_lowest(b, msg);
 	for (unsigned i = 0; i < b->ncpus; i++)
-		if (lapic_matches(b->cpu[i], msg))
+		if (b->cpu[i] && lapic_matches(b->cpu[i], msg))
 			accepted |= lapic_accept(b->cpu[i], msg->mode, msg->vector, msg->level);
 	return accepted;
 }
@@ -89,5 +89,6 @@ void apic_bus_pic_intr(void *bus, unsigned n, bool level)
 	struct apic_bus *b = bus;
 
 	for (unsigned i = 0; i < b->ncpus; i++)
-		lapic_lint(b->cpu[i], 0, level);
+		if (b->cpu[i])
+			lapic_lint(b->cpu[i], 0, level);
 }

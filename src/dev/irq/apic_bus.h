@@ -39,7 +39,7 @@ struct apic_msg {
 struct lapic;
 
 struct apic_bus {
-	struct lapic *cpu[APIC_BUS_MAX]; /* not owned; filled by lapic_init */
+	struct lapic *cpu[APIC_BUS_MAX]; /* not owned; filled by lapic_init; NULL: none yet */
 	unsigned ncpus;
 	unsigned next_lowest; /* where the search for a lowest-priority target starts */
 	struct {

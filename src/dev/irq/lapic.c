@@ -265,6 +265,8 @@ static void lapic_ipi_shorthand(struct lapic *l, const struct apic_msg *msg, uns
 	for (unsigned i = 0; i < l->bus->ncpus; i++) {
 		struct lapic *to = l->bus->cpu[i];
 
+		if (!to)
+			continue;
 		if (shorthand == SHORTHAND_OTHERS ? to != l : shorthand == SHORTHAND_ALL || to == l)
 			lapic_accept(to, msg->mode, msg->vector, false);
 	}

@@ -95,7 +95,7 @@ struct lapic {
 
 /*
  * Puts the APIC in its power-on state and on the bus. bus, clock: not owned.
- * index < APIC_BUS_MAX, given in ascending order from 0; index 0 is the boot processor.
+ * index < APIC_BUS_MAX; index 0 is the boot processor.
  */
 void lapic_init(struct lapic *l, unsigned index, struct apic_bus *bus, const struct io_clock *clock,
 		const struct lapic_wires *wires);
