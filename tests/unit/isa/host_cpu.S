@@ -14,7 +14,7 @@
 	push %r15
 	pushfq
 	mov %rsp, HOST_AREA + HA_RSP
-	mov $HOST_XCR0, %eax
+	mov $HOST_XSAVE_MASK, %eax
 	xor %edx, %edx
 	xrstor64 HOST_AREA + HA_XSAVE
 	pushq HOST_AREA + HA_RFLAGS
@@ -70,7 +70,7 @@ host_exit:
 	mov HOST_AREA + HA_RSP, %rsp
 	pushfq
 	popq HOST_AREA + HA_RFLAGS
-	mov $HOST_XCR0, %eax
+	mov $HOST_XSAVE_MASK, %eax
 	xor %edx, %edx
 	xsave64 HOST_AREA + HA_XSAVE
 

@@ -68,6 +68,8 @@ static void on_signal(int sig, siginfo_t *si, void *ctx)
 				    .rip = rip - start};
 	memcpy(AREA->xsave, uc->uc_mcontext.fpregs, host_cpu_xsave_size());
 	memset(AREA->xsave + 464, 0, 48); /* the kernel's notes in the unused part */
+	AREA->xsave[512] &= HOST_XSAVE_MASK;
+	memset(AREA->xsave + 513, 0, 7);
 	g[REG_RIP] = (greg_t)(uintptr_t)host_fault_exit;
 	g[REG_RSP] = AREA->host_rsp;
 	g[REG_EFL] = 0x202;
@@ -209,24 +211,20 @@ u64 host_cpu_xcr0(void)
 	u32 lo, hi;
 
 	__asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
-	return lo | (u64)hi << 32;
+	return lo & HOST_XSAVE_MASK;
 }
 
 u32 host_cpu_xsave_size(void)
 {
-	static u32 end; /* CPUID is slow in a virtual machine: asked once */
-	u32 have, size, off, c, d;
+	static u32 end = 576; /* the legacy region and the header */
+	static bool known;    /* CPUID is slow in a virtual machine: asked once */
+	u32 size, offset, c, d;
 
-	if (end)
-		return end;
-	__cpuid_count(13, 0, have, off, c, d);
-	end = 576; /* legacy region and header */
-	for (unsigned i = 2; i < 32; i++) {
-		if (!(have & HOST_XCR0 & 1u << i))
-			continue;
-		__cpuid_count(13, i, size, off, c, d);
-		if (off + size > end)
-			end = off + size;
+	for (unsigned i = 2; !known && i < 8; i++) {
+		if (host_cpu_xcr0() >> i & 1 && __get_cpuid_count(13, i, &size, &offset, &c, &d) &&
+		    offset + size > end)
+			end = offset + size;
 	}
-	return end;
+	known = true;
+	return end < HOST_XSAVE_SIZE ? end : HOST_XSAVE_SIZE;
 }

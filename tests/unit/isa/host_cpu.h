@@ -18,7 +18,9 @@
 #define HOST_CODE16 HOST_CODE
 #define HOST_DATA16 (HOST_DATA - 0x1000)
 #define HOST_XSAVE_SIZE 4096
-#define HOST_XCR0 0x2ff /* components that fit: not those of AMX, which no test uses */
+/* XCR0 bits of what is loaded, stored and compared: x87, SSE, AVX, AVX-512. A host may have more
+ * (protection keys, tiles). */
+#define HOST_XSAVE_MASK 0xe7
 
 /* Offsets into struct host_area, for host_cpu.S. */
 #define HA_RFLAGS 0x80
@@ -71,7 +73,7 @@ struct host_fault host_cpu_run(enum x86_mode mode, const u8 *code, unsigned n);
  */
 struct host_fault host_cpu_branch(enum x86_mode mode, const u8 *code, unsigned n);
 bool host_cpu_has(unsigned feature); /* enum x86_feature */
-u64 host_cpu_xcr0(void);
-u32 host_cpu_xsave_size(void); /* of the standard area for XCR0 */
+u64 host_cpu_xcr0(void);	     /* within HOST_XSAVE_MASK */
+u32 host_cpu_xsave_size(void);	     /* of the standard area for that */
 #endif
 #endif

@@ -251,12 +251,92 @@ static void forget_fpu_pointers(const struct diff_case *dc, struct diff_outcome 
 		host->data[i] = soft->data[i] = 0;
 }
 
+static bool any_sha(const struct diff_case *dc)
+{
+	for (unsigned i = 0; i < dc->n; i++)
+		if (dc->insn[i].row->feature == X86_FEAT_SHA)
+			return true;
+	return false;
+}
+
+/*
+ * Where CPUs differ and the manuals leave it open: whether a misaligned operand of the SHA
+ * instructions is a fault (AMD's take it) and which fault comes first, of MMX instructions and
+ * converting stores too, and whether a store that an unmasked x87 exception cancels looks at its
+ * page at all.
+ */
+static bool cpus_differ(const struct diff_case *dc, const struct diff_outcome *host,
+			const struct diff_outcome *soft)
+{
+	unsigned n = completed(dc, host->vector >= 0 ? host : soft);
+	const struct x86_insn *in = &dc->insn[n < dc->n ? n : 0];
+
+	if (host->vector == soft->vector)
+		return false;
+	if (any_sha(dc) && (host->vector == X86_GP || soft->vector == X86_GP))
+		return true;
+	if (dc->flow || n == dc->n || soft->vector != X86_PF)
+		return false;
+	if (in->row->flags & X86_R_MMX)
+		return host->vector == X86_MF;
+	if (host->vector == X86_XM) /* of a store that converts */
+		return in->has_mem && in->opnd[0].write;
+	return in->row->flags & X86_R_FPU && host->vector < 0 &&
+	       host->st.xsave[2] & 0x80; /* ES: SDM vol. 1, 8.1.3.3 */
+}
+
+/* An MMX instruction that faults has made the x87 registers MMX ones already, or not yet. */
+static void forget_mmx_switch(const struct diff_case *dc, struct diff_outcome *host,
+			      struct diff_outcome *soft)
+{
+	unsigned n = completed(dc, host);
+
+	if (n == dc->n || !(dc->insn[n].row->flags & X86_R_MMX) || host->vector != X86_PF)
+		return;
+	for (unsigned i = 0; i < 2; i++) {
+		u8 *x = i ? soft->st.xsave : host->st.xsave;
+
+		x[3] &= (u8)~0x38; /* TOP, and ST(i) in the image with it */
+		x[4] = 0;
+		memset(x + 32, 0, 128);
+	}
+}
+
+/* A store that converts and then faults: some CPUs have noted the conversion's exceptions. */
+static void forget_sticky(const struct diff_case *dc, const struct diff_outcome *host,
+			  struct diff_outcome *soft)
+{
+	unsigned n = completed(dc, host);
+
+	if (n == dc->n || host->vector != X86_PF || !dc->insn[n].has_mem ||
+	    !dc->insn[n].opnd[0].write)
+		return;
+	soft->st.xsave[24] = (u8)((soft->st.xsave[24] & ~0x3f) | (host->st.xsave[24] & 0x3f));
+}
+
+/* A store of ten bytes over a page's end that faults: some CPUs have written those before it. */
+static void forget_half_store(const struct diff_case *dc, const struct diff_outcome *host,
+			      struct diff_outcome *soft)
+{
+	unsigned n = completed(dc, host);
+
+	if (n == dc->n || !(dc->insn[n].row->flags & X86_R_FPU) || host->vector != X86_PF)
+		return;
+	for (unsigned i = HOST_DATA_SIZE - 10; i < HOST_DATA_SIZE; i++)
+		soft->data[i] = host->data[i];
+}
+
 const char *diff_compare(const struct diff_case *dc, struct diff_outcome *host,
 			 struct diff_outcome *soft)
 {
 	u64 fmask = defined_flags(dc, host);
 
 	forget_fpu_pointers(dc, host, soft);
+	forget_mmx_switch(dc, host, soft);
+	forget_half_store(dc, host, soft);
+	forget_sticky(dc, host, soft);
+	if (cpus_differ(dc, host, soft))
+		return NULL;
 	if (exception_differs(dc, host, soft) || gprs_differ(dc, host, soft))
 		return why;
 	if ((host->st.rflags ^ soft->st.rflags) & fmask)

@@ -560,6 +560,12 @@ static bool aim(struct diff_gen *g, struct x86_insn *in, struct diff_state *st)
 	return true;
 }
 
+/* F3 90 with REX.B: Intel's CPUs pause, AMD's exchange R8 and RAX, as hull does. */
+static bool hosts_disagree(const struct x86_insn *in)
+{
+	return in->row->op == X86_OP_XCHG && in->opcode == 0x90 && in->rep;
+}
+
 bool diff_gen_make(struct diff_gen *g, unsigned row, struct x86_insn *in, struct diff_state *st)
 {
 	unsigned have = g->seen[row] < PER_ROW ? g->seen[row] : PER_ROW;
@@ -571,7 +577,8 @@ bool diff_gen_make(struct diff_gen *g, unsigned row, struct x86_insn *in, struct
 
 		if (!draw_encoding(g, t, try, row, in))
 			continue;
-		if (in->seg_override && in->seg >= 4) /* the test process's own FS */
+		if ((in->seg_override && in->seg >= 4) || /* the test process's own FS */
+		    hosts_disagree(in))
 			continue;
 		random_state(g, st);
 		if (aim(g, in, st))
@@ -620,7 +627,7 @@ bool diff_gen_next(struct diff_gen *g, unsigned row, const struct x86_insn *firs
 			continue;
 		if (in->row->cls == X86_C_STRING || in->row->flags & X86_R_IMPLICIT_MEM ||
 		    (in->seg_override && in->seg >= 4) || (in->disp_size && !in->has_modrm) ||
-		    host_gets_rsp_wrong(in))
+		    host_gets_rsp_wrong(in) || hosts_disagree(in))
 			continue;
 		if (!in->has_mem || in->row->op == X86_OP_LEA)
 			return true;

@@ -100,7 +100,8 @@ static int open_plain(struct x86_vcpu *c, struct native_mem *m)
 	m->buffered = !host || m->x87_image;
 	if (!m->buffered)
 		return 0;
-	m->ptr = c->native_guard + GUARD_BUF;
+	/* As misaligned as the guest's: the CPU decides whether that is a fault. */
+	m->ptr = c->native_guard + GUARD_BUF + (m->linear & 63);
 	return m->read || !m->write ? mem_copy(c, m->linear, m->ptr, m->n, false) : 0;
 }
 
@@ -136,7 +137,6 @@ static void open_masked(struct x86_vcpu *c, struct native_mem *m)
 	if (two)
 		part_probe(c, m, 1);
 	m->buffered = true;
-	/* As misaligned as the guest's: the CPU decides whether that is a fault. */
 	m->ptr = c->native_guard + GUARD_BUF + (m->linear & 63);
 	if (m->bad[0])
 		m->ptr = c->native_guard + (two && !m->bad[1]
