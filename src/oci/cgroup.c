@@ -378,6 +378,15 @@ static int join_dir(const struct oci_cgroup *cg, const struct cgroup_dir *d, con
 	return errno == ENOENT ? 1 : -errno;
 }
 
+/* --cgroup without a controller: the same for every hierarchy. */
+static bool one_name(const struct oci_cgroup *cg, const char *const *sub)
+{
+	for (unsigned i = 0; i < cg->n; i++)
+		if (!sub || !sub[i] || sub[i] != sub[0])
+			return false;
+	return true;
+}
+
 int cgroup_join_self(const struct oci_cgroup *cg, const char *const *sub, struct err *e)
 {
 	unsigned missing = 0;
@@ -388,7 +397,7 @@ int cgroup_join_self(const struct oci_cgroup *cg, const char *const *sub, struct
 		if (ret < 0)
 			return ret;
 		/* One name for all hierarchies need not be in each of them. */
-		if (ret && (!sub || !sub[i] || !sub[0] || strcmp(sub[i], sub[0])))
+		if (ret && !one_name(cg, sub))
 			return -ENOENT;
 		missing += ret > 0;
 	}

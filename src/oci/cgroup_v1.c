@@ -37,24 +37,59 @@ static ssize_t get(const struct cgroup_dir *d, const char *file, char *out, size
 	return fd_read_text(AT_FDCWD, path, out, size);
 }
 
+/* The directory of that length of d's path gets its parent's values if it has none. */
+static int inherit(const struct cgroup_dir *d, size_t len, const char *file, struct err *e)
+{
+	char path[PATH_MAX], text[4096];
+
+	snprintf(path, sizeof(path), "%.*s/%s", (int)len, d->path, file);
+	if (fd_read_text(AT_FDCWD, path, text, sizeof(text)) != 0)
+		return 0; /* has a value, or no such file */
+	snprintf(path, sizeof(path), "%.*s/../%s", (int)len, d->path, file);
+	if (fd_read_text(AT_FDCWD, path, text, sizeof(text)) <= 0)
+		return 0;
+	snprintf(path, sizeof(path), "%.*s/%s", (int)len, d->path, file);
+	if (fd_write_text(AT_FDCWD, path, text) == 0)
+		return 0;
+	return err_errno(e, "write \"%.60s\" to %s", text, path);
+}
+
 int cgroup_v1_cpuset(const struct cgroup_dir *d, struct err *e)
 {
 	static const char *const files[] = {"cpuset.cpus", "cpuset.mems"};
-	char path[PATH_MAX], text[4096];
+	char text[4096];
 
 	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
-		int ret;
-
 		if (get(d, files[i], text, sizeof(text)) != 0)
-			continue; /* has a value, or no such file */
-		snprintf(path, sizeof(path), "%s/../%s", d->path, files[i]);
-		if (fd_read_text(AT_FDCWD, path, text, sizeof(text)) <= 0)
 			continue;
-		ret = cgroup_write(d, files[i], text, e);
-		if (ret)
-			return ret;
+		/* From the top down: a parent that somebody else made may be as empty. */
+		for (const char *s = d->path + d->mount_len; s; s = strchr(s + 1, '/')) {
+			const char *next = strchr(s + 1, '/');
+			size_t len = next ? (size_t)(next - d->path) : strlen(d->path);
+			int ret = inherit(d, len, files[i], e);
+
+			if (ret)
+				return ret;
+		}
 	}
 	return 0;
+}
+
+/* The runtime must fit in the period at any time: which goes first depends. */
+static int set_rt(const struct cgroup_dir *d, const struct oci_resources *r, struct err *e)
+{
+	bool period = r->have & RES_CPU_RT_PERIOD && r->cpu_rt_period, late = false;
+	bool runtime = r->have & RES_CPU_RT_RUNTIME && r->cpu_rt_runtime;
+	int ret = 0;
+
+	if (period) {
+		ret = num(d, "cpu.rt_period_us", (s64)r->cpu_rt_period, 0, e);
+		late = ret == -EINVAL && runtime;
+		ret = late ? 0 : ret;
+	}
+	if (runtime)
+		ret = num(d, "cpu.rt_runtime_us", r->cpu_rt_runtime, ret, e);
+	return late ? num(d, "cpu.rt_period_us", (s64)r->cpu_rt_period, ret, e) : ret;
 }
 
 static int set_cpu(const struct oci_cgroup *cg, const struct oci_resources *r, struct err *e)
@@ -68,10 +103,7 @@ static int set_cpu(const struct oci_cgroup *cg, const struct oci_resources *r, s
 
 	if (!(r->have & mask) || !(d = need(cg, "cpu", &ret, e)))
 		return ret;
-	if (r->have & RES_CPU_RT_PERIOD && r->cpu_rt_period)
-		ret = num(d, "cpu.rt_period_us", (s64)r->cpu_rt_period, ret, e);
-	if (r->have & RES_CPU_RT_RUNTIME && r->cpu_rt_runtime)
-		ret = num(d, "cpu.rt_runtime_us", r->cpu_rt_runtime, ret, e);
+	ret = set_rt(d, r, e);
 	if (r->have & RES_CPU_SHARES && r->cpu_shares) {
 		ret = num(d, "cpu.shares", (s64)r->cpu_shares, ret, e);
 		if (!ret && get(d, "cpu.shares", text, sizeof(text)) > 0 &&

@@ -151,7 +151,7 @@ static void parse_nodes(struct parse *p, const char *list)
 		if (end != s && *end == '-')
 			b = strtoul(s = end + 1, &end, 10);
 		if (end == s || b < a || b >= OCI_MEM_NODES || (*end && *end != ',')) {
-			parse_fail(p, "memoryPolicy: bad list of nodes \"%.60s\"", list);
+			parse_fail(p, "memoryPolicy: invalid memory policy nodes \"%.60s\"", list);
 			return;
 		}
 		for (; a <= b; a++)
@@ -159,6 +159,19 @@ static void parse_nodes(struct parse *p, const char *list)
 		s = *end ? end + 1 : end;
 	}
 	p->config->have_mem_nodes = true;
+}
+
+/* set_mempolicy(2) says EINVAL to nodes where there must be none; say why. */
+static void check_nodes(struct parse *p, const char *mode)
+{
+	unsigned n = 0;
+
+	if (p->ret || (strcmp(mode, "MPOL_DEFAULT") && strcmp(mode, "MPOL_LOCAL")))
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(p->config->mem_nodes); i++)
+		n += (unsigned)__builtin_popcountl(p->config->mem_nodes[i]);
+	if (n)
+		parse_fail(p, "memoryPolicy: %s mode requires 0 nodes but got %u", mode, n);
 }
 
 /* Values of include/uapi/linux/mempolicy.h: modes in their order, flags from the top. */
@@ -183,7 +196,8 @@ static void parse_mempolicy(struct parse *p, json_t *obj)
 	while (k < ARRAY_LEN(modes) && (!mode || strcmp(mode, modes[k])))
 		k++;
 	if (k == ARRAY_LEN(modes))
-		parse_fail(p, "memoryPolicy: invalid mode \"%.40s\"", mode ? mode : "");
+		parse_fail(p, "memoryPolicy: invalid memory policy mode \"%.40s\"",
+			   mode ? mode : "");
 	p->config->have_mempolicy = true;
 	p->config->mempolicy = (int)k;
 	parse_strings(p, o, "flags", &given);
@@ -191,13 +205,15 @@ static void parse_mempolicy(struct parse *p, json_t *obj)
 		for (k = 0; k < ARRAY_LEN(flags) && strcmp(given.v[i], flags[k]); k++)
 			;
 		if (k == ARRAY_LEN(flags))
-			parse_fail(p, "memoryPolicy: invalid flag \"%.40s\"", given.v[i]);
+			parse_fail(p, "memoryPolicy: invalid memory policy flag \"%.40s\"",
+				   given.v[i]);
 		else
 			p->config->mempolicy |= 1 << (13 + k);
 	}
 	nodes = parse_str(p, o, "nodes");
 	if (nodes && nodes[0])
 		parse_nodes(p, nodes);
+	check_nodes(p, mode);
 }
 
 /* As dev_valid_name() of the kernel's net/core/dev.c has it. */

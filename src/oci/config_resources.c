@@ -2,6 +2,8 @@
 /* linux.resources of config.json, also given alone to update. */
 #include "oci/parse.h"
 
+#include "host/log.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -193,6 +195,10 @@ static void parse_device_rules(struct parse *p, json_t *obj, struct oci_resource
 		if (!strchr("acb", d->type) || (type && type[0] && type[1]))
 			parse_fail(p, "devices: invalid cgroup device type \"%.20s\"", type);
 		for (const char *s = access ? access : "rwm"; *s; s++) {
+			if (*s == 'a') { /* runc lets it pass */
+				log_warn("ignoring access \"a\" of a device rule");
+				continue;
+			}
 			if (!strchr("rwm", *s))
 				parse_fail(p, "devices: access \"%.20s\" is not of r, w and m",
 					   access);

@@ -118,11 +118,11 @@ int console_connect(const char *path, struct err *e)
 	int fd;
 
 	if (strlen(path) >= sizeof(a.sun_path))
-		return err_set(e, ENAMETOOLONG, "console socket %s: the path is too long", path);
+		return err_set(e, ENAMETOOLONG, "socket %s: the path is too long", path);
 	strcpy(a.sun_path, path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof(a))) {
-		err_errno(e, "console socket %s", path);
+		err_errno(e, "connect to socket %s", path);
 		fd_close(&fd);
 		return -ECONNREFUSED;
 	}

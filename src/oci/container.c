@@ -90,7 +90,7 @@ static int send_listener(struct oci_container *c, const struct oci_plan *p, pid_
 	free(state);
 	sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (sock < 0 || connect(sock, (struct sockaddr *)&a, sizeof(a)))
-		ret = err_errno(e, "seccomp listener %s", s->listener);
+		ret = err_errno(e, "failed to connect with seccomp agent %s", s->listener);
 	else
 		ret = text ? msg_send_text(sock, text, fd, e) : err_set(e, ENOMEM, "out of memory");
 	fd_close(&sock);
@@ -105,12 +105,13 @@ static int runtime_hooks(struct oci_container *c, const struct oci_plan *p, pid_
 	/* The deprecated kind was defined as running when everything is created. */
 	char *created = hooks_state(p->config, c->id, c->bundle, pid, "created");
 	char *state = hooks_state(p->config, c->id, c->bundle, pid, "creating");
+	struct hooks_where w = {.dir = c->bundle};
 	int ret = state && created ? 0 : err_set(e, ENOMEM, "out of memory");
 
 	if (!ret)
-		ret = hooks_run(h, HOOK_PRESTART, c->bundle, created, e);
+		ret = hooks_run(h, HOOK_PRESTART, &w, created, e);
 	if (!ret)
-		ret = hooks_run(h, HOOK_CREATE_RUNTIME, c->bundle, state, e);
+		ret = hooks_run(h, HOOK_CREATE_RUNTIME, &w, state, e);
 	free(created);
 	free(state);
 	return ret;
@@ -303,13 +304,14 @@ static int save_rootfs(struct oci_container *c, const struct oci_config *config)
 
 static int poststart(struct oci_container *c, const struct oci_config *config, struct err *e)
 {
+	struct hooks_where w = {.dir = c->bundle};
 	char *state;
 	int ret;
 
 	if (!config->hooks.n[HOOK_POSTSTART])
 		return 0;
 	state = hooks_state(config, c->id, c->bundle, c->pid, "running");
-	ret = state ? hooks_run(&config->hooks, HOOK_POSTSTART, c->bundle, state, e)
+	ret = state ? hooks_run(&config->hooks, HOOK_POSTSTART, &w, state, e)
 		    : err_set(e, ENOMEM, "out of memory");
 	free(state);
 	return ret;
@@ -318,13 +320,14 @@ static int poststart(struct oci_container *c, const struct oci_config *config, s
 /* Hooks of a container that never came to be: best effort, the first error stands. */
 static void poststop_after_failure(struct oci_container *c, const struct oci_config *config)
 {
+	struct hooks_where w = {.dir = c->bundle};
 	char *state;
 
 	if (!config->hooks.n[HOOK_POSTSTOP])
 		return;
 	state = hooks_state(config, c->id, c->bundle, 0, "stopped");
 	if (state)
-		hooks_run(&config->hooks, HOOK_POSTSTOP, c->bundle, state, NULL);
+		hooks_run(&config->hooks, HOOK_POSTSTOP, &w, state, NULL);
 	free(state);
 }
 

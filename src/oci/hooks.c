@@ -39,13 +39,16 @@ char *hooks_state(const struct oci_config *c, const char *id, const char *bundle
 	return text;
 }
 
-static _Noreturn void hook_main(const struct oci_hook *h, const char *bundle, int in, int out)
+static _Noreturn void hook_main(const struct oci_hook *h, const struct hooks_where *w, int in,
+				int out)
 {
 	const char *argv[2] = {h->path, NULL};
 	sigset_t set;
 
-	if (bundle)
-		(void)!chdir(bundle);
+	const char *const *env = h->env_given ? h->env.v : w->env;
+
+	if (w->dir)
+		(void)!chdir(w->dir);
 	sigemptyset(&set);
 	sigprocmask(SIG_SETMASK, &set, NULL);
 	signal(SIGPIPE, SIG_DFL);
@@ -54,7 +57,7 @@ static _Noreturn void hook_main(const struct oci_hook *h, const char *bundle, in
 	dup2(out, 2);
 	close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
 	execve(h->path, (char *const *)(h->args.n ? h->args.v : argv),
-	       h->env_given ? (char *const *)h->env.v : environ);
+	       env ? (char *const *)env : environ);
 	dprintf(2, "%s", strerror(errno));
 	_exit(127);
 }
@@ -66,6 +69,8 @@ static int wait_hook(pid_t pid, int pidfd, s64 timeout)
 	bool late = false;
 	int status = 0;
 
+	if (pidfd < 0) /* under a filter without pidfds nobody's time is measured */
+		timeout = 0;
 	if (timeout > 0 && poll(&p, 1, timeout > 86400 ? 86400000 : (int)timeout * 1000) == 0) {
 		sys_pidfd_send_signal(pidfd, SIGKILL);
 		late = true;
@@ -99,8 +104,8 @@ static int judge(const struct oci_hook *h, const char *kind, unsigned i, int sta
 		       h->path, WEXITSTATUS(status), said);
 }
 
-static int run_one(const struct oci_hook *h, const char *kind, unsigned i, const char *bundle,
-		   const char *state, struct err *e)
+static int run_one(const struct oci_hook *h, const char *kind, unsigned i,
+		   const struct hooks_where *w, const char *state, struct err *e)
 {
 	int in = memfd_create("state", MFD_CLOEXEC), out = memfd_create("said", MFD_CLOEXEC);
 	int pidfd = -1, pipe_fd[2] = {-1, -1}, ret;
@@ -119,8 +124,11 @@ static int run_one(const struct oci_hook *h, const char *kind, unsigned i, const
 	}
 	if (ret && out >= 0)
 		pid = sys_clone3(0, &pidfd, -1);
+	/* A container's filter may refuse clone3(2), whose flags it cannot see, but not fork. */
+	if (pid < 0 && out >= 0 && (errno == ENOSYS || errno == EPERM))
+		pid = fork();
 	if (pid == 0)
-		hook_main(h, bundle, in, out);
+		hook_main(h, w, in, out);
 	if (pid < 0)
 		ret = err_errno(e, "%s hook %s", kind, h->path);
 	else
@@ -131,12 +139,12 @@ static int run_one(const struct oci_hook *h, const char *kind, unsigned i, const
 	return ret;
 }
 
-int hooks_run(const struct oci_hooks *h, enum oci_hook_kind kind, const char *bundle,
+int hooks_run(const struct oci_hooks *h, enum oci_hook_kind kind, const struct hooks_where *w,
 	      const char *state, struct err *e)
 {
 	for (unsigned i = 0; i < h->n[kind]; i++) {
 		struct err why = {0};
-		int ret = run_one(&h->v[kind][i], hooks_name(kind), i, bundle, state, &why);
+		int ret = run_one(&h->v[kind][i], hooks_name(kind), i, w, state, &why);
 
 		/* The container is gone already (runtime.md, "Lifecycle", step 13). */
 		if (ret && kind == HOOK_POSTSTOP)

@@ -5,13 +5,17 @@
 
 #include "oci/config.h"
 
+struct hooks_where {
+	const char *dir;	/* NULL: where we are */
+	const char *const *env; /* of those whose config gives none; NULL: ours */
+};
+
 /*
  * One list in order; the first that fails ends it, but for poststop hooks, whose
- * failures are only logged. They run in the bundle, or with NULL where we are.
- * state: the JSON text. Works
- * in the runtime and in the container's process alike.
+ * failures are only logged. state: the JSON text. Works in the runtime and in the
+ * container's process alike.
  */
-int hooks_run(const struct oci_hooks *h, enum oci_hook_kind kind, const char *bundle,
+int hooks_run(const struct oci_hooks *h, enum oci_hook_kind kind, const struct hooks_where *w,
 	      const char *state, struct err *e);
 const char *hooks_name(enum oci_hook_kind kind);
 

@@ -22,6 +22,7 @@
 
 #include "host/log.h"
 
+#include <ctype.h>
 #include <grp.h>
 #include <sched.h>
 #include <signal.h>
@@ -93,7 +94,8 @@ static int join_all(struct oci_plan *p, struct err *e)
 
 /* ---- 2: the root -------------------------------------------------------- */
 
-static int run_hooks(struct oci_plan *p, enum oci_hook_kind kind, const char *status, struct err *e)
+static int run_hooks(struct oci_plan *p, enum oci_hook_kind kind, const struct hooks_where *w,
+		     const char *status, struct err *e)
 {
 	char *state;
 	int ret;
@@ -101,11 +103,20 @@ static int run_hooks(struct oci_plan *p, enum oci_hook_kind kind, const char *st
 	if (!p->config->hooks.n[kind])
 		return 0;
 	state = hooks_state(p->config, p->id, p->bundle, getpid(), status);
-	ret = state ? hooks_run(&p->config->hooks, kind,
-				kind == HOOK_CREATE_CONTAINER ? p->bundle : NULL, state, e)
+	ret = state ? hooks_run(&p->config->hooks, kind, w, state, e)
 		    : err_set(e, ENOMEM, "out of memory");
 	free(state);
 	return ret;
+}
+
+/* In the root, which its mounts already make but which is not ours yet. */
+static int container_hooks(struct oci_plan *p, int root, struct err *e)
+{
+	static const struct hooks_where here;
+
+	if (p->config->hooks.n[HOOK_CREATE_CONTAINER] && root >= 0 && fchdir(root))
+		return err_errno(e, "enter the root for its hooks");
+	return run_hooks(p, HOOK_CREATE_CONTAINER, &here, "creating", e);
 }
 
 static int open_console(struct oci_plan *p, int root, int *slave, struct err *e)
@@ -161,20 +172,24 @@ static void make_cwd(struct oci_plan *p, int root)
 	fd_close(&fd);
 }
 
+/* No mount namespace, no mounts: the host's terminals are the container's. */
+static int build_plain_root(struct oci_plan *p, int *slave, struct err *e)
+{
+	int ret = runtime_hooks(p, e);
+
+	if (!ret)
+		ret = container_hooks(p, -1, e);
+	if (!ret && p->process->terminal)
+		ret = open_console(p, AT_FDCWD, slave, e);
+	return ret ? ret : plain_root(p, e);
+}
+
 static int build_root(struct oci_plan *p, int *slave, struct err *e)
 {
 	int root, ret;
 
-	if (!(p->config->ns_flags & CLONE_NEWNS)) {
-		ret = runtime_hooks(p, e);
-		if (!ret)
-			ret = run_hooks(p, HOOK_CREATE_CONTAINER, "creating", e);
-		if (!ret)
-			ret = plain_root(p, e);
-		if (!ret && p->process->terminal)
-			ret = open_console(p, AT_FDCWD, slave, e);
-		return ret;
-	}
+	if (!(p->config->ns_flags & CLONE_NEWNS))
+		return build_plain_root(p, slave, e);
 	root = mount_attach_root(p, e);
 	if (root < 0)
 		return root;
@@ -184,7 +199,7 @@ static int build_root(struct oci_plan *p, int *slave, struct err *e)
 	if (!ret)
 		ret = runtime_hooks(p, e);
 	if (!ret)
-		ret = run_hooks(p, HOOK_CREATE_CONTAINER, "creating", e);
+		ret = container_hooks(p, root, e);
 	if (!ret && p->process->terminal)
 		ret = open_console(p, root, slave, e);
 	if (!ret)
@@ -379,20 +394,26 @@ static bool executable(const char *path)
 	return (errno == EPERM || errno == ENOSYS) && st.st_mode & 0111;
 }
 
+/* strerror as Go's programs write it, whose words engines look for. */
+static const char *reason(int error, char *out, size_t size)
+{
+	snprintf(out, size, "%s", strerror(error));
+	out[0] = (char)tolower((unsigned char)out[0]);
+	return out;
+}
+
 /* execvp's search, done before the start so that create can report a program that is not there. */
 static int find_program(struct oci_plan *p, char *out, size_t size, struct err *e)
 {
 	const char *name = p->process->args.v[0], *path = env_get(&p->process->env, "PATH");
+	char text[80];
 	int worst = ENOENT;
 
 	if (strchr(name, '/')) {
 		if (snprintf(out, size, "%s", name) < (int)size && executable(out))
 			return 0;
 		return err_set(e, errno, "exec: \"%s\": stat %s: %s", name, name,
-			       errno == ENOENT	 ? "no such file or directory"
-			       : errno == EISDIR ? "is a directory"
-			       : errno == EACCES ? "permission denied"
-						 : strerror(errno));
+			       reason(errno, text, sizeof(text)));
 	}
 	for (const char *s = path; s && *s; s += *s == ':') {
 		int n = (int)strcspn(s, ":");
@@ -510,10 +531,10 @@ static int prepare(struct oci_plan *p, struct err *e)
 		ret = err_errno(e, "setsid");
 	if (!ret && !p->exec)
 		ret = build_root(p, &slave, e);
-	if (!ret && p->exec && p->rootfs >= 0)
-		ret = plain_root(p, e);
 	if (!ret && p->exec && p->process->terminal)
 		ret = open_console(p, AT_FDCWD, &slave, e);
+	if (!ret && p->exec && p->rootfs >= 0)
+		ret = plain_root(p, e);
 	if (!ret && slave >= 0)
 		ret = console_adopt(slave, e);
 	if (!ret)
@@ -529,7 +550,7 @@ static int prepare(struct oci_plan *p, struct err *e)
 
 static int launch(struct oci_plan *p, struct err *e)
 {
-	char program[4096];
+	char program[4096], text[80];
 	const char **env;
 	int ret;
 
@@ -558,16 +579,17 @@ static int launch(struct oci_plan *p, struct err *e)
 	/* A container may be created without a program, not started (config.md, "Process"). */
 	if (!ret && !p->process->given)
 		ret = err_set(e, EINVAL, "cannot start: the config has no process");
-	if (!ret && !p->exec)
-		ret = run_hooks(p, HOOK_START_CONTAINER, "created", e);
 	/* As late as can be; a listener's descriptor had to go while the runtime was there. */
 	if (!ret && p->process->no_new_privs && !p->seccomp.notify)
 		ret = load_seccomp(p, e);
-	if (ret)
-		return ret;
 	env = make_env(p);
-	execve(program, (char *const *)p->process->args.v, (char *const *)env);
-	ret = err_errno(e, "exec %s", program);
+	if (!ret && !p->exec)
+		ret = run_hooks(p, HOOK_START_CONTAINER, &(struct hooks_where){.env = env},
+				"created", e);
+	if (!ret) {
+		execve(program, (char *const *)p->process->args.v, (char *const *)env);
+		ret = err_set(e, errno, "exec %s: %s", program, reason(errno, text, sizeof(text)));
+	}
 	if (env != p->process->env.v)
 		free(env);
 	return ret;

@@ -111,20 +111,29 @@ static bool own_pid_ns(struct oci_container *c)
 	return ns && !ns->path;
 }
 
+static bool has_processes(struct oci_container *c)
+{
+	pid_t *pids;
+	size_t n;
+
+	if (cgroup_pids(&c->cgroup, &pids, &n, NULL))
+		return false;
+	free(pids);
+	return n > 0;
+}
+
 int oci_kill(struct oci_container *c, int sig, bool all, struct err *e)
 {
 	enum oci_status s = oci_status(c);
+	/* Without a pid namespace of its own, init's death ends nobody else. */
+	bool group = all || (sig == SIGKILL && s != OCI_CREATING && !own_pid_ns(c));
 	int ret = 0;
 
-	/* Without a pid namespace of its own, init's death ends nobody else. */
-	if (all || (sig == SIGKILL && s != OCI_CREATING && !own_pid_ns(c))) {
-		if (s == OCI_STOPPED && !all)
-			return err_set(e, ESRCH, "container not running");
-		ret = cgroup_kill(&c->cgroup, sig, e);
-	} else if (s == OCI_STOPPED || c->pidfd < 0) {
+	if (!all && (s == OCI_STOPPED || c->pidfd < 0) && !(group && has_processes(c)))
 		return err_set(e, ESRCH, "container not running");
-	}
-	if (!ret && !all && c->pidfd >= 0 && sys_pidfd_send_signal(c->pidfd, sig))
+	if (group)
+		ret = cgroup_kill(&c->cgroup, sig, e);
+	else if (sys_pidfd_send_signal(c->pidfd, sig))
 		ret = errno == ESRCH ? err_set(e, ESRCH, "container not running")
 				     : err_errno(e, "send signal %d", sig);
 	/* A v1 freezer holds even SIGKILL back. */
@@ -149,6 +158,7 @@ static int kill_and_wait(struct oci_container *c, struct err *e)
 
 int oci_delete(struct oci_container *c, bool force, struct err *e)
 {
+	struct hooks_where w = {.dir = c->bundle};
 	enum oci_status s = oci_status(c);
 	char *state;
 	int ret = 0;
@@ -179,7 +189,7 @@ int oci_delete(struct oci_container *c, bool force, struct err *e)
 	state = hooks_state(c->config, c->id, c->bundle, 0, "stopped");
 	/* The container is gone whatever they say (runtime.md, "Lifecycle"). */
 	if (state)
-		hooks_run(&c->config->hooks, HOOK_POSTSTOP, c->bundle, state, NULL);
+		hooks_run(&c->config->hooks, HOOK_POSTSTOP, &w, state, NULL);
 	free(state);
 	return 0;
 }
@@ -236,8 +246,10 @@ int oci_update(struct oci_container *c, json_t *resources, struct err *e)
 
 	if (!ret && oci_status(c) == OCI_STOPPED)
 		ret = err_set(e, ESRCH, "cannot update a container that is stopped");
-	if (!ret)
+	if (!ret) {
+		holder->minor = c->config->minor;
 		ret = oci_resources_parse(resources, holder, &r, e);
+	}
 	if (!ret)
 		ret = cgroup_set(&c->cgroup, &r, false, e);
 	oci_config_free(holder);

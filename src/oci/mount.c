@@ -35,11 +35,15 @@ static int set_propagation(int fd, unsigned long flags)
 	return mount_set(fd, flags & MS_REC, 0, 0, flags & ~(unsigned long)MS_REC);
 }
 
-int mount_attrs(int fd, const struct oci_mount *m, bool bind, struct err *e)
+int mount_attrs(int fd, const struct oci_mount *m, bool bind, bool user_ns, struct err *e)
 {
 	if (bind && (m->attr_set || m->attr_clr)) {
-		/* Like `mount --bind -o`: flags not asked for go, unless they are locked. */
-		u64 all = m->attr_clr | (LOCKABLE & ~m->attr_set);
+		/*
+		 * Like `mount --bind -o`: flags not asked for go, unless they are locked. In
+		 * a user namespace they would be (mount_namespaces(7)), so they stay there.
+		 */
+		u64 usual = MOUNT_ATTR_NOSYMFOLLOW | (user_ns ? 0 : LOCKABLE);
+		u64 all = m->attr_clr | (usual & ~m->attr_set);
 
 		if (mount_set(fd, false, m->attr_set, all, 0) &&
 		    (errno != EPERM || mount_set(fd, false, m->attr_set, m->attr_clr, 0)))
@@ -84,6 +88,8 @@ int mount_attach_root(struct oci_plan *p, struct err *e)
 	 * On the rootfs's own path, where hooks of others look for it; on "/" when that
 	 * path's mount would spread what is mounted on it.
 	 */
+	if (p->no_pivot)
+		p->old_root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (!shared && !p->no_pivot)
 		at = openat(p->bundle_fd, p->config->rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (at < 0 ||
@@ -93,12 +99,59 @@ int mount_attach_root(struct oci_plan *p, struct err *e)
 	return ret ? err_errno(e, "attach the root") : p->rootfs;
 }
 
+/* A whole procfs or sysfs there goes; what cannot be unmounted is covered. */
+static int hide_one(const struct oci_plan *p, const char *path)
+{
+	int fd = openat(p->old_root, *path == '/' && path[1] ? path + 1 : ".",
+			O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct statfs fs;
+	int ret = 0;
+
+	if (fd >= 0 && fstatfs(fd, &fs) == 0 &&
+	    (fs.f_type == PROC_SUPER_MAGIC || fs.f_type == SYSFS_MAGIC))
+		ret = fchdir(fd) || (umount2(".", MNT_DETACH) &&
+				     mount("tmpfs", ".", "tmpfs", MS_RDONLY, "nr_blocks=1"));
+	fd_close(&fd);
+	return ret;
+}
+
+/*
+ * Without pivot_root the host's mounts stay reachable for the kernel, which lets a
+ * user namespace mount procfs and sysfs anew while there is a bare one (fs/namespace.c,
+ * mount_too_revealing): the container's masks would be worth nothing.
+ */
+static int hide_host(struct oci_plan *p, struct err *e)
+{
+	int fd = openat(p->proc, "self/mountinfo", O_RDONLY | O_CLOEXEC), ret = 0;
+	char *text, *save = NULL, path[4096], type[16];
+	size_t len;
+
+	if (fd < 0 || p->old_root < 0)
+		return err_errno(e, "the host's mounts");
+	text = fd_read_all(fd, 4 << 20, &len);
+	close(fd);
+	if (!text)
+		return err_errno(e, "read the host's mounts");
+	for (char *s = strtok_r(text, "\n", &save); s && !ret; s = strtok_r(NULL, "\n", &save)) {
+		char *sep = strstr(s, " - ");
+
+		if (sep && sscanf(sep + 3, "%15s", type) == 1 &&
+		    (!strcmp(type, "proc") || !strcmp(type, "sysfs")) &&
+		    sscanf(s, "%*d %*d %*s %*s %4095s", path) == 1 && hide_one(p, path))
+			ret = err_errno(e, "hide the host's %s", path);
+	}
+	free(text);
+	return ret;
+}
+
 int mount_enter_root(struct oci_plan *p, int root, struct err *e)
 {
 	unsigned long prop = p->config->rootfs_propagation;
 
 	if (p->config->rootfs_readonly && mount_set(root, false, MOUNT_ATTR_RDONLY, 0, 0))
 		return err_errno(e, "make the root read-only");
+	if (p->no_pivot && hide_host(p, e))
+		return -EIO;
 	if (fchdir(root))
 		return err_errno(e, "enter the root");
 	if (p->no_pivot) {
@@ -270,7 +323,7 @@ static int mount_bind(struct oci_plan *p, int root, unsigned i, struct err *e)
 	    mount_set(p->binds[i], true, 0, 0,
 		      p->config->rootfs_propagation & MS_PRIVATE ? MS_PRIVATE : MS_SLAVE))
 		return err_errno(e, "mount %s: detach from the host", m->dest);
-	ret = mount_attrs(p->binds[i], m, true, e);
+	ret = mount_attrs(p->binds[i], m, true, p->config->ns_flags & CLONE_NEWUSER, e);
 	if (ret)
 		return ret;
 	dest = open_dest(p, root, m, !S_ISDIR(st.st_mode), e);
@@ -322,45 +375,78 @@ static int mount_fallback(struct oci_plan *p, const struct oci_mount *m, int des
 	return ret;
 }
 
-static int mount_plain(struct oci_plan *p, const struct oci_mount *m, int dest, struct err *e)
+/* A new /dev is filled before it becomes read-only (mount_restrict). */
+static bool is_dev(const struct oci_mount *m)
+{
+	char name[16];
+
+	tidy(m->dest, name, sizeof(name));
+	return !m->bind && !strcmp(name, "dev");
+}
+
+static bool has_mode(const char *data)
+{
+	return data && (!strncmp(data, "mode=", 5) || strstr(data, ",mode="));
+}
+
+/* A tmpfs without a mode has that of the directory it covers. malloc'ed, or m->data. */
+static char *tmpfs_data(int root, const struct oci_mount *m)
+{
+	struct stat st;
+	char *out;
+	int fd;
+
+	if (strcmp(m->type, "tmpfs") || has_mode(m->data))
+		return m->data;
+	fd = root_open(root, m->dest, O_PATH | O_DIRECTORY, 0);
+	if (fd < 0 || fstat(fd, &st) ||
+	    asprintf(&out, "%s%smode=%o", m->data, *m->data ? "," : "", st.st_mode & 07777) < 0)
+		out = m->data;
+	fd_close(&fd);
+	return out;
+}
+
+static int mount_plain(struct oci_plan *p, const struct oci_mount *m, int dest, char *data,
+		       struct err *e)
 {
 	const char *source = m->source ? m->source : m->type;
-	char *data = m->data;
+	unsigned long flags = is_dev(m) ? m->flags & ~(unsigned long)MS_RDONLY : m->flags;
+	char *plain = data;
 	int ret;
 
 	if (p->config->mount_label && p->config->mount_label[0] && m->type &&
 	    (!strcmp(m->type, "tmpfs") || !strcmp(m->type, "mqueue") ||
 	     !strcmp(m->type, "devpts")) &&
 	    access("/sys/fs/selinux/enforce", F_OK) == 0 &&
-	    asprintf(&data, "%s%scontext=\"%s\"", m->data, *m->data ? "," : "",
+	    asprintf(&data, "%s%scontext=\"%s\"", plain, *plain ? "," : "",
 		     p->config->mount_label) < 0)
 		return err_set(e, ENOMEM, "out of memory");
 	/* The directory is held, not named: "." is what was resolved and nothing else. */
 	if (fchdir(dest))
 		return err_errno(e, "mount %s", m->dest);
-	ret = mount(source, ".", m->type, m->flags, data && *data ? data : NULL);
+	ret = mount(source, ".", m->type, flags, data && *data ? data : NULL);
 	if (ret)
 		ret = mount_fallback(p, m, dest);
 	if (ret)
 		ret = err_errno(e, "mount %s (%s, %s) to rootfs", m->dest, m->type, data);
-	if (data != m->data)
+	if (data != plain)
 		free(data);
 	return ret;
 }
 
 /* With the new mount's own descriptor: what must be done to it before or after it is put. */
-static int mount_by_fd(const struct oci_mount *m, int dest, struct err *e)
+static int mount_by_fd(const struct oci_mount *m, int dest, const char *data, struct err *e)
 {
-	int fd = mount_new(m, m->flags, m->data, e), ret;
+	unsigned long flags = is_dev(m) ? m->flags & ~(unsigned long)MS_RDONLY : m->flags;
+	int fd = mount_new(m, flags, data, e), ret;
 
 	if (fd < 0)
 		return fd;
 	ret = m->copyup ? mount_copy_up(dest, fd, e) : 0;
-	if (!ret && m->copyup && m->flags & MS_RDONLY &&
-	    mount_set(fd, false, MOUNT_ATTR_RDONLY, 0, 0))
+	if (!ret && m->copyup && flags & MS_RDONLY && mount_set(fd, false, MOUNT_ATTR_RDONLY, 0, 0))
 		ret = err_errno(e, "mount %s: make it read-only", m->dest);
 	if (!ret)
-		ret = mount_attrs(fd, m, false, e);
+		ret = mount_attrs(fd, m, false, false, e);
 	if (!ret)
 		ret = put(fd, dest, m, e);
 	close(fd);
@@ -392,22 +478,26 @@ static int remount(int root, const struct oci_mount *m, struct err *e)
 static int mount_one(struct oci_plan *p, int root, unsigned i, struct err *e)
 {
 	const struct oci_mount *m = &p->config->mounts[i];
+	char *data;
 	int dest, ret;
 
 	if (m->remount || (!m->type && !m->bind))
 		return remount(root, m, e);
 	if (m->bind)
 		return mount_bind(p, root, i, e);
+	data = tmpfs_data(root, m);
 	dest = open_dest(p, root, m, false, e);
 	if (dest < 0)
-		return dest;
-	if (!strcmp(m->type, "cgroup") || !strcmp(m->type, "cgroup2"))
+		ret = dest;
+	else if (!strcmp(m->type, "cgroup") || !strcmp(m->type, "cgroup2"))
 		ret = mount_cgroup(p, root, m, dest, e);
 	else if (m->copyup || m->propagation[0] || m->rec_set || m->rec_clr)
-		ret = mount_by_fd(m, dest, e);
+		ret = mount_by_fd(m, dest, data, e);
 	else
-		ret = mount_plain(p, m, dest, e);
-	close(dest);
+		ret = mount_plain(p, m, dest, data, e);
+	fd_close(&dest);
+	if (data != m->data)
+		free(data);
 	return ret;
 }
 
@@ -495,10 +585,35 @@ static int open_null(struct err *e)
 	return err_set(e, ENODEV, "the host's /dev/null is not the null device");
 }
 
+/* What had to be writable until everything was in it. */
+static int restrict_dev(const struct oci_config *c, int root, struct err *e)
+{
+	int fd, ret = 0;
+
+	for (unsigned i = 0; i < c->nmounts && !ret; i++) {
+		if (!(c->mounts[i].flags & MS_RDONLY) || !is_dev(&c->mounts[i]))
+			continue;
+		fd = root_open(root, "/dev", O_PATH | O_DIRECTORY, 0);
+		if (fd < 0 || mount_set(fd, false, MOUNT_ATTR_RDONLY, 0, 0))
+			ret = err_errno(e, "make /dev read-only");
+		fd_close(&fd);
+	}
+	return ret;
+}
+
+/* The same path once more; lists too long to be written by hand are not looked through. */
+static bool masked_before(const struct oci_strings *masked, unsigned i)
+{
+	for (unsigned k = 0; k < i && masked->n < 1024; k++)
+		if (!strcmp(masked->v[k], masked->v[i]))
+			return true;
+	return false;
+}
+
 int mount_restrict(struct oci_plan *p, int root, struct err *e)
 {
 	const struct oci_config *c = p->config;
-	int null = -1, empty = -1, ret = 0;
+	int null = -1, empty = -1, ret = restrict_dev(c, root, e);
 
 	for (unsigned i = 0; i < c->readonly.n && !ret; i++)
 		ret = readonly_one(root, c->readonly.v[i], e);
@@ -506,7 +621,8 @@ int mount_restrict(struct oci_plan *p, int root, struct err *e)
 		null = ret = open_null(e);
 	ret = ret < 0 ? ret : 0;
 	for (unsigned i = 0; i < c->masked.n && !ret; i++)
-		ret = mask_one(root, c->masked.v[i], null, &empty, e);
+		if (!masked_before(&c->masked, i))
+			ret = mask_one(root, c->masked.v[i], null, &empty, e);
 	fd_close(&null);
 	fd_close(&empty);
 	return ret;

@@ -31,8 +31,10 @@ int mount_cgroup(struct oci_plan *p, int root, const struct oci_mount *m, int de
 int mount_new(const struct oci_mount *m, unsigned long flags, const char *data, struct err *e);
 int mount_copy_up(int from, int to, struct err *e);
 
-/* Applies propagation, attributes, recursive attributes to a mount fd. */
-int mount_attrs(int fd, const struct oci_mount *m, bool bind, struct err *e);
+/* Applies propagation, attributes, recursive attributes to a mount fd. user_ns: the container has
+ * one.
+ */
+int mount_attrs(int fd, const struct oci_mount *m, bool bind, bool user_ns, struct err *e);
 /* mount_setattr(2) on an fd. -1 with errno. */
 int mount_set(int fd, bool rec, u64 set, u64 clr, u64 propagation);
 

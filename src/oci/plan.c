@@ -16,6 +16,7 @@ void plan_init(struct oci_plan *p)
 			       .rootfs = -1,
 			       .sync = -1,
 			       .start = -1,
+			       .old_root = -1,
 			       .console_socket = -1,
 			       .join_pidfd = -1,
 			       .stdio = {-1, -1, -1}};
@@ -49,6 +50,21 @@ static int open_rootfs(struct oci_plan *p, struct err *e)
 	return p->rootfs >= 0 || errno == EPERM ? 0 : err_errno(e, "clone the mount of %s", path);
 }
 
+/* Of the mount's own map, or of the user namespace that is joined; -1: the container's, yet to be.
+ */
+static int idmap_fd(const struct oci_plan *p, const struct oci_mount *m, struct err *e)
+{
+	if (m->maps.nuid)
+		return ns_user_fd(p, &m->maps, e);
+	for (unsigned i = 0; i < p->config->nns; i++)
+		if (p->config->ns[i].flag == CLONE_NEWUSER && p->ns_fd[i] >= 0) {
+			int fd = fcntl(p->ns_fd[i], F_DUPFD_CLOEXEC, 3);
+
+			return fd < 0 ? err_errno(e, "the user namespace to join") : fd;
+		}
+	return -1;
+}
+
 static int open_bind(struct oci_plan *p, unsigned i, struct err *e)
 {
 	const struct oci_mount *m = &p->config->mounts[i];
@@ -64,11 +80,11 @@ static int open_bind(struct oci_plan *p, unsigned i, struct err *e)
 		return errno == EPERM && !m->idmap
 			       ? 0
 			       : err_errno(e, "mount %s: bind source %s", m->dest, m->source);
-	if (!m->idmap || !m->maps.nuid)
+	if (!m->idmap)
 		return 0;
-	user = ns_user_fd(p, &m->maps, e);
+	user = idmap_fd(p, m, e);
 	if (user < 0)
-		return user;
+		return user == -1 ? 0 : user;
 	struct mount_attr a = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (u64)user};
 
 	if (mount_setattr(p->binds[i], "", AT_EMPTY_PATH | (m->idmap_rec ? AT_RECURSIVE : 0), &a,
@@ -120,6 +136,7 @@ void plan_close(struct oci_plan *p)
 	fd_close(&p->proc);
 	fd_close(&p->bundle_fd);
 	fd_close(&p->rootfs);
+	fd_close(&p->old_root);
 	fd_close(&p->sync);
 	seccomp_prog_free(&p->seccomp);
 }

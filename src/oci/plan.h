@@ -26,6 +26,7 @@ struct oci_plan {
 	int proc; /* host procfs */
 	int bundle_fd;
 	int rootfs;	     /* detached mount tree, or -1: init opens it itself */
+	int old_root;	     /* no_pivot: the host's root in the container's mount namespace */
 	int *binds;	     /* one a mount of the config: detached tree or -1 */
 	int ns_fd[NS_COUNT]; /* namespaces to join, in the order of config->ns */
 	int sync;	     /* socket to the runtime */

@@ -2,8 +2,10 @@
 #include "oci/seccomp.h"
 #include "oci/sys.h"
 
+#include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <seccomp.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -255,12 +257,103 @@ static int build(json_t *o, scmp_filter_ctx ctx, u32 def, struct seccomp_prog *o
 	return ret;
 }
 
+/* ---- calls newer than the profile --------------------------------------- */
+
+/* The largest number that any rule of the profile has on that architecture, or -1. */
+static int last_call(json_t *o, u32 arch)
+{
+	json_t *list = json_object_get(o, "syscalls"), *entry, *name;
+	int last = -1, nr;
+	size_t i, k;
+
+	json_array_foreach(list, i, entry)
+	{
+		json_array_foreach(json_object_get(entry, "names"), k, name)
+		{
+			if (!json_is_string(name))
+				continue;
+			nr = seccomp_syscall_resolve_name_arch(arch, json_string_value(name));
+			last = nr > last ? nr : last;
+		}
+	}
+	return last;
+}
+
+#define STUB_LEN 6	    /* instructions an architecture */
+#define X32_BIT 0x40000000u /* __X32_SYSCALL_BIT */
+
+/*
+ * In front of the filter: a call that no rule of the profile could have known is
+ * answered with ENOSYS, so that libc goes on to an older one instead of taking
+ * EPERM for an answer. x32 is left to the filter.
+ */
+static unsigned add_stub(struct sock_filter *f, u32 arch, int last)
+{
+	const struct sock_filter block[STUB_LEN] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, arch, 0, STUB_LEN - 2),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 2, 0),
+		BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, (u32)last, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+	};
+
+	memcpy(f, block, sizeof(block));
+	return STUB_LEN;
+}
+
+static int add_stubs(json_t *o, struct seccomp_prog *out, struct err *e)
+{
+	json_t *list = json_object_get(o, "architectures"), *a;
+	struct sock_filter *v =
+		malloc((out->n + (json_array_size(list) + 1) * STUB_LEN) * sizeof(*v));
+	u32 native = seccomp_arch_native();
+	unsigned n = 0;
+	size_t i;
+	int last;
+
+	if (!v)
+		return err_set(e, ENOMEM, "seccomp: out of memory");
+	last = last_call(o, native);
+	if (last >= 0)
+		n = add_stub(v, native, last);
+	json_array_foreach(list, i, a)
+	{
+		u32 arch = FIND(arches, json_string_value(a))->value;
+
+		if (arch == native || arch == SCMP_ARCH_X32)
+			continue;
+		last = last_call(o, arch);
+		if (last >= 0)
+			n += add_stub(v + n, arch, last);
+	}
+	if (n + out->n > BPF_MAXINSNS) {
+		free(v);
+		return 0; /* a filter of that size does without */
+	}
+	memcpy(v + n, out->v, out->n * sizeof(*v));
+	free(out->v);
+	out->v = v;
+	out->n = (unsigned short)(out->n + n);
+	return 0;
+}
+
+/* What the profile does not name is refused, but not with an error of the profile's choice. */
+static bool wants_stubs(json_t *o, u32 def)
+{
+	return def != SCMP_ACT_ALLOW && def != SCMP_ACT_LOG &&
+	       (def & 0xffff0000u) != SCMP_ACT_TRACE(0) && number(o, "defaultErrnoRet") != ENOSYS &&
+	       json_array_size(json_object_get(o, "syscalls"));
+}
+
 static int parse_flags(json_t *list, struct seccomp_prog *out, struct err *e)
 {
 	json_t *f;
 	size_t i;
 
-	/* As runc: without any "flags" member, speculation stays as the kernel decides. */
+	/* As runc: without a "flags" member programs are not slowed down against speculation. */
+	if (!list)
+		out->flags = SECCOMP_FILTER_FLAG_SPEC_ALLOW;
 	json_array_foreach(list, i, f)
 	{
 		const struct name *flag = FIND(flags, json_string_value(f));
@@ -281,13 +374,15 @@ static int parse_flags(json_t *list, struct seccomp_prog *out, struct err *e)
  * A compiled filter under the hash of its JSON text, with the text itself in
  * front: {u32 text length, u32 notify, text, BPF}. FNV-1a, Fowler/Noll/Vo.
  */
+#define CACHE_FORM "2" /* other than those of programs that compiled differently */
+
 static void cache_name(const char *dir, const char *text, char *out, size_t size)
 {
 	u64 h = 0xcbf29ce484222325;
 
 	for (const char *s = text; *s; s++)
 		h = (h ^ (u8)*s) * 0x100000001b3;
-	snprintf(out, size, "%s/%016llx", dir, (unsigned long long)h);
+	snprintf(out, size, "%s/%016llx-" CACHE_FORM, dir, (unsigned long long)h);
 }
 
 static bool cache_get(const char *file, const char *text, struct seccomp_prog *out)
@@ -363,7 +458,7 @@ static int compile_new(json_t *o, struct seccomp_prog *out, struct err *e)
 		return err_set(e, ENOMEM, "seccomp: out of memory");
 	ret = build(o, ctx, def, out, e);
 	seccomp_release(ctx);
-	return ret;
+	return !ret && wants_stubs(o, def) ? add_stubs(o, out, e) : ret;
 }
 
 int seccomp_prog_compile(json_t *o, const char *cache, struct seccomp_prog *out, struct err *e)

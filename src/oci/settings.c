@@ -139,7 +139,11 @@ static int set_scheduler(struct oci_plan *p, struct err *e)
 	};
 
 	if (pr->sched_policy >= 0 && syscall(SYS_sched_setattr, 0, &a, 0))
-		return err_errno(e, "error setting scheduler");
+		return err_errno(
+			e, "error setting scheduler%s",
+			pr->sched_policy == SCHED_DEADLINE && p->config->resources.cpus
+				? ": process scheduler can't be used together with AllowedCPUs"
+				: "");
 	if (pr->have_ioprio && syscall(SYS_ioprio_set, 1 /* IOPRIO_WHO_PROCESS */, 0, pr->ioprio))
 		return err_errno(e, "error setting I/O priority");
 	return 0;
@@ -219,9 +223,9 @@ int settings_apply(struct oci_plan *p, struct err *e)
 			ret = set_names(p, e);
 		if (!ret)
 			ret = set_sysctl(p, e);
-		if (!ret && p->config->have_personality && personality(p->config->personality) < 0)
-			ret = err_errno(e, "personality");
 	}
+	if (!ret && p->config->have_personality && personality(p->config->personality) < 0)
+		ret = err_errno(e, "personality");
 	if (!ret)
 		ret = new_keyring(p, e);
 	if (!ret)

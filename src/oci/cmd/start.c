@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* create, run, start, exec. */
 #include "oci/cmd/cmd.h"
+#include "oci/console.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,33 +9,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 /* The socket an option names, or -1 in *out if it was not given. */
-static int connect_socket(const struct args *args, const char *option, int *out, struct err *e)
+static int connect_socket(const struct args *a, const char *option, int *out, struct err *e)
 {
-	struct sockaddr_un a = {.sun_family = AF_UNIX};
-	const char *path = args_get(args, option);
-	int fd;
+	const char *path = args_get(a, option);
 
-	*out = -1;
-	if (!path || !*path)
-		return 0;
-	if (strlen(path) >= sizeof(a.sun_path))
-		return err_set(e, ENAMETOOLONG, "--%s: the path is too long", option);
-	strcpy(a.sun_path, path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof(a))) {
-		int ret = err_errno(e, "--%s %s", option, path);
-
-		if (fd >= 0)
-			close(fd);
-		return ret;
-	}
-	*out = fd;
-	return 0;
+	*out = path && *path ? console_connect(path, e) : -1;
+	return *out < -1 ? *out : 0;
 }
 
 /* --preserve-fds and sockets by the LISTEN_FDS protocol, which counts as preserved too. */
