@@ -125,7 +125,8 @@ struct engine_vm_config {
 	/* kvm: the machine has its own interrupt controllers, as with
 	 * jit, so that it can move between engines. Default: ENGINE_CAP_IRQCHIP's. */
 	bool user_irqchip;
-	u64 tsc_khz;			  /* 0 = host's */
+	u64 tsc_khz;	    /* 0 = host's */
+	unsigned hpt_shift; /* POWER: log2 of the hash page table's bytes, 18 to 46; 0 = none */
 	const struct engine_trace *trace; /* NULL = none; outlives the VM */
 };
 
@@ -175,7 +176,6 @@ struct engine_ops {
 	 * any thread.
 	 */
 	int (*vcpu_get_ppc)(struct engine_vcpu *v, struct ppc_state *s);
-	int (*vcpu_set_ppc)(struct engine_vcpu *v, const struct ppc_state *s);
 	int (*vcpu_start)(struct engine_vcpu *v, u64 nip, u64 arg);
 	void (*vcpu_stop)(struct engine_vcpu *v);
 	bool (*vcpu_stopped)(const struct engine_vcpu *v);
@@ -210,6 +210,7 @@ struct engine_ops {
 };
 
 extern const struct engine_ops engine_jit_ops; /* engine/jit */
+extern const struct engine_ops engine_ppc_ops; /* engine/jit, POWER */
 extern const struct engine_ops engine_kvm_ops; /* engine/kvm */
 
 #endif

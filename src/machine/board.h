@@ -49,7 +49,8 @@ struct board_config {
 	const struct engine_trace *trace; /* NULL = none */
 
 	unsigned ncpus;
-	u64 memory; /* bytes, a multiple of 1 MiB */
+	u64 memory;    /* bytes, a multiple of 1 MiB */
+	bool hash_mmu; /* pseries: offer the hash page table, not radix */
 
 	/* What to start: a firmware image or a kernel (data NULL: none). */
 	struct boot_blob kernel, firmware;

@@ -12,7 +12,7 @@ enum {
 	FDT_VERSION = 17,
 	FDT_COMPATIBLE = 16,
 	FDT_HEADER_SIZE = 40,
-	FDT_RESERVE_SIZE = 16, /* the terminating entry alone */
+	FDT_RESERVE_SIZE = 16 * (FDT_RESERVE_MAX + 1), /* and the terminating entry */
 	FDT_STRUCT_OFF = FDT_HEADER_SIZE + FDT_RESERVE_SIZE,
 	FDT_BEGIN_NODE = 1,
 	FDT_END_NODE = 2,
@@ -46,6 +46,16 @@ void fdt_begin(struct fdt *f, void *buf, u32 cap)
 {
 	*f = (struct fdt){.buf = buf, .cap = cap};
 	fdt_node(f, "");
+}
+
+void fdt_reserve(struct fdt *f, u64 addr, u64 size)
+{
+	if (f->nreserve == FDT_RESERVE_MAX) {
+		f->failed = true;
+		return;
+	}
+	f->reserve[f->nreserve][0] = addr;
+	f->reserve[f->nreserve++][1] = size;
 }
 
 void fdt_node(struct fdt *f, const char *name)
@@ -168,6 +178,10 @@ u32 fdt_finish(struct fdt *f, u32 boot_cpu)
 	memcpy(p, f->strings, f->nstrings);
 	total = FDT_STRUCT_OFF + f->len;
 	memset(f->buf, 0, FDT_STRUCT_OFF);
+	for (unsigned i = 0; i < f->nreserve; i++) {
+		store_be64(f->buf + FDT_HEADER_SIZE + 16 * i, f->reserve[i][0]);
+		store_be64(f->buf + FDT_HEADER_SIZE + 16 * i + 8, f->reserve[i][1]);
+	}
 	store_be32(f->buf, FDT_MAGIC);
 	store_be32(f->buf + 4, total);
 	store_be32(f->buf + 8, FDT_STRUCT_OFF);

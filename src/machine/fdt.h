@@ -12,18 +12,23 @@
 
 #define FDT_STRINGS_MAX 8192u /* property names, each kept once */
 #define FDT_DEPTH_MAX 16u
+#define FDT_RESERVE_MAX 4u
 
 struct fdt {
 	u8 *buf;
 	u32 cap, len; /* len: of the structure block so far, from FDT_STRUCT_OFF */
 	u32 nstrings;
-	unsigned depth;
+	unsigned depth, nreserve;
+	u64 reserve[FDT_RESERVE_MAX][2];
 	bool failed;
 	char strings[FDT_STRINGS_MAX];
 };
 
 /* Starts a tree in buf; its root node is open. */
 void fdt_begin(struct fdt *f, void *buf, u32 cap);
+
+/* Memory the guest shall not use though it is RAM; at most FDT_RESERVE_MAX pieces. */
+void fdt_reserve(struct fdt *f, u64 addr, u64 size);
 
 /* Opens a node below the open one; "name" or "name@unit". */
 void fdt_node(struct fdt *f, const char *name);
@@ -40,9 +45,8 @@ void fdt_u64(struct fdt *f, const char *name, u64 val);
 void fdt_cells(struct fdt *f, const char *name, const u32 *cells, u32 n);
 
 /*
- * Closes the root and writes header, an empty memory reservation block and the
- * strings. boot_cpu is the physical id of the CPU that starts. The size of the
- * tree, or 0: it did not fit, or nodes were not closed.
+ * Closes the root and writes header, memory reservations and strings. boot_cpu is the physical id
+ * of the CPU that starts. The size of the tree, or 0: it did not fit, or nodes were not closed.
  */
 u32 fdt_finish(struct fdt *f, u32 boot_cpu);
 

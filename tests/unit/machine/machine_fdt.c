@@ -9,6 +9,7 @@
 static u32 build(struct fdt *f, void *buf, u32 cap)
 {
 	fdt_begin(f, buf, cap);
+	fdt_reserve(f, 0x2000, 0x1000);
 	fdt_u32(f, "#address-cells", 2);
 	fdt_string(f, "compatible", "hull,test");
 	fdt_node(f, "cpus");
@@ -48,7 +49,9 @@ static void decompile(const u8 *blob, u32 len, char *text, size_t size)
 
 static void t_dtc_reads_it(void)
 {
-	static const char want[] = "/dts-v1/;\n\n/ {\n"
+	static const char want[] = "/dts-v1/;\n\n"
+				   "/memreserve/\t0x0000000000002000 0x0000000000001000;\n"
+				   "/ {\n"
 				   "\t#address-cells = <0x02>;\n"
 				   "\tcompatible = \"hull,test\";\n\n"
 				   "\tcpus {\n\n"
