@@ -3,6 +3,7 @@
 
 #include "base/bits.h"
 #include "metal/domain.h"
+#include "metal/power.h"
 #include "metal/shell.h"
 #include "metal/smp.h"
 #include "metal/xen.h"
@@ -233,6 +234,8 @@ void console_focus(struct domain *d)
 
 void console_poll(void)
 {
+	if (metal.off_when_done && !domains_active())
+		power_off();
 	for (unsigned n = 0; con.present && n < 256 && inb(COM1 + LSR) & LSR_DATA; n++) {
 		u8 c = inb(COM1 + THR);
 

@@ -171,6 +171,24 @@ static void say(void *opaque, const char *line)
 	metal_log("%s", line);
 }
 
+/* The command line's words; what we do not know is named and ignored. */
+static void options_init(void)
+{
+	const char *p = metal.boot.cmdline;
+
+	while (*p) {
+		u64 n = 0;
+
+		while (p[n] && p[n] != ' ')
+			n++;
+		if (n == 8 && !memcmp(p, "poweroff", 8))
+			metal.off_when_done = true;
+		else if (n)
+			metal_log("there is no option %.*s", (int)min_u64(n, 60), p);
+		p += n + (p[n] == ' ');
+	}
+}
+
 static void guests_start(void)
 {
 	const struct boot_module *m = bootinfo_find(&metal.boot, "hull.conf");
@@ -210,6 +228,7 @@ void metal_main(u32 magic, u32 info)
 	metal_log("%s, %llu MiB of memory, %llu KiB of them ours", metal.boot.loader,
 		  (unsigned long long)(metal.memory_end >> 20),
 		  (unsigned long long)metal.pages.count[OWNER_HYPERVISOR] * 4);
+	options_init();
 	modules_init();
 	if (hostacpi_parse(&metal.boot, &mapped, &metal.acpi))
 		metal_log("no ACPI tables: one CPU, no power off");

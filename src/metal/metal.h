@@ -31,6 +31,7 @@ struct metal {
 	u64 apic_hz;   /* clock.c: of the APIC timer at divisor 1 */
 	u64 tsc_start; /* clock.c */
 	u64 wall_start_s;
+	bool off_when_done; /* main.c: option `poweroff` */
 };
 
 extern struct metal metal; /* main.c */

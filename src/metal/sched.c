@@ -10,6 +10,7 @@
 #define SLICE_NS 10000000ull
 #define PERIOD_NS 100000000ull
 #define POLL_NS 10000000ull /* the serial port, by the boot CPU */
+#define YIELD_NS 500000ull
 #define STRIDE 65536ull
 #define FAIR_NS (20000000ull * STRIDE / 256) /* how far one that slept may be ahead */
 
@@ -241,6 +242,9 @@ static void run(struct cpu *c, struct engine_vcpu *v, unsigned others, u64 deadl
 		v->state = VCPU_BLOCKED;
 		if (hv_vcpu_ready(&v->hv))
 			v->state = VCPU_RUNNABLE;
+		break;
+	case HV_EXIT_YIELD: /* it spins: whoever it waits for should run */
+		v->pass += YIELD_NS * STRIDE / v->weight;
 		break;
 	case HV_EXIT_KICK:
 		break;
