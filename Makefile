@@ -37,10 +37,20 @@ bench: all
 	@bench/run-images --build $(BUILD)
 	@bench/oci --build $(BUILD)
 
+# build/hull-metal.iso: hull-metal with the guests of guest/metal/hull.conf, for BIOS and UEFI (docs/metal.md).
+metal-iso: all
+	@tools/install-deps metal
+	@tools/metal-iso --build $(BUILD) -o $(BUILD)/hull-metal.iso
+
+# All tests of hull-metal; `make test` has the short ones.
+test-metal: all
+	@tools/install-deps test
+	@$(BUILD)/tests/unit/metal/metal_config && HULL=$(abspath $(BUILD))/hull HULL_METAL_LONG=1 tests/integration/metal.py
+
 install: all
 	@meson install -C $(BUILD)
 
 clean:
 	rm -rf $(BUILD) build-clang build-asan build-fuzz
 
-.PHONY: all demo test check bench kmod install clean
+.PHONY: all demo test check bench kmod metal-iso test-metal install clean

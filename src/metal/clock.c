@@ -7,47 +7,71 @@
 #include "metal/metal.h"
 
 /* Intel 8254 datasheet; port 61h: ICH9 datasheet 13.7.1. */
-enum { PIT_CH2 = 0x42, PIT_CONTROL = 0x43, PORT61 = 0x61, PIT_HZ = 1193182, APIC_DIVISOR = 16 };
+enum {
+	PIT_CH2 = 0x42,
+	PIT_CONTROL = 0x43,
+	PORT61 = 0x61,
+	PIT_HZ = 1193182,
+	PIT_TICKS = 40000, /* 33 ms between the two looks */
+	APIC_DIVISOR = 16,
+};
 
-/* Runs channel 2 once for `ticks`; TSC and APIC ticks that passed. */
-static void measure(u16 ticks, u64 *tsc, u64 *apic)
+/* The three clocks at one moment, and how long (TSC) looking took. */
+struct sample {
+	u64 tsc, took;
+	u32 pit, apic; /* both count down */
+};
+
+static struct sample look_once(void)
 {
-	u64 start, limit = 1u << 24;
+	struct sample s = {.tsc = rdtsc()};
+
+	outb(PIT_CONTROL, 0x80); /* latch channel 2 */
+	s.apic = apic_timer_left();
+	s.pit = inb(PIT_CH2);
+	s.pit |= (u32)inb(PIT_CH2) << 8;
+	s.took = rdtsc() - s.tsc;
+	return s;
+}
+
+/* The quickest of several: what disturbs makes them longer. */
+static struct sample look(void)
+{
+	struct sample best = look_once();
+
+	for (unsigned i = 0; i < 12; i++) {
+		struct sample s = look_once();
+
+		if (s.took < best.took)
+			best = s;
+	}
+	return best;
+}
+
+/* False when something held us up so long that the counter went round. */
+static bool calibrate(void)
+{
+	struct sample a, b;
+	u64 ticks, limit = 1u << 22;
 
 	outb(PORT61, (inb(PORT61) & ~2u) | 1);
 	outb(PIT_CONTROL, 0xb0); /* channel 2, both bytes, mode 0 */
-	outb(PIT_CH2, (u8)ticks);
+	outb(PIT_CH2, 0xff);
+	outb(PIT_CH2, 0xff);
 	apic_timer(~0u);
-	outb(PIT_CH2, (u8)(ticks >> 8));
-	start = rdtsc();
-	while (!(inb(PORT61) & 0x20) && --limit)
+	a = look();
+	if (a.pit <= PIT_TICKS)
+		return false;
+	while (look_once().pit > a.pit - PIT_TICKS && --limit)
 		;
-	*tsc = rdtsc() - start;
-	*apic = ~0u - apic_timer_left();
+	b = look();
 	apic_timer(0);
-	if (!limit)
-		metal_die("this machine's interval timer (PIT) does not run");
-}
-
-/* The better of several: what disturbs makes them longer. */
-static void calibrate(void)
-{
-	enum { TICKS = PIT_HZ / 100 };
-	u64 tsc = ~0ULL, apic = ~0ULL;
-
-	for (unsigned i = 0; i < 3; i++) {
-		u64 t, a;
-
-		measure(TICKS, &t, &a);
-		if (t < tsc) {
-			tsc = t;
-			apic = a;
-		}
-	}
-	metal.tsc_khz = (u32)(tsc * PIT_HZ / TICKS / 1000);
-	metal.apic_hz = apic * PIT_HZ / TICKS * APIC_DIVISOR;
-	if (!metal.tsc_khz || !metal.apic_hz)
-		metal_die("cannot measure this machine's timers");
+	if (!limit || b.pit > a.pit)
+		return false;
+	ticks = a.pit - b.pit;
+	metal.tsc_khz = (u32)((b.tsc - a.tsc) * PIT_HZ / ticks / 1000);
+	metal.apic_hz = (u64)(a.apic - b.apic) * PIT_HZ / ticks * APIC_DIVISOR;
+	return metal.tsc_khz && metal.apic_hz;
 }
 
 static unsigned cmos(u8 reg)
@@ -87,7 +111,11 @@ static u64 cmos_time(void)
 
 void clock_init(void)
 {
-	calibrate();
+	unsigned tries = 20;
+
+	while (!calibrate())
+		if (!--tries)
+			metal_die("this machine's interval timer (PIT) does not run");
 	metal.wall_start_s = cmos_time();
 	metal.tsc_start = rdtsc();
 }

@@ -232,6 +232,11 @@ void console_focus(struct domain *d)
 		shell_prompt();
 }
 
+bool console_is_ours(void)
+{
+	return !con.focus;
+}
+
 void console_poll(void)
 {
 	if (metal.off_when_done && !domains_active())

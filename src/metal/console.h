@@ -26,6 +26,7 @@ void console_attach(struct domain *d);
 void console_detach(struct domain *d); /* leaves it if it is in front */
 /* In front from now on; NULL: the prompt. */
 void console_focus(struct domain *d);
+bool console_is_ours(void); /* the prompt is in front */
 /* From the guest: bytes written outside an io_char (Xen's console ring). */
 void console_output(struct domain *d, const void *buf, size_t len);
 /* Waiting input of a guest, taken away: up to cap bytes. */

@@ -265,7 +265,7 @@ void shell_input(char c)
 		console_print("\n");
 		execute(sh.line);
 		sh.len = 0;
-		if (!sh.prompted)
+		if (!sh.prompted && console_is_ours())
 			shell_prompt();
 	} else if ((c == '\b' || c == 0x7f) && sh.len) {
 		sh.len--;
