@@ -79,6 +79,8 @@ int cli_parse_uint(const char *what, const char *text, u64 min, u64 max, u64 *ou
 const char *cli_closest(const char *word, const char *(*nth)(void *opaque, unsigned i),
 			void *opaque);
 
+enum { KERNEL_JSON, KERNEL_ARCH }; /* options of cmd_kernel */
+
 int cmd_boot(const struct cli_command *self, int argc, char **argv);
 int cmd_balloon(const struct cli_command *self, int argc, char **argv);
 int cmd_console(const struct cli_command *self, int argc, char **argv);

@@ -39,10 +39,10 @@ static int list(bool json, struct err *e)
 	return ret;
 }
 
-static int fetch(const char *what, struct err *e)
+static int fetch(const char *arch, const char *what, struct err *e)
 {
 	char name[128];
-	int ret = kernel_fetch(what ? what : "cloud", name, e);
+	int ret = kernel_fetch(arch, what, name, e);
 
 	if (!ret)
 		printf("%s\n", name);
@@ -53,15 +53,17 @@ int cmd_kernel(const struct cli_command *self, int argc, char **argv)
 {
 	struct cli_parser p = {.cmd = self, .argc = argc, .argv = argv};
 	const struct cli_option *opt;
-	const char *word[4] = {0};
+	const char *word[4] = {0}, *arch = "x86_64";
 	unsigned n = 0;
 	bool json = false;
 	struct err e = {0};
 	int ret;
 
 	while ((ret = cli_next(&p, &opt, &e)) > 0) {
-		if (opt)
+		if (opt && opt->id == KERNEL_JSON)
 			json = true;
+		else if (opt)
+			arch = p.value;
 		else if (n < ARRAY_LEN(word))
 			word[n++] = p.value;
 	}
@@ -70,12 +72,12 @@ int cmd_kernel(const struct cli_command *self, int argc, char **argv)
 	if (n == 1 && !strcmp(word[0], "list"))
 		ret = list(json, &e);
 	else if ((n == 1 || n == 2) && !strcmp(word[0], "fetch"))
-		ret = fetch(word[1], &e);
+		ret = fetch(arch, word[1], &e);
 	else if ((n == 3 || n == 4) && !strcmp(word[0], "add"))
 		ret = kernel_add(word[1], word[2], word[3], &e);
 	else
 		ret = err_set(&e, EINVAL,
-			      "give list, fetch [cloud|generic|PACKAGE] or add NAME "
+			      "give list, fetch [cloud|generic|ppc64le|PACKAGE] or add NAME "
 			      "IMAGE [MODULES-DIRECTORY]");
 	return ret ? cli_fail(self, &e) : CLI_OK;
 }

@@ -17,6 +17,12 @@ static const struct cli_option json_only[] = {
 	{.name = "json", .help = "print JSON"},
 };
 
+static const struct cli_option kernel_options[] = {
+	{.name = "json", .help = "print JSON", .id = KERNEL_JSON},
+	{.name = "arch", .arg = "ARCH", .words = "x86_64 ppc64le", .id = KERNEL_ARCH,
+	 .help = "fetch: for guests of that architecture, x86_64 or ppc64le (x86_64)"},
+};
+
 static const struct cli_option ps_options[] = {
 	{.name = "json", .help = "print JSON", .id = PS_JSON},
 	{.name = "quiet", .letter = 'q', .help = "print names only", .id = PS_QUIET},
@@ -133,9 +139,9 @@ static const struct cli_command balloon = {
 	.help = "Ask a machine to live with SIZE of its memory; say how that goes",
 	.words = "@machine", .run = cmd_balloon};
 static const struct cli_command kernel = {
-	.name = "kernel", .args = "list | fetch [cloud|generic|PACKAGE] | add NAME IMAGE [MODULES]",
-	.help = "List, download from Debian, or store guest kernels", OPTIONS(json_only),
-	.words = "list fetch add cloud generic", .run = cmd_kernel};
+	.name = "kernel", .args = "list | fetch [cloud|generic|ppc64le|PACKAGE] | add NAME IMAGE [MODULES]",
+	.help = "List, download from Debian, or store guest kernels", OPTIONS(kernel_options),
+	.words = "list fetch add cloud generic ppc64le", .run = cmd_kernel};
 static const struct cli_command doctor = {
 	.name = "doctor", .args = "", .help = "Say what this host can do for hull",
 	OPTIONS(json_only), .run = cmd_doctor};

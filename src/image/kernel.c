@@ -3,6 +3,7 @@
 
 #include "host/proc.h"
 #include "host/progress.h"
+#include "image/apt.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -19,10 +20,18 @@ static const struct {
 } kernel_aliases[] = {
 	{"cloud", "linux-image-cloud-amd64"},
 	{"generic", "linux-image-amd64"},
+	{"ppc64le", "linux-image-powerpc64le"},
 };
 
-/* apt's own sandbox user cannot write to our directory; we verify nothing less. */
-#define APT_AS_US "APT::Sandbox::User=root"
+/* Guest architectures as hull and as Debian call them, and what to fetch if nothing is said. */
+static const struct {
+	const char *arch, *debian, *alias;
+} kernel_archs[] = {
+	{"x86_64", NULL, "cloud"}, /* the host's own */
+	{"amd64", NULL, "cloud"},
+	{"ppc64le", "ppc64el", "ppc64le"},
+	{"ppc64el", "ppc64el", "ppc64le"},
+};
 
 static int store_dir(char *out, struct err *e)
 {
@@ -235,12 +244,13 @@ static const char *alias_package(const char *alias)
 }
 
 /* The versioned image package that a meta package depends on. */
-static int resolve_meta(const char *meta, char *out, size_t size, struct err *e)
+static int resolve_meta(const struct apt *apt, const char *meta, char *out, size_t size,
+			struct err *e)
 {
 	static const char key[] = "Depends: linux-image-";
 	char text[4096], *s;
-	int ret = proc_run((const char *const[]){"apt-cache", "depends", meta, NULL}, NULL, text,
-			   sizeof(text), e);
+	int ret = apt_run(apt, "apt-cache", (const char *const[]){"depends", meta, NULL}, NULL,
+			  text, sizeof(text), NULL, NULL, e);
 
 	if (ret)
 		return err_wrap(e, "cannot look up %s (does `apt-get update` work here?)", meta);
@@ -259,13 +269,13 @@ struct package {
 };
 
 /* What apt would download: 'uri' file size hash. */
-static int package_look_up(struct package *p, struct err *e)
+static int package_look_up(const struct apt *apt, struct package *p, struct err *e)
 {
 	char text[2048];
 	unsigned long long size;
-	int ret = proc_run((const char *const[]){"apt-get", "download", "--print-uris", "-qq", "-o",
-						 APT_AS_US, p->name, NULL},
-			   NULL, text, sizeof(text), e);
+	int ret = apt_run(apt, "apt-get",
+			  (const char *const[]){"download", "--print-uris", "-qq", p->name, NULL},
+			  NULL, text, sizeof(text), NULL, NULL, e);
 
 	if (ret)
 		return err_wrap(e, "cannot look up package %s (try `apt-get update`)", p->name);
@@ -288,7 +298,7 @@ static void download_tick(void *opaque)
 	progress_at(&d->bar, stat(d->file, &st) ? 0 : (u64)st.st_size);
 }
 
-static int download(const struct package *p, const char *tmp, struct err *e)
+static int download(const struct apt *apt, const struct package *p, const char *tmp, struct err *e)
 {
 	char path[PATHS_MAX], what[160];
 	struct download d = {.file = path};
@@ -298,9 +308,8 @@ static int download(const struct package *p, const char *tmp, struct err *e)
 		return ret;
 	snprintf(what, sizeof(what), "downloading %.100s", p->name);
 	progress_begin(&d.bar, what, p->size);
-	ret = proc_run_ticking(
-		(const char *const[]){"apt-get", "download", "-qq", "-o", APT_AS_US, p->name, NULL},
-		tmp, NULL, 0, download_tick, &d, e);
+	ret = apt_run(apt, "apt-get", (const char *const[]){"download", "-qq", p->name, NULL}, tmp,
+		      NULL, 0, download_tick, &d, e);
 	progress_end(&d.bar, !ret);
 	return ret;
 }
@@ -308,6 +317,21 @@ static int download(const struct package *p, const char *tmp, struct err *e)
 static void unpack_tick(void *opaque)
 {
 	progress_at(opaque, 0);
+}
+
+/* POWER's kernels are not compressed and called vmlinux. */
+static int image_move(const char *x, const char *release, const char *to, struct err *e)
+{
+	static const char *const names[] = {"vmlinuz", "vmlinux"};
+	char from[PATHS_MAX];
+
+	for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
+		int ret = paths_format(from, e, "%s/boot/%s-%s", x, names[i], release);
+
+		if (ret || !rename(from, to))
+			return ret;
+	}
+	return err_errno(e, "the package holds no boot/vmlinuz-%s", release);
 }
 
 /* Unpacks into tmp/x and moves kernel and modules to where the store has them. */
@@ -327,11 +351,8 @@ static int unpack(const struct package *p, const char *tmp, struct err *e)
 	progress_end(&bar, !ret);
 	if (ret)
 		return ret;
-	if ((ret = paths_format(from, e, "%s/boot/vmlinuz-%s", x, release)) ||
-	    (ret = paths_format(to, e, "%s/vmlinuz", tmp)))
+	if ((ret = paths_format(to, e, "%s/vmlinuz", tmp)) || (ret = image_move(x, release, to, e)))
 		return ret;
-	if (rename(from, to))
-		return err_errno(e, "%s holds no boot/vmlinuz-%s", p->file, release);
 	paths_format(from, NULL, "%s/lib/modules/%s", x, release);
 	paths_format(to, NULL, "%s/modules", tmp);
 	if (rename(from, to) && errno != ENOENT)
@@ -340,15 +361,15 @@ static int unpack(const struct package *p, const char *tmp, struct err *e)
 	return remove_tree(x);
 }
 
-static int fetch_package(const struct package *p, const char *store, const char *name,
-			 struct err *e)
+static int fetch_package(const struct apt *apt, const struct package *p, const char *store,
+			 const char *name, struct err *e)
 {
 	char tmp[PATHS_MAX];
 	int ret = temp_dir(store, tmp, e);
 
 	if (ret)
 		return ret;
-	if ((ret = download(p, tmp, e)) || (ret = unpack(p, tmp, e)) ||
+	if ((ret = download(apt, p, tmp, e)) || (ret = unpack(p, tmp, e)) ||
 	    (ret = write_origin(tmp, p->file, e)) || (ret = commit(tmp, store, name, e)))
 		remove_tree(tmp);
 	return ret;
@@ -368,27 +389,44 @@ static int point_alias(const char *store, const char *alias, const char *name, s
 	return 0;
 }
 
-int kernel_fetch(const char *what, char *out, struct err *e)
+/* The row of an architecture: its Debian name, and what to fetch if nothing is said. */
+static int arch_find(const char *arch, const char **debian, const char **what, struct err *e)
 {
-	const char *meta = alias_package(what), *name;
+	for (unsigned i = 0; i < ARRAY_LEN(kernel_archs); i++) {
+		if (strcmp(arch, kernel_archs[i].arch) != 0)
+			continue;
+		*debian = kernel_archs[i].debian;
+		*what = *what ? *what : kernel_archs[i].alias;
+		return 0;
+	}
+	return err_set(e, EINVAL, "--arch %.40s: give x86_64 or ppc64le", arch);
+}
+
+int kernel_fetch(const char *arch, const char *what, char *out, struct err *e)
+{
+	const char *meta, *name, *debian = NULL;
 	char store[PATHS_MAX];
 	struct package p = {0};
 	struct kernel_entry have;
-	int ret;
+	struct apt apt;
+	int ret = arch_find(arch, &debian, &what, e);
 
-	if ((ret = check_name(what, e)) || (ret = store_dir(store, e)))
+	if (ret || (ret = check_name(what, e)) || (ret = store_dir(store, e)))
 		return ret;
+	meta = alias_package(what);
 	if (!meta && strncmp(what, "linux-image-", 12))
 		return err_set(e, EINVAL,
 			       "%s is neither cloud, generic nor a linux-image-... package", what);
-	snprintf(p.name, sizeof(p.name), "%s", what);
-	if (meta && (ret = resolve_meta(meta, p.name, sizeof(p.name), e)))
+	if ((ret = apt_open(&apt, debian, e)))
 		return ret;
-	if ((ret = check_name(p.name, e)) || (ret = package_look_up(&p, e)))
+	snprintf(p.name, sizeof(p.name), "%s", what);
+	if (meta && (ret = resolve_meta(&apt, meta, p.name, sizeof(p.name), e)))
+		return ret;
+	if ((ret = check_name(p.name, e)) || (ret = package_look_up(&apt, &p, e)))
 		return ret;
 	name = p.name + strlen("linux-image-");
 	if (kernel_find(name, &have, NULL) || strcmp(have.origin, p.file))
-		ret = fetch_package(&p, store, name, e);
+		ret = fetch_package(&apt, &p, store, name, e);
 	if (!ret && meta)
 		ret = point_alias(store, what, name, e);
 	if (!ret)

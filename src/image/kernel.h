@@ -38,11 +38,12 @@ int kernel_find(const char *name, struct kernel_entry *out, struct err *e);
 int kernel_resolve(const char *spec, char *path, struct err *e);
 
 /*
- * Downloads the kernel of an alias ("cloud", "generic") or of a Debian package
- * name ("linux-image-..."); shows progress on stderr. Does nothing if the very
+ * Downloads the kernel of an alias ("cloud", "generic", "ppc64le"; NULL: the
+ * usual one) or of a Debian package name ("linux-image-...") for a guest
+ * architecture ("x86_64", "ppc64le"); shows progress on stderr. Does nothing if the very
  * version is there already. The stored name goes to out (128 bytes).
  */
-int kernel_fetch(const char *what, char *out, struct err *e);
+int kernel_fetch(const char *arch, const char *what, char *out, struct err *e);
 
 /* Stores a copy of an image file, and of a modules directory unless NULL. */
 int kernel_add(const char *name, const char *image, const char *modules, struct err *e);

@@ -216,7 +216,7 @@ static int find_kernel(const struct run_spec *spec, struct kernel_entry *k, stru
 	if (ret != -ENOENT || spec->kernel)
 		return ret;
 	*e = (struct err){0};
-	ret = kernel_fetch("cloud", fetched, e);
+	ret = kernel_fetch("x86_64", "cloud", fetched, e);
 	if (ret)
 		return err_wrap(e, "a machine needs a kernel (`hull kernel fetch`)");
 	return kernel_find(name, k, e);
