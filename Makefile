@@ -2,7 +2,7 @@
 BUILD ?= build
 
 all: $(BUILD)/build.ninja
-	@ninja -C $(BUILD)
+	@ninja -C $(BUILD) programs
 
 $(BUILD)/build.ninja:
 	@tools/install-deps build
@@ -32,6 +32,7 @@ check: all
 # hull's jit engine and QEMU's TCG in turn, ratios of medians.
 bench: all
 	@tools/install-deps bench
+	@ninja -C $(BUILD)
 	@bench/run --build $(BUILD)
 	@bench/image --build $(BUILD)
 	@bench/run-images --build $(BUILD)
