@@ -193,6 +193,7 @@ bool emul_read(struct emul *e, unsigned seg, u64 off, unsigned n, u64 *val)
 
 bool emul_write(struct emul *e, unsigned seg, u64 off, unsigned n, u64 val)
 {
+	val &= mask_bytes(n);
 	return mem_access(e, seg, off, n, true, &val);
 }
 

@@ -143,6 +143,21 @@ static bool cr0_valid(u64 val)
 	       (!(val & CR0_NW) || (val & CR0_CD));
 }
 
+/* CR0.PG going on enters long mode if EFER.LME wants it (SDM vol. 3A 10.8.5). False: #GP. */
+static bool paging_switch(struct hv_vcpu *v, u64 cr0)
+{
+	struct hv_regs *st = &v->st;
+
+	if (!(cr0 & CR0_PG)) {
+		st->efer &= ~(u64)EFER_LMA;
+	} else if (!(st->cr0 & CR0_PG) && (st->efer & EFER_LME)) {
+		if (!(st->cr4 & CR4_PAE))
+			return false;
+		st->efer |= EFER_LMA;
+	}
+	return true;
+}
+
 bool hv_cr_write(struct hv_vcpu *v, unsigned cr, u64 val)
 {
 	hv_want(v, HV_G_CR);
@@ -150,14 +165,18 @@ bool hv_cr_write(struct hv_vcpu *v, unsigned cr, u64 val)
 		v->bus.cr8_write(v->bus.opaque, (u8)val);
 		return true;
 	}
-	if (cr == 0 && cr0_valid(val)) {
+	if (cr == 0 && cr0_valid(val) && paging_switch(v, val)) {
 		v->st.cr0 = val | CR0_ET;
+		hv_pdpte_load(v);
 		hv_touch(v, HV_G_CR);
+		hv_request(v, HV_REQ_FLUSH);
 		return true;
 	}
 	if (cr == 4 && !(val & CR4_VMXE)) {
 		v->st.cr4 = val;
+		hv_pdpte_load(v);
 		hv_touch(v, HV_G_CR);
+		hv_request(v, HV_REQ_FLUSH);
 		return true;
 	}
 	hv_gp(v);

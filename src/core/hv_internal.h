@@ -37,6 +37,9 @@ int hv_fault(struct hv_vcpu *v, u64 gpa, bool write);
 /* ---- walk.c: the guest's own page tables. access: enum x86_pf bits W, U, I. */
 int hv_walk(struct hv_vcpu *v, u64 linear, u32 access, u64 *gpa, u32 *error);
 
+/* PAE paging's four entries, as loading CR3 reads them. Thread. */
+void hv_pdpte_load(struct hv_vcpu *v);
+
 /* ---- emul.c ---- */
 enum emul_result {
 	EMUL_DONE,  /* registers are those after it */

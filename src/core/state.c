@@ -154,6 +154,7 @@ int hv_vcpu_set(struct hv_vcpu *v, const struct x86_state *s)
 	st->dr7 = (u32)s->dr7 | DR7_FIXED;
 	st->efer = s->efer;
 	st->cpl = cpl_of(s);
+	hv_pdpte_load(v);
 	v->have = v->dirty = HV_G_ALL;
 	old_tsc = hv_vcpu_tsc(v, NULL);
 	if (s->tsc)

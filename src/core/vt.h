@@ -24,7 +24,7 @@ struct hv_cpu {
 	u64 asid_gen;
 	void *vt_page; /* SVM: host save area; VMX: VMXON region */
 	void *vt_host; /* SVM: host's own VMLOAD state */
-	u64 saved[4];  /* MSRs and control registers to restore on disable */
+	u64 saved[8];  /* MSRs and control registers to restore on disable */
 	u64 host_xcr0;
 };
 
@@ -43,6 +43,7 @@ struct hv_regs {
 	struct x86_seg seg[X86_NSEGS], ldtr, tr;
 	struct x86_dtr gdtr, idtr;
 	u64 cr0, cr2, cr3, cr4, efer;
+	u64 pdpte[4]; /* PAE paging, VMX only: what CR3 pointed to when it was loaded */
 	u64 dr[4], dr6, dr7;
 	u64 star, lstar, cstar, sfmask, kernel_gs_base;
 	u64 sysenter_cs, sysenter_esp, sysenter_eip, pat, tsc_aux;

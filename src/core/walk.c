@@ -152,6 +152,15 @@ int hv_walk(struct hv_vcpu *v, u64 linear, u32 access, u64 *gpa, u32 *error)
 	return -E_FAULT;
 }
 
+void hv_pdpte_load(struct hv_vcpu *v)
+{
+	struct hv_regs *st = &v->st;
+	u64 pae = CR4_PAE;
+
+	if ((st->cr0 & CR0_PG) && (st->cr4 & pae) && !(st->efer & EFER_LMA))
+		hv_read(v->vm, st->cr3 & BITS(5, 31), st->pdpte, sizeof(st->pdpte));
+}
+
 u64 hv_vcpu_translate(struct hv_vcpu *v, u64 linear)
 {
 	u64 gpa;

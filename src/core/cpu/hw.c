@@ -47,6 +47,8 @@ u64 hw_cr_read(unsigned cr)
 
 	if (cr == 0)
 		__asm__ volatile("mov %%cr0, %0" : "=r"(val));
+	else if (cr == 2)
+		__asm__ volatile("mov %%cr2, %0" : "=r"(val));
 	else if (cr == 3)
 		__asm__ volatile("mov %%cr3, %0" : "=r"(val));
 	else
@@ -57,6 +59,24 @@ u64 hw_cr_read(unsigned cr)
 void hw_cr4_write(u64 val)
 {
 	__asm__ volatile("mov %0, %%cr4" ::"r"(val) : "memory");
+}
+
+void hw_cr2_write(u64 val)
+{
+	__asm__ volatile("mov %0, %%cr2" ::"r"(val));
+}
+
+u64 hw_dr6_read(void)
+{
+	u64 val;
+
+	__asm__ volatile("mov %%dr6, %0" : "=r"(val));
+	return val;
+}
+
+void hw_dr6_write(u64 val)
+{
+	__asm__ volatile("mov %0, %%dr6" ::"r"(val));
 }
 
 void hw_dr_load(const u64 dr[4])

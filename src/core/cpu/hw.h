@@ -15,10 +15,13 @@ bool hw_cpu_is_intel(void);
 
 u64 hw_rdmsr(u32 msr);
 void hw_wrmsr(u32 msr, u64 val);
-u64 hw_cr_read(unsigned cr); /* 0, 3, 4 */
+u64 hw_cr_read(unsigned cr); /* 0, 2, 3, 4 */
+void hw_cr2_write(u64 val);
 void hw_cr4_write(u64 val);
 void hw_dr_load(const u64 dr[4]);
 void hw_dr_save(u64 dr[4]);
+u64 hw_dr6_read(void);
+void hw_dr6_write(u64 val);
 
 /* XSAVE components guests may have: x87, SSE, AVX, AVX-512. */
 #define HW_XCR0_MASK 0xe7ULL

@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The virtualization core on machines with emulated SVM and VMX: the guests of guest/test store what they
+store on the software CPU and make the same accesses to devices. TAP on stdout."""
+import os, re, shutil, subprocess
+from hulltest import BUILD, Skip, check, main
+
+IMAGE = os.path.join(BUILD, "tests/guest/core/core.elf")
+OUTCOME = os.path.join(BUILD, "tests/unit/kvm/kvm_outcome")
+BOCHS_RC = """
+display_library: rfb, options="timeout=0"
+romimage: file=/usr/share/bochs/BIOS-bochs-latest
+vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest
+megs: 256
+ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
+ata0-master: type=cdrom, path=core.iso, status=inserted
+boot: cdrom
+clock: sync=none, time0=local
+log: bochs.log
+panic: action=fatal
+error: action=ignore
+info: action=ignore
+mouse: enabled=0
+sound: driver=dummy
+speaker: enabled=0
+cpu: model=%s, count=1, ips=50000000, reset_on_triple_fault=0
+com1: enabled=1, mode=file, dev=serial
+"""
+
+
+def need(*programs):
+    for p in programs:
+        if not shutil.which(p):
+            raise Skip("%s is not installed" % p)
+    if not os.path.exists(IMAGE):
+        raise Skip("the image is for x86-64")
+
+
+def expected(name):
+    r = subprocess.run([OUTCOME, os.path.join(BUILD, "guest/test/%s.bin" % name), "2" if name == "smp64" else "1"],
+                       stdout=subprocess.PIPE, timeout=120)
+    check(r.returncode == 0, "%s does not run on the software CPU" % name)
+    return r.stdout.decode()
+
+
+def first_difference(want, got):
+    for a, b in zip(want.splitlines() + ["(end)"], got.splitlines() + ["(end)"]):
+        if a != b:
+            return "'%s' instead of '%s'" % (b, a)
+    return "nothing"
+
+
+def compare(serial, vendor, without):
+    """All guests in the image's output are as expected, but those the emulator cannot run rightly."""
+    text = serial.replace("\r", "")
+    check("core on %s" % vendor in text, "the image says: %r" % text[-300:])
+    runs = re.findall(r"^guest (\S+)\n(.*?)^end of \1\ndeferred (\d+)$", text, re.S | re.M)
+    check(len(runs) >= 9, "only %d guests ran: %r" % (len(runs), text[-300:]))
+    for name, body, _ in runs:
+        if name not in without:
+            want = expected(name)
+            check(body == want, "%s: %s" % (name, first_difference(want, body)))
+    check(sum(int(d) for _, _, d in runs) >= 25, "hardly an access was deferred")
+    check("pages left 0," in text, "pages were lost: " + text.splitlines()[-2])
+
+
+def svm_on_qemu():
+    need("qemu-system-x86_64")
+    r = subprocess.run(["qemu-system-x86_64", "-accel", "tcg", "-cpu", "EPYC,+svm,+npt", "-M", "q35", "-m", "256",
+                        "-display", "none", "-serial", "file:serial", "-no-reboot", "-device",
+                        "isa-debug-exit,iobase=0xf4,iosize=1", "-kernel", IMAGE], timeout=300,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    check(r.returncode & 1, "QEMU ended with %d" % r.returncode)
+    # QEMU's TCG checks no segment limits and not the rules of CR0's cache bits.
+    compare(open("serial").read(), "svm", ("prot32", "page32"))
+
+
+def bochs(model):
+    need("bochs", "grub-mkrescue", "unshare")
+    if os.path.exists("serial"):
+        os.unlink("serial")
+    if not os.path.exists("core.iso"):
+        os.makedirs("iso/boot/grub", exist_ok=True)
+        shutil.copy(IMAGE, "iso/boot/core.elf")
+        with open("iso/boot/grub/grub.cfg", "w") as f:
+            f.write("set timeout=0\nmenuentry core { multiboot2 /boot/core.elf }\n")
+        r = subprocess.run(["grub-mkrescue", "-o", "core.iso", "iso", "--locales=", "--fonts=", "--themes="],
+                           stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        if r.returncode or not os.path.exists("core.iso"):
+            raise Skip("grub-mkrescue cannot make an image here")
+    with open("bochsrc", "w") as f:
+        f.write(BOCHS_RC % model)
+    with open("debugger", "w") as f:
+        f.write("continue\n")
+    # Its display listens everywhere: a network of its own.
+    try:
+        subprocess.run(["unshare", "-n", "bochs", "-q", "-f", "bochsrc", "-rc", "debugger"], timeout=300,
+                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    except subprocess.TimeoutExpired:
+        pass
+    check(os.path.exists("serial"), "bochs did not start: " + subprocess.run(
+        ["tail", "-1", "bochs.log"], stdout=subprocess.PIPE).stdout.decode())
+    return open("serial", errors="replace").read()
+
+
+def vmx_on_bochs():
+    compare(bochs("corei7_skylake_x"), "vmx", ())
+
+
+def svm_on_bochs():
+    # Bochs has no DR6 in the VMCB when it intercepts #DB, and takes no interrupt while an SVM guest runs.
+    compare(bochs("ryzen"), "svm", ("core64",))
+
+
+main([svm_on_qemu, vmx_on_bochs, svm_on_bochs])
