@@ -52,7 +52,8 @@
  *	vext vins	lane imm as an integer (zero-extended) / replaced by one
  *	vcat		a is the low, b the high half	vmask	top bits of the lanes
  *	load store	guest memory at a + imm (signed); IR_SWAP: bytes reversed, IR_SIGNED
- *	cas		store c at a if b is there: 1, else 0; atomic and a full fence
+ *	cas		store c at a if b is there: 1, else 0; atomic and a full fence. a is a multiple
+ *			of the size (a lifter raises the alignment fault itself)
  *	fence		every access before is done before every access after
  *	call		u64 fn(cpu, a, b, c) with operands that are not 0; flags say what it touches
  *	br brif		to a label of this unit, any direction
@@ -183,6 +184,9 @@ void ir_count_uses(struct ir_unit *u);
 
 /* verify.c: NULL, or what is wrong; *at is the operation. Never trusts the unit. */
 const char *ir_verify(const struct ir_unit *u, u32 *at);
+
+/* passes.c: the same unit, faster. Wants a verified unit; the result is one. */
+void ir_optimise(struct ir_unit *u);
 
 /* ---- the builder ---- */
 

@@ -19,16 +19,16 @@
 
 #include <stdatomic.h>
 
-#include "engine/jit/ir/ir.h"
+#include "engine/jit/ir/interp.h"
 
 enum {
-	IRRUN_MMUS = 8,	   /* soft TLBs of a vCPU */
-	IRRUN_TLB = 256,   /* entries of one, a power of two */
-	IRRUN_SLOTS = 64,  /* see struct irrun_slot */
-	IRRUN_KEYS = 16,   /* banks of xtlb */
-	IRRUN_XTLB = 256,  /* entries of a bank */
-	IRRUN_JC = 16384,  /* jump cache: by pc bits 2..15 */
-	IRRUN_TEMPS = 64,  /* spilled values */
+	IRRUN_MMUS = 8,	  /* soft TLBs of a vCPU */
+	IRRUN_TLB = 256,  /* entries of one, a power of two */
+	IRRUN_SLOTS = 64, /* see struct irrun_slot */
+	IRRUN_KEYS = 16,  /* banks of xtlb */
+	IRRUN_XTLB = 256, /* entries of a bank */
+	IRRUN_JC = 16384, /* jump cache: by pc bits 2..15 */
+	IRRUN_KONSTS = 16,
 	IRRUN_PAGE = 4096, /* granule of code pages and of the soft TLB */
 };
 
@@ -38,8 +38,8 @@ struct irrun_tlb_entry {
 };
 
 /*
- * The contiguous range an access site went to last: offset = guest - start; offset <= limit means
- * inside (limit leaves room for 16 bytes); host = guest + add. Empty: limit 0 and start ~0 - 16.
+ * The contiguous range an access site went to last: guest - start < limit means inside (limit
+ * leaves room for 16 bytes); host = guest + add. Empty: limit 0.
  */
 struct irrun_slot {
 	u64 start, limit, add;
@@ -51,20 +51,25 @@ struct irrun_cpu {
 	_Atomic u32 kick; /* not 0: leave generated code soon; any thread may set bits */
 	u32 leave;	  /* set by helpers with IR_CALL_RAISES: the unit is left after them */
 	u32 reason;	  /* of EXITRT */
+	u32 site;	  /* of a call-out */
+	u32 mmu_used;	  /* bit n: soft TLB n is perhaps not empty */
 	u64 host_sp;
 	u64 to;	    /* where generated code goes on; scratch of the seam */
 	void *self; /* the guest's vCPU structure */
 	struct irrun *run;
 	u64 flat_base;
-	u64 save[16];
-	struct ir_v128 temp[IRRUN_TEMPS];
-	struct ir_v128 vsave[16];
+	u32 mxcsr,
+		host_mxcsr; /* the guest's rounding and sticky flags, in the form of x86's MXCSR */
+	u64 save[18];	    /* host registers and operands at a call-out */
+	struct ir_v128 vsave[17];
+	struct ir_v128 konst[IRRUN_KONSTS];		    /* constants of generated code */
 	struct irrun_slot slot[IRRUN_MMUS][2][IRRUN_SLOTS]; /* [mmu][write] */
 	struct irrun_tlb_entry tlb[IRRUN_MMUS][2][IRRUN_TLB];
 	u32 xtlb[IRRUN_KEYS][IRRUN_XTLB];
 	u64 jc[IRRUN_JC]; /* host address by guest pc, checked by the code there */
 	struct irrun_map *map[IRRUN_KEYS][IRRUN_XTLB];
 	_Atomic u32 inside;
+	union ir_cell *cell; /* of the interpreter */
 };
 
 /* What irrun_ops.fill found. */
@@ -82,29 +87,42 @@ struct irrun_ops {
 	/*
 	 * Lift the code at pc: at most `bytes` bytes are left on its page, at `code`. Must end the
 	 * unit properly whatever the bytes are; must lift at least one instruction. Under the lock:
-	 * looks at nothing but its arguments and constant things.
+	 * looks at nothing but its arguments and constant things. (flat: pc's page may be unmapped
+	 * only if fetch says so.)
 	 */
 	void (*lift)(struct ir_unit *u, const u8 *code, u32 bytes, u64 pc, u32 key);
-	/* Page of pc for fetching: 0; *host NULL: no RAM; < 0: a fault was raised. */
+	/* The byte at pc for fetching: 0; *host NULL: no RAM; < 0: a fault was raised. NULL in a
+	 * flat guest: everything can be fetched. */
 	int (*fetch)(void *cpu, u64 pc, u64 *gpa, const u8 **host);
-	/* Translate for an access of size bytes on one page: 0, or < 0: raised. */
+	/* Translate for an access of size bytes on one page: 0, or < 0: raised. Under the lock:
+	 * must not call what takes it (irrun_page_written); a code page has host NULL for writing.
+	 */
 	int (*fill)(void *cpu, u64 addr, u32 size, bool write, struct irrun_fill *out);
-	/* Any access: devices, page crossing, what fill cannot say. 0, or < 0: raised. */
+	/* Any access: devices, code pages, page crossing. Data are bytes in guest order. 0, or < 0:
+	 * raised. pc_off of the state is right. */
 	int (*access)(void *cpu, u64 addr, u32 size, bool write, void *data);
 	/* EXITRT, or a unit that cannot be had (IRRUN_NO_CODE). 0: go on, else irrun_run returns
 	 * it. */
 	int (*exit)(void *cpu, u32 reason);
+	/* As ir_env.cas; atomic. */
+	int (*cas)(void *cpu, u64 addr, u32 size, const void *old, const void *new);
 	unsigned (*mmu)(u32 key);
 	/* Mark the page as holding code: stores to it must not be filled for writing any more, in
 	 * any vCPU, until irrun_page_written. Under the lock. */
 	void (*protect)(void *vm, u64 gpa);
 };
-enum { IRRUN_NO_CODE = 0xffffffff }; /* reason: pc is not in RAM and no fault was raised */
+/* Reasons of the run time's own for ops.exit. */
+enum {
+	IRRUN_NO_CODE = 0x7ffffff0,  /* pc is not in RAM and no fault was raised */
+	IRRUN_BAD_UNIT = 0x7ffffffd, /* what was lifted at pc is no valid unit */
+};
+enum { IRRUN_KICK_FLUSH = 1U << 31 }; /* in irrun_cpu.kick, the run time's own */
 
 struct irrun_config {
 	const struct irrun_ops *ops;
 	void *vm;
 	u64 cache_bytes; /* 0: default */
+	u64 flat_base;	 /* flat guests: host = guest + it; 0 is fastest */
 	bool interpret;	 /* no generated code: the IR interpreter */
 };
 
@@ -119,24 +137,24 @@ void irrun_cpu_remove(struct irrun *r, void *cpu);
  * Run until kick is set (0 is returned, kick is the caller's to clear) or ops.exit says so.
  * State is in memory before and after.
  */
-int irrun_run(void *cpu);
+int irrun_run(struct irrun_cpu *c);
 
 /* The guest changed translations: forget all, or what lies in [addr, addr + bytes). */
-void irrun_tlb_flush(void *cpu);
-void irrun_tlb_flush_range(void *cpu, u64 addr, u64 bytes);
+void irrun_tlb_flush(struct irrun_cpu *c);
+void irrun_tlb_flush_range(struct irrun_cpu *c, u64 addr, u64 bytes);
 /* Any thread: RAM at gpa (one page) is about to be or was written; its translations go. */
 void irrun_page_written(struct irrun *r, u64 gpa);
-/* Any thread: take write permission for host page `host` out of a vCPU's soft TLBs. */
-void irrun_tlb_protect(void *cpu, const u8 *host);
+/* Any thread, under the lock: no write permission for this host page in a vCPU's soft TLBs. */
+void irrun_tlb_protect(struct irrun_cpu *c, const u8 *host);
 
 /*
- * For a signal handler: is host_pc generated code? Then the guest's pc of that instruction;
- * irrun_signal_state brings the state in memory up to it, given the host's registers in the order
- * of their x86 numbers.
+ * For a signal handler on the vCPU's thread: is host_pc generated code? Then the guest's pc of that
+ * instruction. irrun_signal_state brings the state in memory up to it (pc too), given the host's
+ * registers in the order of their numbers (rax rcx rdx rbx rsp rbp rsi rdi r8..); after that the
+ * handler may continue at irrun_leave_at: irrun_run looks at the state anew.
  */
 bool irrun_fault_pc(const struct irrun *r, u64 host_pc, u64 *pc);
-void irrun_signal_state(void *cpu, const u64 *regs);
-/* Where a handler may continue to leave generated code: host pc and stack pointer. */
-void irrun_leave_at(const void *cpu, u64 *host_pc, u64 *host_sp);
+void irrun_signal_state(struct irrun_cpu *c, u64 pc, const u64 *regs);
+void irrun_leave_at(const struct irrun_cpu *c, u64 *host_pc, u64 *host_sp);
 
 #endif

@@ -19,46 +19,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "engine/jit/code_area.h"
 #include "engine/jit/native_area.h"
 #include "engine/jit/rt/jit.h"
 #include "engine/jit/x86/translate.h"
-
-#define DEFAULT_CACHE MIB(128)
-#define MIN_CACHE MIB(2)
-#define MAX_CACHE MIB(1024) /* rel32 reach */
-
-/* Lazily backed memory for a table of n entries. */
-static void *table_map(size_t bytes)
-{
-	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	return p == MAP_FAILED ? NULL : p;
-}
-
-static int code_map(struct jit *j, u64 bytes)
-{
-	int fd = memfd_create("hull-code", MFD_CLOEXEC);
-	void *rw, *rx;
-
-	if (fd < 0)
-		return -errno;
-	if (ftruncate(fd, (off_t)bytes) < 0) {
-		close(fd);
-		return -ENOMEM;
-	}
-	rw = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
-	rx = mmap(NULL, bytes, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_NORESERVE, fd, 0);
-	close(fd);
-	j->rw = rw == MAP_FAILED ? NULL : rw;
-	j->rx = rx == MAP_FAILED ? NULL : rx;
-	j->size = (u32)bytes;
-	return j->rw && j->rx ? 0 : -ENOMEM;
-}
 
 static int tables_create(struct jit *j)
 {
@@ -68,13 +35,13 @@ static int tables_create(struct jit *j)
 	j->max_insns = j->size / 512;
 	j->max_maps = j->size / 256;
 	j->max_pages = j->size / 256;
-	j->unit = table_map(j->max_units * sizeof(*j->unit));
-	j->site = table_map(j->max_sites * sizeof(*j->site));
-	j->pc = table_map(j->max_pcs * sizeof(*j->pc));
-	j->insn = table_map(j->max_insns * sizeof(*j->insn));
-	j->map = table_map(j->max_maps * sizeof(*j->map));
-	j->page = table_map(j->max_pages * sizeof(*j->page));
-	j->xl = table_map(sizeof(struct xl));
+	j->unit = code_area_table(j->max_units * sizeof(*j->unit));
+	j->site = code_area_table(j->max_sites * sizeof(*j->site));
+	j->pc = code_area_table(j->max_pcs * sizeof(*j->pc));
+	j->insn = code_area_table(j->max_insns * sizeof(*j->insn));
+	j->map = code_area_table(j->max_maps * sizeof(*j->map));
+	j->page = code_area_table(j->max_pages * sizeof(*j->page));
+	j->xl = code_area_table(sizeof(struct xl));
 	return j->unit && j->site && j->pc && j->insn && j->map && j->page && j->xl ? 0 : -ENOMEM;
 }
 
@@ -99,21 +66,16 @@ static void options_read(struct jit *j)
 
 int jit_host_create(struct jit **out, u64 cache_bytes)
 {
-	struct jit *j = table_map(sizeof(*j));
+	struct jit *j = code_area_table(sizeof(*j));
 	int ret;
 
 	if (!j)
 		return -ENOMEM;
-	if (!cache_bytes)
-		cache_bytes = DEFAULT_CACHE;
-	if (cache_bytes < MIN_CACHE)
-		cache_bytes = MIN_CACHE;
-	if (cache_bytes > MAX_CACHE)
-		cache_bytes = MAX_CACHE;
 	j->hot_visits = 4;
 	j->have_bmi2 = __builtin_cpu_supports("bmi2");
 	options_read(j);
-	ret = code_map(j, cache_bytes & ~0xfffULL);
+	j->size = (u32)code_area_size(cache_bytes);
+	ret = code_area_map(j->size, &j->rw, &j->rx);
 	if (!ret)
 		ret = tables_create(j);
 	if (ret) {
@@ -124,26 +86,20 @@ int jit_host_create(struct jit **out, u64 cache_bytes)
 	return 0;
 }
 
-static void unmap(const void *p, size_t bytes)
-{
-	if (p)
-		munmap((void *)(uintptr_t)p, bytes);
-}
-
 void jit_host_destroy(struct jit *j)
 {
 	if (!j)
 		return;
-	unmap(j->rw, j->size);
-	unmap(j->rx, j->size);
-	unmap(j->unit, j->max_units * sizeof(*j->unit));
-	unmap(j->site, j->max_sites * sizeof(*j->site));
-	unmap(j->pc, j->max_pcs * sizeof(*j->pc));
-	unmap(j->insn, j->max_insns * sizeof(*j->insn));
-	unmap(j->map, j->max_maps * sizeof(*j->map));
-	unmap(j->page, j->max_pages * sizeof(*j->page));
-	unmap(j->xl, sizeof(struct xl));
-	unmap(j, sizeof(*j));
+	code_area_unmap(j->rw, j->size);
+	code_area_unmap(j->rx, j->size);
+	code_area_unmap(j->unit, j->max_units * sizeof(*j->unit));
+	code_area_unmap(j->site, j->max_sites * sizeof(*j->site));
+	code_area_unmap(j->pc, j->max_pcs * sizeof(*j->pc));
+	code_area_unmap(j->insn, j->max_insns * sizeof(*j->insn));
+	code_area_unmap(j->map, j->max_maps * sizeof(*j->map));
+	code_area_unmap(j->page, j->max_pages * sizeof(*j->page));
+	code_area_unmap(j->xl, sizeof(struct xl));
+	code_area_unmap(j, sizeof(*j));
 }
 
 void jit_host_yield(void)
@@ -160,7 +116,7 @@ void jit_host_thread(void)
 	native_signals_install();
 	if (sigaltstack(NULL, &now) == 0 && !(now.ss_flags & SS_DISABLE))
 		return;
-	mine.ss_sp = table_map(SIGNAL_STACK);
+	mine.ss_sp = code_area_table(SIGNAL_STACK);
 	if (mine.ss_sp)
 		sigaltstack(&mine, NULL);
 }

@@ -28,12 +28,30 @@ struct emit_mem {
 enum { EMIT_NONE = 0xff };
 
 /* Condition codes as in Jcc/SETcc opcodes. */
-enum emit_cc { CC_O, CC_NO, CC_B, CC_AE, CC_E, CC_NE, CC_BE, CC_A, CC_S, CC_NS, CC_P, CC_NP };
+enum emit_cc {
+	CC_O,
+	CC_NO,
+	CC_B,
+	CC_AE,
+	CC_E,
+	CC_NE,
+	CC_BE,
+	CC_A,
+	CC_S,
+	CC_NS,
+	CC_P,
+	CC_NP,
+	CC_L,
+	CC_GE,
+	CC_LE,
+	CC_G
+};
 
 /* Opcodes of the two-operand forms used here (0x0fxx = two-byte map). */
 enum emit_op {
 	OP_ADD_RM = 0x03,
 	OP_OR_RM = 0x0b,
+	OP_ADC_RM = 0x13,
 	OP_AND_RM = 0x23,
 	OP_SUB_RM = 0x2b,
 	OP_XOR_RM = 0x33,
