@@ -41,7 +41,7 @@ static void lift(struct ir_unit *u, const u8 *code, u32 bytes, u64 pc, u32 key)
 static int done(void *cpu, u32 reason)
 {
 	(void)cpu;
-	return (int)reason;
+	return (int)(reason & 0xff);
 }
 
 /* The soft TLB's guest memory is elsewhere than where the guest sees it. */

@@ -90,18 +90,25 @@ static void call(const struct ir_unit *u, struct ir_env *env, const struct ir_op
 	r->q[1] = 0;
 }
 
+/* A NaN, or plus or minus the smallest normal number? */
+static bool wants_fix(u64 v, u64 sign, u64 infinity, u64 smallest)
+{
+	v &= ~sign;
+	return v > infinity || v == smallest;
+}
+
 static void fix(const struct ir_unit *u, struct ir_env *env, const struct ir_op *op,
 		union ir_cell *r, const union ir_cell *a)
 {
 	const struct ir_helper *h = &u->target->helper[(u32)op->imm];
-	bool nan = op->op == IR_FFIX
-			   ? op->type == IR_F64 ? a->f64[0] != a->f64[0] : a->f32[0] != a->f32[0]
-		   : op->size == 8 ? a->f64[0] != a->f64[0] || a->f64[1] != a->f64[1]
-				   : a->f32[0] != a->f32[0] || a->f32[1] != a->f32[1] ||
-					     a->f32[2] != a->f32[2] || a->f32[3] != a->f32[3];
+	unsigned n = op->op == IR_VFIX ? 16u / op->size : 1;
+	bool wide = op->op == IR_VFIX ? op->size == 8 : op->type == IR_F64, odd = false;
 
+	for (unsigned i = 0; i < n; i++)
+		odd |= wide ? wants_fix(a->q[i], 1ULL << 63, 0x7ffULL << 52, 1ULL << 52)
+			    : wants_fix(a->d[i], 1ULL << 31, 0xffULL << 23, 1ULL << 23);
 	*r = *a;
-	if (!nan)
+	if (!odd)
 		return;
 	r->q[0] = h->fn(env->cpu, op->imm >> 32, 0, 0);
 	r->q[1] = 0;

@@ -35,9 +35,9 @@
  *	f2i f2iz	by the current rounding / truncated; not representable: only the top bit set
  *	fround		to an integral value; imm: enum ir_round
  *	fbits bitsf	the same bits as another type; a F32 is the low 4 bytes
- *	ffix vfix	r if it is no NaN (has none in any lane), else what the helper makes of it:
- *			u64 fn(cpu, extra); a vfix helper stores to ir_target.vtmp_off
- *	vsel		(a & ~c) | (b & c)
+ *	ffix vfix	r; but if it is (has in some lane) a NaN or plus or minus the smallest
+ *normal number, the results that architectures disagree about, what the helper makes of it: u64
+ *fn(cpu, extra); a vfix helper stores to ir_target.vtmp_off vsel		(a & ~c) | (b & c)
  *	vaddss/us	saturating, signed or unsigned
  *	vmuleu/es	products of the even lanes, each twice as wide
  *	vcmp*, vfset	all bits of the lane set or clear
@@ -52,8 +52,8 @@
  *	vext vins	lane imm as an integer (zero-extended) / replaced by one
  *	vcat		a is the low, b the high half	vmask	top bits of the lanes
  *	load store	guest memory at a + imm (signed); IR_SWAP: bytes reversed, IR_SIGNED
- *	cas		store c at a if b is there: 1, else 0; atomic and a full fence. a is a multiple
- *			of the size (a lifter raises the alignment fault itself)
+ *	cas		store c at a if b is there: 1, else 0; atomic and a full fence. a is a
+ *multiple of the size (a lifter raises the alignment fault itself)
  *	fence		every access before is done before every access after
  *	call		u64 fn(cpu, a, b, c) with operands that are not 0; flags say what it touches
  *	br brif		to a label of this unit, any direction

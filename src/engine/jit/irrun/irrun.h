@@ -113,7 +113,8 @@ struct irrun_ops {
 };
 /* Reasons of the run time's own for ops.exit. */
 enum {
-	IRRUN_NO_CODE = 0x7ffffff0,  /* pc is not in RAM and no fault was raised */
+	IRRUN_LEFT = 0x7ffffffc,    /* a helper set leave, or fill, access, cas or fetch said < 0 */
+	IRRUN_NO_CODE = 0x7ffffff0, /* pc is not in RAM and no fault was raised */
 	IRRUN_BAD_UNIT = 0x7ffffffd, /* what was lifted at pc is no valid unit */
 };
 enum { IRRUN_KICK_FLUSH = 1U << 31 }; /* in irrun_cpu.kick, the run time's own */
@@ -138,6 +139,9 @@ void irrun_cpu_remove(struct irrun *r, void *cpu);
  * State is in memory before and after.
  */
 int irrun_run(struct irrun_cpu *c);
+
+/* A signal handler jumped out of irrun_run, from a helper or from ops.lift no less. */
+void irrun_abandon(struct irrun_cpu *c);
 
 /* The guest changed translations: forget all, or what lies in [addr, addr + bytes). */
 void irrun_tlb_flush(struct irrun_cpu *c);

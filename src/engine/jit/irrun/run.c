@@ -30,8 +30,10 @@ static struct irrun_map *map_at(struct irrun *r, struct irrun_cpu *c, u64 pc, bo
 	if (m && c->xtlb[bank][i] == m->id && m->lin == lin && m->key == key && !m->dead)
 		return m;
 	irrun_unlock(r);
-	if (r->ops->fetch && r->ops->fetch(c->self, pc, &gpa, &host) < 0)
+	if (r->ops->fetch && r->ops->fetch(c->self, pc, &gpa, &host) < 0) {
+		c->leave = 1;
 		return NULL;
+	}
 	if (!host) {
 		*no_code = true;
 		return NULL;
@@ -249,7 +251,7 @@ static u64 out_load(struct irrun *r, struct irrun_cpu *c, const struct irrun_sit
 	struct ir_v128 v = {0, 0};
 
 	if (access_mem(r, c, c->save[16], s->size, false, s->mmu, s->slot, &v) < 0)
-		return 1;
+		return c->leave = 1;
 	if (s->flags & IR_SWAP)
 		reverse((u8 *)&v, s->size);
 	if (s->type == IR_I64)
@@ -267,7 +269,9 @@ static u64 out_store(struct irrun *r, struct irrun_cpu *c, const struct irrun_si
 		v = c->vsave[16];
 	if (s->flags & IR_SWAP)
 		reverse((u8 *)&v, s->size);
-	return access_mem(r, c, c->save[16], s->size, true, s->mmu, s->slot, &v) < 0;
+	if (access_mem(r, c, c->save[16], s->size, true, s->mmu, s->slot, &v) < 0)
+		return c->leave = 1;
+	return 0;
 }
 
 static u64 out_cas(struct irrun *r, struct irrun_cpu *c, const struct irrun_site *s)
@@ -281,7 +285,7 @@ static u64 out_cas(struct irrun *r, struct irrun_cpu *c, const struct irrun_site
 	}
 	ret = r->ops->cas(c->self, c->save[16], s->size, &old, &new);
 	c->save[17] = ret > 0;
-	return ret < 0;
+	return ret < 0 ? c->leave = 1 : 0;
 }
 
 static u64 out_fix(struct irrun *r, struct irrun_cpu *c, const struct irrun_site *s)
@@ -380,6 +384,8 @@ static bool interpret(struct irrun *r, struct irrun_cpu *c, const struct irrun_u
 	end = ir_interp(u->ir, &t.env);
 	if (end == IR_END_RT)
 		c->reason = t.env.reason + 1;
+	if (end == IR_END_FAULT)
+		c->leave = 1;
 	if (end != IR_END_EXIT && end != IR_END_KICK)
 		return false;
 	*irrun_pc_of(r, c->self) = t.env.pc;
@@ -461,6 +467,32 @@ static void enter(struct irrun *r, struct irrun_cpu *c, const void *to)
 	fn(c->self, to);
 }
 
+/* The interpreter works with the guest's rounding mode and sticky flags too. */
+static void interpret_all(struct irrun *r, struct irrun_cpu *c)
+{
+#ifdef __x86_64__
+	__asm__ volatile("stmxcsr %0; ldmxcsr %1" : "=m"(c->host_mxcsr) : "m"(c->mxcsr));
+#endif
+	run_interpreted(r, c);
+#ifdef __x86_64__
+	__asm__ volatile("stmxcsr %0; ldmxcsr %1" : "=m"(c->mxcsr) : "m"(c->host_mxcsr));
+#endif
+}
+
+/* What the guest's engine is to look at before anything else runs. */
+static int outside(struct irrun *r, struct irrun_cpu *c)
+{
+	u32 reason = c->reason ? c->reason - 1 : (u32)IRRUN_LEFT;
+	int ret;
+
+	if (!c->reason && !c->leave)
+		return 0;
+	atomic_store(&c->inside, 0);
+	ret = r->ops->exit(c->self, reason);
+	go_inside(r, c);
+	return ret;
+}
+
 int irrun_run(struct irrun_cpu *c)
 {
 	struct irrun *r = c->run;
@@ -473,17 +505,21 @@ int irrun_run(struct irrun_cpu *c)
 			go_inside(r, c);
 		c->leave = c->reason = 0;
 		if (r->cfg.interpret)
-			run_interpreted(r, c);
+			interpret_all(r, c);
 		else if ((to = go_on(r, c)))
 			enter(r, c, to);
-		if (c->reason) {
-			atomic_store(&c->inside, 0);
-			ret = r->ops->exit(c->self, c->reason - 1);
-			go_inside(r, c);
-		}
+		ret = outside(r, c);
 	}
 	atomic_store(&c->inside, 0);
 	return ret;
+}
+
+void irrun_abandon(struct irrun_cpu *c)
+{
+#ifdef __x86_64__
+	__asm__ volatile("stmxcsr %0; ldmxcsr %1" : "=m"(c->mxcsr) : "m"(c->host_mxcsr));
+#endif
+	atomic_store(&c->inside, 0);
 }
 
 /* ---- signals ---- */

@@ -270,6 +270,8 @@ void ir_x86_konst(struct irrun_cpu *c)
 		[XE_K_ABS8] = {0x7fffffffffffffff, 0x7fffffffffffffff},
 		[XE_K_31] = {0x0000001f0000001f, 0x0000001f0000001f},
 		[XE_K_63] = {63, 63},
+		[XE_K_MIN4] = {0x0080000000800000, 0x0080000000800000},
+		[XE_K_MIN8] = {0x0010000000000000, 0x0010000000000000},
 	};
 
 	static_assert((int)XE_K_COUNT <= (int)IRRUN_KONSTS, "room");

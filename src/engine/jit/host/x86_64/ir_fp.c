@@ -170,35 +170,47 @@ static void bits(struct xe *x, const struct ir_op *op)
 
 /* ---- NaN results, selection ---- */
 
-static void fix(struct xe *x, const struct ir_op *op)
+/* Unordered or equal to the smallest normal number, without its sign. */
+static enum emit_cc fix_check(struct xe *x, unsigned a, unsigned t, bool vector, bool wide)
 {
-	bool vector = op->op == IR_VFIX, wide = vector ? op->size == 8 : op->type == IR_F64;
+	static const struct vex and = {PP_NONE, MAP_0F, 0x54, false};
 	static const struct vex ptest = {PP_66, MAP_0F38, 0x17, false};
 	struct vex ucomi = {wide ? PP_66 : PP_NONE, MAP_0F, 0x2e, false};
 	struct vex cmp = {wide ? PP_66 : PP_NONE, MAP_0F, 0xc2, false};
-	unsigned a = xe_use_xmm(x, op->a), dst, t;
+	size_t k = offsetof(struct irrun_cpu, konst);
+	struct emit_mem abs = xe_rt(x, k + 16 * (wide ? XE_K_ABS8 : XE_K_ABS4));
+	struct emit_mem min = xe_rt(x, k + 16 * (wide ? XE_K_MIN8 : XE_K_MIN4));
+
+	xe_flags_gone(x);
+	vex_rm(x->e, and, t, a, &abs);
+	if (!vector) {
+		vex_rm(x->e, ucomi, t, 0, &min);
+		return CC_E;
+	}
+	vex_emit(x->e, cmp, t, t, 0, &min, 1);
+	emit_u8(x->e, 8); /* EQ_UQ */
+	vex_rr(x->e, ptest, t, 0, t);
+	return CC_NE;
+}
+
+static void fix(struct xe *x, const struct ir_op *op)
+{
+	bool vector = op->op == IR_VFIX, wide = vector ? op->size == 8 : op->type == IR_F64;
+	unsigned a = xe_use_xmm(x, op->a), dst = xe_def_xmm(x), t = xe_xmm_temp(x);
 	struct irrun_site *s;
 	struct xe_stub *stub;
+	enum emit_cc cc;
 	u32 site;
 
-	if (vector) {
-		t = xe_xmm_temp(x);
-		vex_rri(x->e, cmp, t, a, a, 3);
-	}
-	dst = xe_def_xmm(x);
-	xe_flags_gone(x);
+	cc = fix_check(x, a, t, vector, wide);
 	vex_rr(x->e, mov_aps, dst, 0, a);
-	if (vector)
-		vex_rr(x->e, ptest, t, 0, t);
-	else
-		vex_rr(x->e, ucomi, a, 0, a);
 	s = xe_site(x, &site);
 	s->kind = IRRUN_FIX;
 	s->op = op->op;
 	s->type = vector ? IR_V128 : op->type;
 	s->imm = op->imm;
 	stub = xe_stub(x, XE_STUB_FIX);
-	stub->from = emit_jcc(x->e, vector ? CC_NE : CC_P, 0);
+	stub->from = emit_jcc(x->e, cc, 0);
 	stub->site = site;
 	stub->value = dst;
 	stub->type = s->type;

@@ -107,6 +107,8 @@ enum {
 	XE_K_ABS8,
 	XE_K_31,
 	XE_K_63,
+	XE_K_MIN4,
+	XE_K_MIN8,
 	XE_K_COUNT
 };
 
