@@ -185,8 +185,10 @@ void ir_count_uses(struct ir_unit *u);
 /* verify.c: NULL, or what is wrong; *at is the operation. Never trusts the unit. */
 const char *ir_verify(const struct ir_unit *u, u32 *at);
 
-/* passes.c: the same unit, faster. Wants a verified unit; the result is one. */
-void ir_optimise(struct ir_unit *u);
+/* passes.c: the same unit, faster. Wants a verified unit; the result is one. work: memory of
+ * ir_optimise_bytes. */
+size_t ir_optimise_bytes(void);
+void ir_optimise(struct ir_unit *u, void *work);
 
 /* ---- the builder ---- */
 

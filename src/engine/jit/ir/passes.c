@@ -1,10 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Passes over a unit.
+ * The order of the passes.
  */
-#include "engine/jit/ir/ir.h"
+#include "engine/jit/ir/passes.h"
 
-void ir_optimise(struct ir_unit *u)
+size_t ir_optimise_bytes(void)
 {
+	return sizeof(struct ir_pass);
+}
+
+void ir_optimise(struct ir_unit *u, void *work)
+{
+	struct ir_pass *p = work;
+
+	p->u = u;
+	ir_pass_forward(p);
+	ir_pass_dead(p);
 	ir_count_uses(u);
 }

@@ -29,9 +29,10 @@ static int tables_create(struct irrun *r)
 	r->page = code_area_table(r->max_pages * sizeof(*r->page));
 	r->ir_arena = code_area_table(r->ir_bytes);
 	r->work = code_area_table(sizeof(*r->work));
+	r->passes = code_area_table(ir_optimise_bytes());
 	r->emitter = code_area_table(ir_x86_bytes());
 	return r->unit && r->site && r->pc && r->map && r->page && r->ir_arena && r->work &&
-			       r->emitter
+			       r->passes && r->emitter
 		       ? 0
 		       : -ENOMEM;
 }
@@ -73,6 +74,7 @@ void irrun_host_destroy(struct irrun *r)
 	code_area_unmap(r->page, r->max_pages * sizeof(*r->page));
 	code_area_unmap(r->ir_arena, r->ir_bytes);
 	code_area_unmap(r->work, sizeof(*r->work));
+	code_area_unmap(r->passes, ir_optimise_bytes());
 	code_area_unmap(r->emitter, ir_x86_bytes());
 	code_area_unmap(r, sizeof(*r));
 }

@@ -122,6 +122,7 @@ struct irrun {
 	u64 ir_used, ir_bytes;
 	bool perf;
 	struct ir_unit *work; /* under the lock */
+	void *passes;	      /* their work area */
 	void *emitter;	      /* its work area, ir_x86_bytes */
 };
 
