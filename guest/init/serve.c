@@ -17,6 +17,20 @@
 
 #define STATUS_FAILED 1
 
+/*
+ * This child never execs, so what init has open would stay open here too: the writing
+ * end of its own standard input, which then never ends, and other sessions' pipes.
+ */
+static void close_inherited(void)
+{
+	int changes = root_changes();
+	unsigned keep = changes < 3 ? 2 : (unsigned)changes;
+
+	if (keep > 3)
+		close_range(3, keep - 1, 0);
+	close_range(keep + 1, ~0U, 0);
+}
+
 static int files_out(const struct job *job)
 {
 	return copy_out(stdout, job->path ?: "/", 0) ? STATUS_FAILED : 0;
@@ -79,6 +93,7 @@ int serve_run(const struct job *job)
 		   {"changes", changes_out},
 		   {"top", processes}};
 
+	close_inherited();
 	for (unsigned i = 0; i < ARRAY_LEN(ops); i++)
 		if (!strcmp(job->op, ops[i].op))
 			return ops[i].fn(job);

@@ -337,7 +337,10 @@ int cgroup_subs(const struct oci_cgroup *cg, const char *const *given, unsigned 
 		const char *c = given[i];
 
 		if (strstr(path, "..") || strlen(path) >= NAME_MAX)
-			return err_set(e, EINVAL, "bad sub cgroup path: %.100s", path);
+			return err_set(
+				e, EINVAL,
+				"bad sub cgroup path: %.100s: `..` components are not allowed",
+				path);
 		if (!colon && n > 1)
 			return err_set(e, EINVAL, "--cgroup %.100s: needs a controller in front",
 				       path);

@@ -80,6 +80,19 @@ static int wait_hook(pid_t pid, int pidfd, s64 timeout)
 	return late ? -1 : status;
 }
 
+/* In the words of Go's programs, which engines show. */
+static const char *signal_text(int sig)
+{
+	switch (sig) {
+	case SIGSYS:
+		return "bad system call";
+	case SIGKILL:
+		return "killed";
+	default:
+		return sigdescr_np(sig) ? sigdescr_np(sig) : "unknown";
+	}
+}
+
 static int judge(const struct oci_hook *h, const char *kind, unsigned i, int status, int out,
 		 struct err *e)
 {
@@ -98,8 +111,8 @@ static int judge(const struct oci_hook *h, const char *kind, unsigned i, int sta
 			       "error running %s hook #%u: %s: timed out after %lld s", kind, i,
 			       h->path, (long long)h->timeout);
 	if (WIFSIGNALED(status))
-		return err_set(e, EIO, "error running %s hook #%u: %s: killed by signal %d", kind,
-			       i, h->path, WTERMSIG(status));
+		return err_set(e, EIO, "error running %s hook #%u: %s: killed by signal %d (%s)",
+			       kind, i, h->path, WTERMSIG(status), signal_text(WTERMSIG(status)));
 	return err_set(e, EIO, "error running %s hook #%u: %s: exit status %d, output: %s", kind, i,
 		       h->path, WEXITSTATUS(status), said);
 }

@@ -134,6 +134,12 @@ static int open_console(struct oci_plan *p, int root, int *slave, struct err *e)
 	return ret;
 }
 
+/* On the /dev of the mount namespace this process is in. */
+static int open_host_console(struct oci_plan *p, int *slave, struct err *e)
+{
+	return chdir("/") ? err_errno(e, "chdir /") : open_console(p, AT_FDCWD, slave, e);
+}
+
 static int runtime_hooks(struct oci_plan *p, struct err *e)
 {
 	int ret;
@@ -180,7 +186,7 @@ static int build_plain_root(struct oci_plan *p, int *slave, struct err *e)
 	if (!ret)
 		ret = container_hooks(p, -1, e);
 	if (!ret && p->process->terminal)
-		ret = open_console(p, AT_FDCWD, slave, e);
+		ret = open_host_console(p, slave, e);
 	return ret ? ret : plain_root(p, e);
 }
 
@@ -532,7 +538,7 @@ static int prepare(struct oci_plan *p, struct err *e)
 	if (!ret && !p->exec)
 		ret = build_root(p, &slave, e);
 	if (!ret && p->exec && p->process->terminal)
-		ret = open_console(p, AT_FDCWD, &slave, e);
+		ret = open_host_console(p, &slave, e);
 	if (!ret && p->exec && p->rootfs >= 0)
 		ret = plain_root(p, e);
 	if (!ret && slave >= 0)

@@ -151,6 +151,10 @@ def terminal():
     ok("delete", "hullt5")
     code, _, err = oci("create", "--bundle", b, "hullt5")
     check(code == 1 and "console socket" in err, err)
+    # Without a mount namespace there is no devpts in the root: the host's terminals serve.
+    edit(b, lambda c: (c["process"].update(args=["sh", "-c", "test -t 0 && echo terminal"]), c["linux"].update(
+        namespaces=[{"type": "pid"}, {"type": "uts"}], maskedPaths=[], readonlyPaths=[])))
+    check("terminal" in ok("run", "--bundle", b, "hullt5"), "no mount namespace")
 
 
 def hooks_in_order():

@@ -381,6 +381,41 @@ def bad_input():
     ok("rm", "twice")
 
 
+def copies(kind):
+    """hull cp both ways, files and trees, modes, owners and links; hull commit keeps what was changed."""
+    shutil.rmtree("from", ignore_errors=True)
+    shutil.rmtree("back", ignore_errors=True)
+    os.makedirs("from/sub")
+    with open("from/f", "wb") as f:
+        f.write(os.urandom(300000))
+    os.chmod("from/f", 0o640)
+    os.chown("from/f", 1000, 50)
+    os.symlink("f", "from/link")
+    open("from/sub/empty", "w").close()
+    ok("run", "-d", "--name", "box", "--network", "none", *kind, "busybox", "sleep", "100")
+    ok("cp", "from", "box:/tmp/tree")
+    ok("cp", "from/f", "box:/root")
+    out = ok("exec", "box", "sh", "-c", "cd /tmp/tree; stat -c '%a %u %g %s' f; readlink link; ls sub; cmp f /root/f && echo same; echo made >/tmp/tree/sub/new; rm /etc/group")
+    check(out == "640 1000 50 300000\nf\nempty\nsame\n", "inside: %r" % out)
+    ok("cp", "box:/tmp/tree", "back")
+    check(open("back/f", "rb").read() == open("from/f", "rb").read() and os.readlink("back/link") == "f" and open("back/sub/new").read() == "made\n", "brought back")
+    st = os.stat("back/f")
+    check((st.st_mode & 0o777, st.st_uid, st.st_gid) == (0o640, 1000, 50), "mode and owner: %s" % (st,))
+    for args, word in ((("box:/nosuch", "x"), "nosuch"), (("nosuch:/x", "x"), "nosuch"), (("from", "back"), "one side"), (("/nosuch", "box:/x"), "nosuch")):
+        code, _, err = hull("cp", *args)
+        check(code != 0 and word in err and err.count("\n") == 1, "cp %s: %d %r" % (args, code, err))
+    ok("commit", "-m", "why", "-c", "CMD cat /tmp/tree/sub/new", "box", "changed")
+    ok("rm", "-f", "box")
+    check(ok("run", "--rm", *kind, "--network", "none", "changed") == "made\n", "the committed image")
+    out = ok("run", "--rm", *kind, "--network", "none", "changed", "sh", "-c", "ls /etc/group 2>/dev/null; stat -c '%a %u' /tmp/tree/f; ls /proc /sys /dev | wc -l >/dev/null; ls -d /tmp")
+    check(out == "640 1000\n/tmp\n", "what was removed and made: %r" % out)
+    ok("rmi", "changed")
+
+
+def copies_of_both():
+    each_kind(copies)
+
+
 # ---- nothing stays behind ----
 
 OURS = ("hull", "pasta", "passt")
@@ -462,10 +497,10 @@ def killed_anywhere():
 
 
 def many_at_once():
-    """Fifty at a time, some killed: nothing stays."""
+    """Fifty at a time, some killed: nothing stays. HULL_RUN_STRESS: how many (100; 1000 in long runs)."""
     need_image("busybox")
     before, rng = census(), random.Random(7)
-    for batch in range(2):
+    for batch in range(int(os.environ.get("HULL_RUN_STRESS", "100")) // 50):
         ps = [subprocess.Popen([HULL, "run", "--rm", "--name", "leak-%d-%d" % (batch, i), "--network", "none", "busybox", "sh", "-c",
                                 "echo %d; sleep 0.1" % i], stdout=subprocess.PIPE, stderr=subprocess.PIPE) for i in range(50)]
         for i in range(6):
@@ -499,7 +534,7 @@ def monitor_is_small():
 
 
 TESTS = [same_busybox, same_debian, life_of_both, signals_of_both, volumes_of_both, ports_of_both, terminal_of_both,
-         restarts_of_both, logs_rotate, bad_input, killed_anywhere, many_at_once, monitor_is_small]
+         restarts_of_both, copies_of_both, logs_rotate, bad_input, killed_anywhere, many_at_once, monitor_is_small]
 
 
 def with_data(t):
