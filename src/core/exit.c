@@ -111,6 +111,18 @@ static enum hv_next on_cpuid(struct hv_vcpu *v, struct hv_exit *e)
 	return done(v);
 }
 
+static int guest_msr(struct hv_vcpu *v, u32 msr, bool write, u64 *val)
+{
+	const struct hv_vm_config *cfg = &v->vm->cfg;
+	int err = cfg->ops->msr ? cfg->ops->msr(cfg->opaque, v, msr, write, val) : 1;
+
+	if (err == 1 && hv_pv_msr_hidden(v, msr))
+		return -E_NOENT;
+	if (err != 1)
+		return err;
+	return write ? hv_msr_write(v, msr, *val, false) : hv_msr_read(v, msr, val);
+}
+
 static enum hv_next on_msr(struct hv_vcpu *v, struct hv_exit *e)
 {
 	u32 msr = (u32)v->gpr[X86_RCX];
@@ -118,10 +130,7 @@ static enum hv_next on_msr(struct hv_vcpu *v, struct hv_exit *e)
 	int err;
 
 	hv_want(v, HV_G_ALL);
-	if (v->exit.msr.write)
-		err = hv_msr_write(v, msr, val, false);
-	else
-		err = hv_msr_read(v, msr, &val);
+	err = guest_msr(v, msr, v->exit.msr.write, &val);
 	if (v->deferred)
 		return defer(e);
 	if (err) {
@@ -343,6 +352,17 @@ static enum hv_next on_ud(struct hv_vcpu *v, struct hv_exit *e)
 	return HV_RESUME;
 }
 
+/* Waiting is always over at once. MISC_ENABLE[18] shows the feature as CPUID does (SDM vol. 4). */
+static enum hv_next on_mwait(struct hv_vcpu *v, struct hv_exit *e)
+{
+	u64 misc = 0;
+
+	hv_msr_read(v, 0x1a0, &misc);
+	if (v->vm->cfg.mwait_nop || (misc & BIT(18)) || hv_cpuid_has(v->vm, 1, 0, 2, 3))
+		return done(v);
+	return on_ud(v, e);
+}
+
 static enum hv_next on_task(struct hv_vcpu *v, struct hv_exit *e)
 {
 	return give_up(v, e, "hardware task switches are not supported");
@@ -382,7 +402,7 @@ static const struct exit_row exit_rows[] = {
 	[VT_EXIT_CACHE] = {"cache", on_cache, HV_G_SEG | HV_G_CR},
 	[VT_EXIT_XSETBV] = {"xsetbv", on_xsetbv, HV_G_SEG | HV_G_CR},
 	[VT_EXIT_TSC] = {"rdpmc", on_tsc, HV_G_CR},
-	[VT_EXIT_MWAIT] = {"mwait", on_ud, HV_G_CR},
+	[VT_EXIT_MWAIT] = {"mwait", on_mwait, HV_G_CR},
 	[VT_EXIT_TASK] = {"task", on_task, 0},
 	[VT_EXIT_SHUTDOWN] = {"shutdown", on_shutdown, 0},
 	[VT_EXIT_UD] = {"undefined", on_ud, HV_G_CR},

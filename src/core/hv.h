@@ -113,6 +113,11 @@ struct hv_vm_ops {
 	 * it was one of the host's (result written), false for the core's own (KVM's).
 	 */
 	bool (*hypercall)(void *opaque, struct hv_vcpu *v);
+	/*
+	 * First word on an MSR the guest reads or writes and that exits: 0 done, -E_NOENT
+	 * #GP, 1 the core's. It may defer; then it is asked again and answers itself.
+	 */
+	int (*msr)(void *opaque, struct hv_vcpu *v, u32 msr, bool write, u64 *val);
 	/* Last word on a CPUID leaf; out holds the core's answer. */
 	void (*cpuid)(void *opaque, struct hv_vcpu *v, u32 leaf, u32 sub, u32 out[4]);
 	/*
@@ -134,6 +139,7 @@ struct hv_vm_config {
 	u32 pv_features;   /* HV_PV_KVM: bits of leaf 40000001h; 0 = all the core has */
 	unsigned ncpus;	   /* for the topology leaves */
 	bool x2apic;	   /* show X2APIC (the host's local APIC has it) */
+	bool mwait_nop;	   /* MONITOR and MWAIT pass where CPUID shows none, instead of #UD */
 	bool tsc_deadline; /* show the APIC timer's deadline mode */
 };
 
@@ -229,6 +235,7 @@ struct hv_vcpu {
 	bool debugging;
 	struct hv_pv_state pv;
 	_Atomic u64 tlb_gen; /* of the VM's, when it last flushed */
+	u64 tsc_base;	     /* the host's part of the TSC's offset */
 	u64 tsc_adjust, asid_gen;
 	u32 asid;
 	int asid_cpu;

@@ -93,6 +93,8 @@ void hv_msr_reset(struct hv_vcpu *v, bool init);
 
 /* ---- pv.c ---- */
 /* 0, -E_NOENT (#GP) or 1: not one of these. */
+/* An MSR of a feature that CPUID does not show the guest. */
+bool hv_pv_msr_hidden(struct hv_vcpu *v, u32 msr);
 int hv_pv_msr_read(struct hv_vcpu *v, u32 msr, u64 *val);
 int hv_pv_msr_write(struct hv_vcpu *v, u32 msr, u64 val, bool by_host);
 void hv_pv_hypercall(struct hv_vcpu *v);

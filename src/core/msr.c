@@ -105,7 +105,7 @@ void hv_msr_reset(struct hv_vcpu *v, bool init)
 	for (unsigned i = 0; i < ARRAY_LEN(msr_rows) && !init; i++)
 		v->msr[i] = msr_rows[i].reset;
 	if (!init)
-		v->tsc_adjust = 0;
+		v->tsc_base = v->tsc_adjust = 0;
 }
 
 /* ---- processor state -------------------------------------------------------------- */
@@ -200,10 +200,20 @@ static int row_of(u32 msr)
 	return -1;
 }
 
-static void tsc_move(struct hv_vcpu *v, u64 delta)
+/*
+ * The guest moves its TSC, and TSC_ADJUST by as much (SDM vol. 3B, 18.17.3). The host sets one
+ * without the other.
+ */
+static int tsc_write(struct hv_vcpu *v, u32 msr, u64 val, bool by_host)
 {
-	v->tsc_adjust += delta;
+	u64 delta = val - (msr == MSR_TSC ? hv_vcpu_tsc(v, NULL) : v->tsc_adjust);
+
+	if (!by_host || msr == MSR_TSC_ADJUST)
+		v->tsc_adjust += delta;
+	if (by_host)
+		v->tsc_base += msr == MSR_TSC ? delta : 0 - delta;
 	hv_pv_clock_update(v);
+	return 0;
 }
 
 /* ---- public ------------------------------------------------------------------------- */
@@ -238,10 +248,8 @@ int hv_msr_write(struct hv_vcpu *v, u32 msr, u64 val, bool by_host)
 
 	if (f)
 		return field_write(v, f, val, by_host);
-	if (msr == MSR_TSC || msr == MSR_TSC_ADJUST) {
-		tsc_move(v, val - (msr == MSR_TSC ? hv_vcpu_tsc(v, NULL) : v->tsc_adjust));
-		return 0;
-	}
+	if (msr == MSR_TSC || msr == MSR_TSC_ADJUST)
+		return tsc_write(v, msr, val, by_host);
 	row = row_of(msr);
 	if (row >= 0) {
 		u64 mask = by_host ? ALL : msr_rows[row].writable;

@@ -42,7 +42,7 @@ void hv_pv_clock_update(struct hv_vcpu *v)
 	if (!(v->pv.clock & ENABLE) || hv_read(v->vm, gpa, &version, 4))
 		return;
 	scale(port_tsc_khz(), &p.mul, &p.shift);
-	p.tsc = v->tsc_adjust;
+	p.tsc = v->tsc_base + v->tsc_adjust;
 	p.version = (version | 1) + 2; /* odd while it changes */
 	if (hv_write(v->vm, gpa, &p, sizeof(p)))
 		return;
@@ -147,6 +147,12 @@ void hv_pv_eoi_collect(struct hv_vcpu *v)
 
 /* ---- MSRs -------------------------------------------------------------------------------- */
 
+/* Only what CPUID shows this guest is there. */
+static bool has_feature(struct hv_vcpu *v, u32 feature)
+{
+	return hv_cpuid_has(v->vm, 0x40000001, 0, 0, (unsigned)__builtin_ctz(feature));
+}
+
 static u64 *slot_of(struct hv_vcpu *v, u32 msr)
 {
 	switch (msr) {
@@ -167,6 +173,17 @@ static u64 *slot_of(struct hv_vcpu *v, u32 msr)
 	default:
 		return NULL;
 	}
+}
+
+bool hv_pv_msr_hidden(struct hv_vcpu *v, u32 msr)
+{
+	static const u32 needs[] = {PV_KVM_CLOCKSOURCE2, PV_KVM_CLOCKSOURCE2, PV_KVM_ASYNC_PF,
+				    PV_KVM_STEAL_TIME,	 PV_KVM_EOI,	      PV_KVM_POLL_CONTROL};
+
+	if (msr == PV_KVM_MSR_WALL_OLD || msr == PV_KVM_MSR_TIME_OLD)
+		return !has_feature(v, PV_KVM_CLOCKSOURCE);
+	return msr - PV_KVM_MSR_WALL < ARRAY_LEN(needs) &&
+	       !has_feature(v, needs[msr - PV_KVM_MSR_WALL]);
 }
 
 int hv_pv_msr_read(struct hv_vcpu *v, u32 msr, u64 *val)
@@ -225,17 +242,15 @@ static u64 kick_cpu(struct hv_vcpu *v, u64 apic_id)
 
 static u64 dispatch(struct hv_vcpu *v, u64 nr, const u64 a[4])
 {
-	switch (nr) {
-	case PV_KVM_HC_VAPIC_POLL_IRQ:
-	case PV_KVM_HC_SCHED_YIELD:
+	if (nr == PV_KVM_HC_VAPIC_POLL_IRQ)
 		return 0;
-	case PV_KVM_HC_KICK_CPU:
+	if (nr == PV_KVM_HC_SCHED_YIELD && has_feature(v, PV_KVM_SCHED_YIELD))
+		return 0;
+	if (nr == PV_KVM_HC_KICK_CPU && has_feature(v, PV_KVM_UNHALT))
 		return kick_cpu(v, a[1]);
-	case PV_KVM_HC_SEND_IPI:
+	if (nr == PV_KVM_HC_SEND_IPI && has_feature(v, PV_KVM_SEND_IPI))
 		return send_ipi(v, a);
-	default:
-		return (u64)-PV_KVM_ENOSYS;
-	}
+	return (u64)-PV_KVM_ENOSYS;
 }
 
 void hv_pv_hypercall(struct hv_vcpu *v)

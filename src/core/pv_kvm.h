@@ -13,11 +13,13 @@ enum pv_kvm_feature {
 	PV_KVM_CLOCKSOURCE = 1 << 0,
 	PV_KVM_NOP_IO_DELAY = 1 << 1,
 	PV_KVM_CLOCKSOURCE2 = 1 << 3,
+	PV_KVM_ASYNC_PF = 1 << 4,
 	PV_KVM_STEAL_TIME = 1 << 5,
 	PV_KVM_EOI = 1 << 6,
 	PV_KVM_UNHALT = 1 << 7,
 	PV_KVM_TLB_FLUSH = 1 << 9,
 	PV_KVM_SEND_IPI = 1 << 11,
+	PV_KVM_POLL_CONTROL = 1 << 12,
 	PV_KVM_SCHED_YIELD = 1 << 13,
 	PV_KVM_CLOCK_STABLE = 1 << 24,
 };

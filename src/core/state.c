@@ -158,7 +158,7 @@ int hv_vcpu_set(struct hv_vcpu *v, const struct x86_state *s)
 	v->have = v->dirty = HV_G_ALL;
 	old_tsc = hv_vcpu_tsc(v, NULL);
 	if (s->tsc)
-		v->tsc_adjust += s->tsc - old_tsc;
+		v->tsc_base += s->tsc - old_tsc;
 	set_xsave(v, s);
 	set_events(v, s);
 	hv_replay_reset(v);

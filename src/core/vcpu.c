@@ -376,7 +376,7 @@ u64 hv_vcpu_tsc(struct hv_vcpu *v, u64 *khz)
 {
 	if (khz)
 		*khz = port_tsc_khz();
-	return hw_tsc() + v->vm->tsc_offset + v->tsc_adjust;
+	return hw_tsc() + v->vm->tsc_offset + v->tsc_base + v->tsc_adjust;
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */

@@ -126,6 +126,13 @@ static int msr_write(void *opaque, u32 msr, u64 val)
 	return 0;
 }
 
+int kmod_msr(void *opaque, struct hv_vcpu *hv, u32 msr, bool write, u64 *val)
+{
+	struct kmod_vm *vm = opaque;
+
+	return msr == MSR_PLATFORM_INFO && vm->no_platform_info ? -ENOENT : 1;
+}
+
 static int irq_ack(void *opaque)
 {
 	struct kmod_vcpu *v = opaque;

@@ -10,6 +10,7 @@
  *	vcpu.c   a vCPU: KVM_RUN, ioctls
  *	regs.c   registers in KVM's structures
  *	bus.c    accesses of the guest: chip, eventfds, coalesced, user space
+ *	stats.c  exits by kind
  *	event.c  irqfd, ioeventfd, interrupt routing
  *	chip.c   the interrupt controllers (no Linux in it)
  *
@@ -40,6 +41,7 @@
 #define KMOD_ROUTES 1024u
 #define KMOD_EVENTS 256u /* irqfds, and ioeventfds, of a VM at most */
 #define KMOD_ZONES 32u
+#define KMOD_QUIRKS (KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS | KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT)
 
 struct kmod_slot {
 	u32 id;
@@ -61,6 +63,8 @@ struct kmod_vm {
 	spinlock_t chip_spin;
 	struct hrtimer timer;
 	bool pit_speaker;
+	unsigned boot_cpu, max_id; /* max_id 0: not said */
+	bool no_platform_info;
 	/* event.c */
 	spinlock_t event_spin;
 	struct list_head irqfds, ioeventfds;
@@ -82,7 +86,7 @@ struct kmod_vcpu {
 	struct kvm_run *run; /* two pages: run, PIO data */
 	struct x86_state st; /* scratch, under lock */
 	enum kmod_wait wait;
-	bool was_write;
+	bool was_write, ran;
 	u8 wait_size;
 	u8 cr8; /* without chip */
 	u64 apic_base;
@@ -121,7 +125,14 @@ int kmod_sync_from_run(struct kmod_vcpu *v);
 
 /* bus.c */
 extern const struct vcpu_bus kmod_bus;
+int kmod_msr(void *opaque, struct hv_vcpu *hv, u32 msr, bool write, u64 *val);
 void kmod_answer(struct kmod_vcpu *v);
+
+/* stats.c */
+int kmod_stats_fd(struct kmod_vm *vm, struct kmod_vcpu *v); /* v NULL: the VM's */
+void kmod_stats_add(const struct kmod_vcpu *v);
+void kmod_stats_init(void);
+void kmod_stats_exit(void);
 
 /* event.c */
 int kmod_irqfd(struct kmod_vm *vm, const struct kvm_irqfd *k);

@@ -107,6 +107,12 @@ static const struct {
 	{KVM_CAP_SET_BOOT_CPU_ID, 1},
 	{KVM_CAP_GET_MSR_FEATURES, 1},
 	{KVM_CAP_CHECK_EXTENSION_VM, 1},
+	{KVM_CAP_ENABLE_CAP_VM, 1},
+	{KVM_CAP_ENFORCE_PV_FEATURE_CPUID, 1},
+	{KVM_CAP_MSR_PLATFORM_INFO, 1},
+	{KVM_CAP_BINARY_STATS_FD, 1},
+	{KVM_CAP_DISABLE_QUIRKS2, KMOD_QUIRKS},
+	{KVM_CAP_VCPU_ATTRIBUTES, 1},
 	{KVM_CAP_SYNC_REGS, KVM_SYNC_X86_VALID_FIELDS},
 };
 
@@ -118,10 +124,36 @@ long kmod_extension(unsigned long cap)
 	return 0;
 }
 
-/* Feature MSRs (api.rst 4.3): there are none. */
+/* Feature MSRs (api.rst 4.3): the microcode's revision alone, the one KVM shows on AMD. */
+#define MSR_UCODE_REV 0x8b
+#define UCODE_REV 0x01000065ull
+
 static long feature_list(struct kvm_msr_list __user *u)
 {
-	return put_user(0, &u->nmsrs);
+	u32 room;
+
+	if (get_user(room, &u->nmsrs) || put_user(1, &u->nmsrs))
+		return -EFAULT;
+	if (!room)
+		return -E2BIG;
+	return put_user(MSR_UCODE_REV, &u->indices[0]);
+}
+
+static long feature_read(struct kvm_msrs __user *u)
+{
+	u32 n, i, msr;
+
+	if (get_user(n, &u->nmsrs))
+		return -EFAULT;
+	for (i = 0; i < n; i++) {
+		if (get_user(msr, &u->entries[i].index))
+			return -EFAULT;
+		if (msr != MSR_UCODE_REV)
+			break;
+		if (put_user(UCODE_REV, &u->entries[i].data))
+			return -EFAULT;
+	}
+	return i;
 }
 
 static long device_ioctl(struct file *f, unsigned cmd, unsigned long arg)
@@ -145,6 +177,8 @@ static long device_ioctl(struct file *f, unsigned cmd, unsigned long arg)
 		return kmod_msr_list(u);
 	case KVM_GET_MSR_FEATURE_INDEX_LIST:
 		return feature_list(u);
+	case KVM_GET_MSRS:
+		return feature_read(u);
 	default:
 		return -EINVAL;
 	}
@@ -192,6 +226,7 @@ static int __init kmod_load(void)
 	}
 	register_reboot_notifier(&reboot_notifier);
 	preempt_notifier_inc();
+	kmod_stats_init();
 	pr_info("hull: /dev/hull is ready (%s)\n", kmod_vt->name);
 	return 0;
 }
@@ -199,6 +234,7 @@ static int __init kmod_load(void)
 static void __exit kmod_unload(void)
 {
 	misc_deregister(&device);
+	kmod_stats_exit();
 	preempt_notifier_dec();
 	unregister_reboot_notifier(&reboot_notifier);
 	cpuhp_remove_state(cpu_state);

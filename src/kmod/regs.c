@@ -409,37 +409,62 @@ int kmod_cpuid_supported(struct kvm_cpuid2 __user *u)
 {
 	const struct hv_vm_config cfg = {.pv = HV_PV_KVM, .ncpus = 1, .x2apic = true};
 	struct hv_cpuid *e = kcalloc(HV_MAX_CPUID, sizeof(*e), GFP_KERNEL);
+	unsigned n;
 	int err;
 
 	if (!e)
 		return -ENOMEM;
-	err = cpuid_put(u, e, hv_cpuid_supported(&cfg, e, HV_MAX_CPUID));
+	n = hv_cpuid_supported(&cfg, e, HV_MAX_CPUID);
+	for (unsigned i = 0; i < n; i++) { /* the timing leaf is user space's to add */
+		if (e[i].leaf == 0x40000000)
+			e[i].out[0] = 0x40000001;
+		if (e[i].leaf == 0x40000010)
+			e[i--] = e[--n];
+	}
+	err = cpuid_put(u, e, n);
 	kfree(e);
 	return err;
 }
 
-/* vCPU 0's also tells the core what the guest has. */
-static int cpuid_set(struct kmod_vcpu *v, const struct kvm_cpuid2 __user *u)
+static int cpuid_read(struct hv_cpuid *e, const struct kvm_cpuid2 __user *u, u32 n)
 {
 	struct kvm_cpuid_entry2 k;
+
+	for (u32 i = 0; i < n; i++) {
+		if (copy_from_user(&k, &u->entries[i], sizeof(k)))
+			return -EFAULT;
+		e[i] = (struct hv_cpuid){.leaf = k.function,
+					 .sub = k.index,
+					 .indexed = k.flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX,
+					 .out = {k.eax, k.ebx, k.ecx, k.edx}};
+	}
+	return 0;
+}
+
+/* vCPU 0's also tells the core what the guest has. A vCPU that has run keeps what it has. */
+static int cpuid_set(struct kmod_vcpu *v, const struct kvm_cpuid2 __user *u)
+{
+	struct hv_cpuid *e;
+	int err;
 	u32 n;
 
 	if (get_user(n, &u->nent))
 		return -EFAULT;
 	if (n > KMOD_CPUID)
 		return -E2BIG;
-	v->ncpuid = 0;
-	for (u32 i = 0; i < n; i++) {
-		if (copy_from_user(&k, &u->entries[i], sizeof(k)))
-			return -EFAULT;
-		v->cpuid[i] =
-			(struct hv_cpuid){.leaf = k.function,
-					  .sub = k.index,
-					  .indexed = k.flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX,
-					  .out = {k.eax, k.ebx, k.ecx, k.edx}};
+	e = kcalloc(KMOD_CPUID, sizeof(*e), GFP_KERNEL_ACCOUNT);
+	if (!e)
+		return -ENOMEM;
+	err = cpuid_read(e, u, n);
+	if (!err && v->ran)
+		err = n == v->ncpuid && !memcmp(e, v->cpuid, n * sizeof(*e)) ? 0 : -EINVAL;
+	if (!err) {
+		memcpy(v->cpuid, e, sizeof(v->cpuid));
+		v->ncpuid = n;
+		err = v->hv.index ? 0 : hv_cpuid_set(&v->vm->hv, v->cpuid, n);
 	}
-	v->ncpuid = n;
-	return v->hv.index ? 0 : hv_cpuid_set(&v->vm->hv, v->cpuid, n);
+	kfree(e);
+	return err;
 }
 
 /* The vCPU's own table; what changes while it runs is the core's to say. */
@@ -467,6 +492,18 @@ void kmod_cpuid(void *opaque, struct hv_vcpu *hv, u32 leaf, u32 sub, u32 out[4])
 		out[1] = core[1];
 }
 
+/* As the guest sees it now. */
+static long cpuid_get(struct kmod_vcpu *v, struct kvm_cpuid2 __user *u)
+{
+	u32 now[4];
+
+	for (unsigned i = 0; i < v->ncpuid; i++) {
+		hv_cpuid(&v->hv, v->cpuid[i].leaf, v->cpuid[i].sub, now);
+		memcpy(v->cpuid[i].out, now, sizeof(now));
+	}
+	return cpuid_put(u, v->cpuid, v->ncpuid);
+}
+
 /* CR4 bits of features the guest was not given (SDM vol. 3A 2.5). */
 bool kmod_cr4_bad(struct kmod_vcpu *v, u64 cr4)
 {
@@ -477,7 +514,7 @@ bool kmod_cr4_bad(struct kmod_vcpu *v, u64 cr4)
 		     {20, 1, 7, 7},  {21, 1, 20, 7}, {22, 2, 3, 7}};
 	u32 out[4];
 
-	if (cr4 & ~0x7ffbffULL || cr4 & (3 << 13))
+	if (cr4 & ~0x7f0fffULL) /* neither reserved ones, nor LA57, VMXE, SMXE */
 		return true;
 	for (unsigned i = 0; i < ARRAY_SIZE(needs); i++) {
 		if (!(cr4 >> needs[i].bit & 1))
@@ -635,7 +672,7 @@ long kmod_regs_ioctl(struct kmod_vcpu *v, unsigned cmd, unsigned long arg)
 	case KVM_SET_CPUID2:
 		return cpuid_set(v, u);
 	case KVM_GET_CPUID2:
-		return cpuid_put(u, v->cpuid, v->ncpuid);
+		return cpuid_get(v, u);
 	default:
 		return regs_by_value(v, cmd, u);
 	}

@@ -47,9 +47,11 @@ static void put(struct kmod_vcpu *v)
 /* RUN_ON: stay in the loop; else KVM_RUN's result. */
 #define RUN_ON 1
 
+/* immediate_exit leaves the last exit's reason where it is. */
 static long interrupted(struct kmod_vcpu *v)
 {
-	v->run->exit_reason = KVM_EXIT_INTR;
+	if (!READ_ONCE(v->run->immediate_exit))
+		v->run->exit_reason = KVM_EXIT_INTR;
 	return -EINTR;
 }
 
@@ -165,6 +167,7 @@ static long run(struct kmod_vcpu *v)
 
 	if (ret)
 		return ret;
+	v->ran = true;
 	kmod_answer(v);
 	if (READ_ONCE(v->run->immediate_exit))
 		hv_vcpu_kick(&v->hv);
@@ -263,6 +266,37 @@ static long lapic_state(struct kmod_vcpu *v, void __user *u, bool set)
 	return err;
 }
 
+/* The one attribute there is: what the guest's TSC is ahead of the processor's. */
+static long attribute(struct kmod_vcpu *v, unsigned cmd, struct kvm_device_attr __user *u)
+{
+	u64 now = v->vm->hv.tsc_offset + v->hv.tsc_base + v->hv.tsc_adjust, val;
+	struct kvm_device_attr k;
+	u64 __user *p;
+
+	if (copy_from_user(&k, u, sizeof(k)))
+		return -EFAULT;
+	if (k.group != KVM_VCPU_TSC_CTRL || k.attr != KVM_VCPU_TSC_OFFSET)
+		return -ENXIO;
+	p = (u64 __user *)k.addr;
+	if (cmd == KVM_GET_DEVICE_ATTR)
+		return put_user(now, p);
+	if (cmd == KVM_SET_DEVICE_ATTR) {
+		if (get_user(val, p))
+			return -EFAULT;
+		v->hv.tsc_base += val - now;
+	}
+	return 0;
+}
+
+static long enable_cap(const struct kvm_enable_cap __user *u)
+{
+	u32 cap;
+
+	if (get_user(cap, &u->cap))
+		return -EFAULT;
+	return cap == KVM_CAP_ENFORCE_PV_FEATURE_CPUID ? 0 : -EINVAL; /* it always is */
+}
+
 static long vcpu_ioctl_locked(struct kmod_vcpu *v, unsigned cmd, unsigned long arg)
 {
 	void __user *u = (void __user *)arg;
@@ -286,6 +320,14 @@ static long vcpu_ioctl_locked(struct kmod_vcpu *v, unsigned cmd, unsigned long a
 		return port_tsc_khz();
 	case KVM_SET_TSC_KHZ:
 		return !arg || arg == port_tsc_khz() ? 0 : -EINVAL;
+	case KVM_HAS_DEVICE_ATTR:
+	case KVM_GET_DEVICE_ATTR:
+	case KVM_SET_DEVICE_ATTR:
+		return attribute(v, cmd, u);
+	case KVM_ENABLE_CAP:
+		return enable_cap(u);
+	case KVM_GET_STATS_FD:
+		return kmod_stats_fd(v->vm, v);
 	case KVM_KVMCLOCK_CTRL: /* the guest's watchdogs are not told of a pause */
 		return 0;
 	default:
@@ -353,6 +395,7 @@ static const struct file_operations vcpu_fops = {
 
 void kmod_vcpu_free(struct kmod_vcpu *v)
 {
+	kmod_stats_add(v);
 	hv_vcpu_fini(&v->hv);
 	if (v->run) {
 		free_page((unsigned long)v->run + PAGE_SIZE);
@@ -372,6 +415,21 @@ static void *run_pages(void)
 	return page_address(p);
 }
 
+/* Which one starts, when others wait for it; without a chip nobody in the module could start them.
+ */
+static void boot_cpu(struct kmod_vcpu *v)
+{
+	bool boot = v->hv.index == v->vm->boot_cpu;
+	u64 base;
+
+	v->hv.mp = boot || !v->vm->chip ? X86_MP_RUNNING : X86_MP_WAIT_SIPI;
+	base = (v->vm->chip ? chip_apic_base(v->vm->chip, v->hv.index) : 0xfee00800) & ~0x100ull;
+	base |= boot ? 0x100 : 0;
+	v->apic_base = base;
+	if (v->vm->chip)
+		chip_apic_base_set(v->vm->chip, v->hv.index, base);
+}
+
 static struct kmod_vcpu *vcpu_new(struct kmod_vm *vm, unsigned index)
 {
 	struct kmod_vcpu *v = vzalloc(sizeof(*v));
@@ -381,7 +439,6 @@ static struct kmod_vcpu *vcpu_new(struct kmod_vm *vm, unsigned index)
 	if (!v)
 		return ERR_PTR(-ENOMEM);
 	v->vm = vm;
-	v->apic_base = 0xfee00800 | (index ? 0 : 0x100);
 	mutex_init(&v->lock);
 	init_waitqueue_head(&v->wq);
 	bus.opaque = v;
@@ -394,8 +451,7 @@ static struct kmod_vcpu *vcpu_new(struct kmod_vm *vm, unsigned index)
 		kmod_vcpu_free(v);
 		return ERR_PTR(err);
 	}
-	if (!vm->chip)
-		v->hv.mp = X86_MP_RUNNING; /* nobody in the module could start it */
+	boot_cpu(v);
 	return v;
 }
 
@@ -405,7 +461,7 @@ int kmod_vcpu_create(struct kmod_vm *vm, unsigned long id)
 	struct kmod_vcpu *v;
 	int fd;
 
-	if (id >= HV_MAX_VCPUS)
+	if (id >= HV_MAX_VCPUS || (vm->max_id && id >= vm->max_id))
 		return -EINVAL;
 	if (vm->vcpu[id])
 		return -EEXIST;

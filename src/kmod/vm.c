@@ -203,6 +203,7 @@ static const struct hv_vm_ops vm_ops = {
 	.frame_done = frame_done,
 	.read = mem_read,
 	.write = mem_write,
+	.msr = kmod_msr,
 	.cpuid = kmod_cpuid,
 	.eoi_skippable = eoi_skippable,
 	.eoi = eoi,
@@ -446,6 +447,29 @@ static long line_status(struct kmod_vm *vm, union vm_arg *a, void __user *u)
 	return err ? err : copy_to_user(u, &a->line, sizeof(a->line)) ? -EFAULT : 0;
 }
 
+static long enable_cap(struct kmod_vm *vm, const struct kvm_enable_cap *k)
+{
+	if (k->flags)
+		return -EINVAL;
+	switch (k->cap) {
+	case KVM_CAP_MAX_VCPU_ID:
+		if (vm->max_id || !k->args[0] || k->args[0] > HV_MAX_VCPUS)
+			return -EINVAL;
+		vm->max_id = k->args[0];
+		return 0;
+	case KVM_CAP_DISABLE_QUIRKS2:
+		if (k->args[0] & ~(u64)KMOD_QUIRKS)
+			return -EINVAL;
+		vm->hv.cfg.mwait_nop = !(k->args[0] & KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS);
+		return 0;
+	case KVM_CAP_MSR_PLATFORM_INFO:
+		vm->no_platform_info = !k->args[0];
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
 /* Called with the VM's lock. */
 static long vm_ioctl_arg(struct kmod_vm *vm, unsigned cmd, union vm_arg *a, void __user *u)
 {
@@ -472,6 +496,8 @@ static long vm_ioctl_arg(struct kmod_vm *vm, unsigned cmd, union vm_arg *a, void
 	case KVM_REGISTER_COALESCED_MMIO:
 	case KVM_UNREGISTER_COALESCED_MMIO:
 		return kmod_zone(vm, &a->zone, cmd == KVM_REGISTER_COALESCED_MMIO);
+	case KVM_ENABLE_CAP:
+		return enable_cap(vm, &a->cap);
 	case KVM_SET_IDENTITY_MAP_ADDR:
 		return has_vcpus(vm) ? -EINVAL : 0;
 	default:
@@ -502,8 +528,13 @@ static long vm_ioctl_locked(struct kmod_vm *vm, unsigned cmd, unsigned long arg)
 		return clock_get(vm, u);
 	case KVM_CHECK_EXTENSION:
 		return kmod_extension(arg);
-	case KVM_SET_BOOT_CPU_ID: /* it is vCPU 0 */
-		return has_vcpus(vm) ? -EBUSY : arg ? -EINVAL : 0;
+	case KVM_SET_BOOT_CPU_ID:
+		if (has_vcpus(vm) || arg >= HV_MAX_VCPUS)
+			return has_vcpus(vm) ? -EBUSY : -EINVAL;
+		vm->boot_cpu = arg;
+		return 0;
+	case KVM_GET_STATS_FD:
+		return kmod_stats_fd(vm, NULL);
 	default:
 		return -ENOTTY;
 	}
@@ -581,7 +612,8 @@ static struct kmod_vm *vm_new(void)
 					 .pv = HV_PV_KVM,
 					 .ncpus = HV_MAX_VCPUS,
 					 .x2apic = true,
-					 .tsc_deadline = true};
+					 .tsc_deadline = true,
+					 .mwait_nop = true};
 	struct kmod_vm *vm = vzalloc(sizeof(*vm));
 	struct hv_vm_config own = cfg;
 	int err;

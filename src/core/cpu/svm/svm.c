@@ -301,7 +301,7 @@ static void svm_enter(struct hv_vcpu *v, struct hv_cpu *c)
 	m->rsp = v->gpr[X86_RSP];
 	m->rip = v->rip;
 	m->rflags = v->rflags;
-	m->tsc_offset = v->vm->tsc_offset + v->tsc_adjust;
+	m->tsc_offset = v->vm->tsc_offset + v->tsc_base + v->tsc_adjust;
 	m->next_rip = 0;
 	m->clean = 0;
 #ifdef HULL_CORE_CHECK
