@@ -44,9 +44,18 @@ static void reg_write(u32 reg, u32 v)
 		*(volatile u32 *)(uintptr_t)(PAGE_ADDR + reg) = v;
 }
 
+/* Firmware leaves the 8259s with the timer open (Intel 8259A datasheet: OCW1). */
+static void mask_pics(void)
+{
+	outb(0xa1, 0xff);
+	outb(0x21, 0xff);
+}
+
 void apic_init(void)
 {
 	u32 r[4];
+
+	mask_pics();
 
 	cpuid(1, 0, r);
 	metal.x2apic = r[2] >> 21 & 1;

@@ -3,29 +3,10 @@
 """The virtualization core on machines with emulated SVM and VMX: the guests of guest/test store what they
 store on the software CPU and make the same accesses to devices. TAP on stdout."""
 import os, re, shutil, subprocess
-from hulltest import BUILD, Skip, check, main
+from hulltest import BUILD, Skip, check, main, run_bochs
 
 IMAGE = os.path.join(BUILD, "tests/guest/core/core.elf")
 OUTCOME = os.path.join(BUILD, "tests/unit/kvm/kvm_outcome")
-BOCHS_RC = """
-display_library: rfb, options="timeout=0"
-romimage: file=/usr/share/bochs/BIOS-bochs-latest
-vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest
-megs: 256
-ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
-ata0-master: type=cdrom, path=core.iso, status=inserted
-boot: cdrom
-clock: sync=none, time0=local
-log: bochs.log
-panic: action=fatal
-error: action=ignore
-info: action=ignore
-mouse: enabled=0
-sound: driver=dummy
-speaker: enabled=0
-cpu: model=%s, count=1, ips=50000000, reset_on_triple_fault=0
-com1: enabled=1, mode=file, dev=serial
-"""
 
 
 def need(*programs):
@@ -76,9 +57,7 @@ def svm_on_qemu():
 
 
 def bochs(model):
-    need("bochs", "grub-mkrescue", "unshare")
-    if os.path.exists("serial"):
-        os.unlink("serial")
+    need("bochs", "grub-mkrescue")
     if not os.path.exists("core.iso"):
         os.makedirs("iso/boot/grub", exist_ok=True)
         shutil.copy(IMAGE, "iso/boot/core.elf")
@@ -88,19 +67,7 @@ def bochs(model):
                            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         if r.returncode or not os.path.exists("core.iso"):
             raise Skip("grub-mkrescue cannot make an image here")
-    with open("bochsrc", "w") as f:
-        f.write(BOCHS_RC % model)
-    with open("debugger", "w") as f:
-        f.write("continue\n")
-    # Its display listens everywhere: a network of its own.
-    try:
-        subprocess.run(["unshare", "-n", "bochs", "-q", "-f", "bochsrc", "-rc", "debugger"], timeout=300,
-                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    except subprocess.TimeoutExpired:
-        pass
-    check(os.path.exists("serial"), "bochs did not start: " + subprocess.run(
-        ["tail", "-1", "bochs.log"], stdout=subprocess.PIPE).stdout.decode())
-    return open("serial", errors="replace").read()
+    return run_bochs("core.iso", model)
 
 
 def vmx_on_bochs():

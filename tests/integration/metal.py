@@ -6,7 +6,7 @@ HULL_METAL_LONG=1 (make test-metal) adds the ISO on BIOS and UEFI, a Debian root
 """
 import importlib.machinery, importlib.util, os, re, select, shutil, subprocess, sys, time
 
-from hulltest import BUILD, TOP, Skip, check, initrd, kernel, main
+from hulltest import BUILD, TOP, Skip, check, initrd, kernel, main, run_bochs
 
 ELF = os.path.join(BUILD, "src/metal/hull-metal")
 SMALL = os.path.join(BUILD, "guest/metal/metal-guest.elf")
@@ -297,6 +297,18 @@ def iso_on_uefi():
     check("multiboot2" in out and "guest one ended: exit with 0" in out, out[-1500:])
 
 
+def vmx_on_bochs():
+    """The same ISO on a machine with VMX and EPT: a small guest; in the long run Debian's kernel."""
+    conf, files = guest("one", "metal-guest.elf", log="yes"), [SMALL]
+    if LONG:
+        conf += guest("linux", "vmlinuz", "128M", "console=ttyS0 quiet", initrd="initrd", pv="kvm", log="yes")
+        files += [kernel()["path"], initrd("echo GUEST-IS-UP")]
+    iso(*files, config=conf)
+    out = run_bochs("test.iso", "corei7_skylake_x", 512, 100000000, 500)
+    for want in ["1 CPUs, vmx", "guest one ended: exit with 0"] + (["[linux] GUEST-IS-UP"] if LONG else []):
+        check(want in out, "no %r in %r" % (want, out[-1500:]))
+
+
 main([segments_are_w_xor_x, small_guest_by_pvh, stock_kernel_three_ways, hostile_guests_cost_only_themselves,
       consoles_and_life, two_guests_over_the_switch, bad_modules_and_configurations, machines_that_lack_something,
-      iso_on_bios] + ([iso_on_uefi] if LONG else []))
+      iso_on_bios, vmx_on_bochs] + ([iso_on_uefi] if LONG else []))
