@@ -204,6 +204,12 @@ static inline ir_val toy_get(struct toy_gen *g, enum ir_type t)
 	static const u8 size[] = {1, 2, 4, 8, 8, 8, 8};
 	u32 off = (u32)offsetof(struct toy_cpu, vr) + 16 * toy_rand(g->r, 16);
 
+	if (toy_rand(g->r, 10) == 0) /* across registers */
+		return ir_get(g->u, t,
+			      t == IR_V128  ? 16
+			      : t == IR_F32 ? 4
+					    : 8,
+			      toy_rand(g->r, 250));
 	if (t == IR_V128)
 		return ir_get(g->u, t, 16, off);
 	if (t == IR_F64)
@@ -241,6 +247,14 @@ static inline void toy_put(struct toy_gen *g)
 	u32 off = (u32)offsetof(struct toy_cpu, vr) + 16 * toy_rand(g->r, 16);
 	unsigned n;
 
+	if (toy_rand(g->r, 16) == 0 && t <= IR_V128) {
+		ir_put(g->u, t,
+		       t == IR_V128  ? 16
+		       : t == IR_F32 ? 4
+				     : 8,
+		       toy_rand(g->r, 248), toy_val(g, t));
+		return;
+	}
 	switch (t) {
 	case IR_V128:
 		ir_put(g->u, t, 16, off, toy_val(g, t));

@@ -72,7 +72,7 @@ static void put_suffixes(struct out *o, const struct ir_op *op, const struct ir_
 	}
 }
 
-static void put_operands(struct out *o, const struct ir_op *op, bool comma)
+static void put_operands(struct out *o, const struct ir_op *op)
 {
 	const ir_val v[3] = {op->a, op->b, op->c};
 	unsigned n = 3;
@@ -80,9 +80,8 @@ static void put_operands(struct out *o, const struct ir_op *op, bool comma)
 	while (n && !v[n - 1])
 		n--;
 	for (unsigned i = 0; i < n; i++) {
-		put_text(o, comma ? ", %" : " %");
+		put_text(o, i ? ", %" : " %");
 		put_number(o, v[i], 10);
-		comma = true;
 	}
 }
 
@@ -112,7 +111,6 @@ static void put_op(struct out *o, const struct ir_unit *u, u32 i)
 {
 	const struct ir_op *op = &u->op[i];
 	const struct ir_info *info = ir_info(op->op);
-	bool helper = info->flags & IR_F_HELPER;
 
 	if (ir_result(op) != IR_VOID) {
 		put_char(o, '%');
@@ -121,7 +119,7 @@ static void put_op(struct out *o, const struct ir_unit *u, u32 i)
 	}
 	put_text(o, info->text);
 	put_suffixes(o, op, info);
-	if (helper) {
+	if (info->flags & IR_F_HELPER) {
 		put_char(o, ' ');
 		put_text(o, (u32)op->imm < u->target->nhelpers
 				    ? u->target->helper[(u32)op->imm].name
@@ -131,8 +129,8 @@ static void put_op(struct out *o, const struct ir_unit *u, u32 i)
 			put_hex(o, op->imm >> 32);
 		}
 	}
-	put_operands(o, op, helper);
-	put_imm(o, u, op, info->flags, op->a || helper);
+	put_operands(o, op);
+	put_imm(o, u, op, info->flags, op->a);
 	put_char(o, '\n');
 }
 

@@ -240,7 +240,7 @@ static bool operation(struct in *t)
 		return false;
 	if (info->flags & IR_F_HELPER && !helper(t, &op))
 		return false;
-	more = info->flags & IR_F_HELPER ? take(t, ',') : !line_end(t);
+	more = !line_end(t);
 	while (more) {
 		if (!argument(t, &op, info, &n))
 			return false;

@@ -410,26 +410,42 @@ static void cas_out(struct xe *x, const struct ir_op *op)
 
 /* ---- guest state ---- */
 
+/* Moves the pinned registers that the bytes belong to, to or from their homes; are there any? */
+static bool pins_move(struct xe *x, const struct ir_op *op, unsigned mov)
+{
+	bool any = false;
+
+	for (u64 off = op->imm & ~7ULL; off < op->imm + op->size; off += 8) {
+		unsigned pin = xe_pin(x, (u32)off);
+		struct emit_mem home = xe_state((u32)off);
+
+		if (!pin)
+			continue;
+		any = true;
+		if (mov == OP_MOV_MR)
+			xe_free_pin(x, pin - 1, 0);
+		emit_rm(x->e, mov, true, pin - 1, &home);
+	}
+	return any;
+}
+
+static bool is_pin(const struct xe *x, const struct ir_op *op)
+{
+	return op->size == 8 && op->type == IR_I64 && xe_pin(x, (u32)op->imm);
+}
+
 static void get(struct xe *x, const struct ir_op *op)
 {
 	struct xe_val *xv = &x->v[x->i];
-	unsigned pin = xe_pin(x, (u32)op->imm & ~7u);
-	struct emit_mem m;
 
-	if (pin && op->size == 8 && op->type == IR_I64) {
+	xe_live(x, (ir_val)x->i);
+	if (is_pin(x, op)) {
 		xv->loc = XE_GPR;
-		xv->reg = (u8)(pin - 1);
-		x->locked |= 1u << (pin - 1);
-		xe_live(x, (ir_val)x->i);
+		xv->reg = (u8)(xe_pin(x, (u32)op->imm) - 1);
 		return;
 	}
-	if (pin) {
-		m = xe_state((u32)op->imm & ~7u);
-		emit_rm(x->e, OP_MOV_MR, true, pin - 1, &m);
-	}
 	xv->loc = XE_STATE;
-	xe_live(x, (ir_val)x->i);
-	if (!pin)
+	if (!pins_move(x, op, OP_MOV_MR))
 		return;
 	if (op->type == IR_I64)
 		xe_use(x, (ir_val)x->i);
@@ -457,44 +473,30 @@ static void put_int(struct xe *x, const struct ir_op *op, const struct emit_mem 
 	store_int(x, &(struct ir_op){.size = op->size}, xe_use(x, op->a), m);
 }
 
-/* Part of a pinned register changes: by way of memory. */
-static void put_part(struct xe *x, const struct ir_op *op, unsigned pin)
-{
-	struct emit_mem home = xe_state((u32)op->imm & ~7u), m = xe_state((u32)op->imm);
-
-	xe_free_pin(x, pin, 0);
-	emit_rm(x->e, OP_MOV_MR, true, pin, &home);
-	if (op->type == IR_I64)
-		put_int(x, op, &m);
-	else
-		store_xmm(x, &(struct ir_op){.type = op->type}, xe_use_xmm(x, op->a), &m);
-	emit_rm(x->e, OP_MOV_RM, true, pin, &home);
-}
-
 static void put(struct xe *x, const struct ir_op *op)
 {
 	struct emit_mem m = xe_state((u32)op->imm);
-	unsigned pin = xe_pin(x, (u32)op->imm & ~7u), r;
+	unsigned pin, r = 0;
+	bool pinned;
 
-	if (pin && op->size == 8 && op->type == IR_I64) {
-		xe_free_pin(x, pin - 1, op->a);
-		xe_load_to(x, pin - 1, op->a);
+	if (is_pin(x, op)) {
+		pin = xe_pin(x, (u32)op->imm) - 1;
+		xe_free_pin(x, pin, op->a);
+		xe_load_to(x, pin, op->a);
 		if (!xe_is_const(x, op->a) && x->v[op->a].last > x->i)
-			xe_at_gpr(x, op->a, pin - 1);
+			xe_at_gpr(x, op->a, pin);
 		return;
 	}
-	if (pin) {
-		put_part(x, op, pin - 1);
-		return;
-	}
-	if (op->type == IR_I64) {
-		xe_state_changes(x, (u32)op->imm, op->size);
-		put_int(x, op, &m);
-		return;
-	}
-	r = xe_use_xmm(x, op->a);
+	if (op->type != IR_I64)
+		r = xe_use_xmm(x, op->a);
 	xe_state_changes(x, (u32)op->imm, op->size);
-	store_xmm(x, &(struct ir_op){.type = op->type}, r, &m);
+	pinned = pins_move(x, op, OP_MOV_MR);
+	if (op->type == IR_I64)
+		put_int(x, op, &m);
+	else
+		store_xmm(x, &(struct ir_op){.type = op->type}, r, &m);
+	if (pinned)
+		pins_move(x, op, OP_MOV_RM);
 }
 
 bool xe_mem(struct xe *x, const struct ir_op *op)
