@@ -290,7 +290,7 @@ static bool string_repeat(struct emul *e, const struct string_row *r, unsigned n
 			return true;
 		if (!reg_addr(e, X86_RCX))
 			return true;
-		if (atomic_load(&e->v->request) | atomic_load(&e->v->irq_level))
+		if ((atomic_load(&e->v->request) & HV_REQ_NEWS) || atomic_load(&e->v->irq_level))
 			break;
 	}
 	e->more = true;

@@ -232,7 +232,7 @@ struct hv_vcpu {
 	bool deferred, redo; /* the bus said later; the host has answered */
 	struct hv_len_line len_cache[32];
 	struct vcpu_debug debug;
-	bool debugging;
+	bool debugging, stepped, intercepts_stale;
 	struct hv_pv_state pv;
 	_Atomic u64 tlb_gen; /* of the VM's, when it last flushed */
 	u64 tsc_base;	     /* the host's part of the TSC's offset */
@@ -334,7 +334,11 @@ int hv_msr_write(struct hv_vcpu *v, u32 msr, u64 val, bool by_host);
 unsigned hv_msr_count(void);
 u32 hv_msr_index(unsigned n);
 
-int hv_vcpu_debug(struct hv_vcpu *v, const struct vcpu_debug *d); /* NULL: off */
+/*
+ * NULL: off. Steps, and #BP and #DB to the host instead of the guest; breakpoints in debug
+ * registers are not there: -E_NOTSUP.
+ */
+int hv_vcpu_debug(struct hv_vcpu *v, const struct vcpu_debug *d);
 /* Linear to guest-physical by the vCPU's page tables as supervisor; ~0 if unmapped. Thread. */
 u64 hv_vcpu_translate(struct hv_vcpu *v, u64 linear);
 /* Bytes at a linear address, for hypercall arguments. 0 or -E_FAULT. */

@@ -19,6 +19,8 @@ enum hv_request {
 	HV_REQ_EVENT = 16,  /* something for vcpu_events to look at came */
 	HV_REQ_UNHALT = 32, /* KVM_HC_KICK_CPU */
 	HV_REQ_FLUSH = 64,  /* of this vCPU's own translations */
+	/* Those the run loop has to look at before the guest goes on. */
+	HV_REQ_NEWS = HV_REQ_KICK | HV_REQ_INIT | HV_REQ_SIPI | HV_REQ_EVENT,
 };
 
 /* Exceptions that always exit: #DB and #AC (they could loop in microcode), #UD (the other

@@ -44,6 +44,7 @@ void hv_advance(struct hv_vcpu *v, unsigned len)
 		hv_touch(v, HV_G_INTSHADOW);
 	}
 	hv_touch(v, HV_G_GPR);
+	v->stepped = v->debugging && v->debug.step;
 	if (!(v->rflags & FL_TF) || v->event.valid)
 		return;
 	hv_want(v, HV_G_DR);
@@ -160,15 +161,34 @@ static void flush_if_due(struct hv_vcpu *v, struct hv_cpu *c)
 	atomic_store(&v->tlb_gen, gen);
 }
 
+/* A debugger steps with the trap flag; the guest does not see it but by PUSHF. */
+static void run_once(struct hv_vcpu *v, struct hv_cpu *c)
+{
+	const struct vt_ops *vt = v->vm->vt;
+	bool step = v->debugging && v->debug.step && !(v->rflags & FL_TF);
+
+	if (v->intercepts_stale) {
+		vt->intercept(v, HV_EXCEPTIONS | (v->debugging ? 1u << X86_EXC_BP : 0),
+			      !v->dr_live);
+		v->intercepts_stale = false;
+	}
+	v->rflags |= step ? FL_TF : 0;
+	vt->enter(v, c);
+	hw_fpu_sync(v, c);
+	v->have = 0;
+	vt->fetch(v, HV_G_GPR | HV_G_INTSHADOW | (vt->lazy ? 0 : hv_exit_needs(&v->exit)));
+	if (step)
+		v->rflags &= ~(u64)FL_TF;
+}
+
 /* Pinned. False if there was news meanwhile and the guest was not entered. */
 static bool enter_pinned(struct hv_vcpu *v, struct hv_cpu *c)
 {
 	const struct vt_ops *vt = v->vm->vt;
-	const u32 news = HV_REQ_KICK | HV_REQ_INIT | HV_REQ_SIPI | HV_REQ_EVENT;
 
 	load(v, c);
 	atomic_store(&v->in_guest, true);
-	if (atomic_load(&v->request) & news) {
+	if (atomic_load(&v->request) & HV_REQ_NEWS) {
 		atomic_store(&v->in_guest, false);
 		return false;
 	}
@@ -179,10 +199,7 @@ static bool enter_pinned(struct hv_vcpu *v, struct hv_cpu *c)
 	vt->inject(v, &v->event);
 	v->stats.injected += v->event.valid;
 	hw_fpu_load(v, c);
-	vt->enter(v, c);
-	hw_fpu_sync(v, c);
-	v->have = 0;
-	vt->fetch(v, HV_G_GPR | HV_G_INTSHADOW | (vt->lazy ? 0 : hv_exit_needs(&v->exit)));
+	run_once(v, c);
 	atomic_store(&v->in_guest, false);
 	return true;
 }
@@ -210,6 +227,16 @@ static bool enter(struct hv_vcpu *v, struct hv_exit *e, bool *entered)
 	return true;
 }
 
+/* A step whose instruction the core did. */
+static enum hv_next step_over(struct hv_vcpu *v, struct hv_exit *e)
+{
+	e->kind = HV_EXIT_DEBUG;
+	e->vector = X86_EXC_DB;
+	e->addr = v->rip;
+	e->dr6 = DR6_BS;
+	return HV_TO_HOST;
+}
+
 int hv_vcpu_run(struct hv_vcpu *v, struct hv_exit *e)
 {
 	enum hv_next next = HV_RESUME;
@@ -228,6 +255,9 @@ int hv_vcpu_run(struct hv_vcpu *v, struct hv_exit *e)
 			break;
 		if (entered)
 			next = hv_exit_handle(v, e);
+		if (v->stepped && next == HV_RESUME)
+			next = step_over(v, e);
+		v->stepped = false;
 	}
 	hv_pv_pause(v);
 	return 0;
@@ -352,6 +382,16 @@ void hv_vcpu_queue_exc(struct hv_vcpu *v, u8 vector, bool has_error, u32 error)
 {
 	hv_want(v, HV_G_CR);
 	hv_raise(v, vector, has_error, error);
+}
+
+int hv_vcpu_debug(struct hv_vcpu *v, const struct vcpu_debug *d)
+{
+	if (d && (d->nbreaks || d->nwatch))
+		return -E_NOTSUP;
+	v->debugging = d != NULL;
+	v->debug.step = d && d->step;
+	v->intercepts_stale = true;
+	return 0;
 }
 
 /* ---- mode, time ----------------------------------------------------------------------------- */

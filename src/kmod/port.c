@@ -132,8 +132,3 @@ void port_log(const char *fmt, ...)
 	pr_info_ratelimited("hull: %pV\n", &f);
 	va_end(ap);
 }
-
-int hv_vcpu_debug(struct hv_vcpu *v, const struct vcpu_debug *d)
-{
-	return d ? -EINVAL : 0;
-}

@@ -196,6 +196,9 @@ static void vmx_enter(struct hv_vcpu *v, struct hv_cpu *c)
 	vmx_write(VMCS_GUEST_RSP, v->gpr[X86_RSP]);
 	vmx_write(VMCS_GUEST_RIP, v->rip);
 	vmx_write(VMCS_GUEST_RFLAGS, v->rflags);
+	/* A pending single step must be marked where STI or MOV SS hold it back (27.3.1.5). */
+	if ((v->rflags & FL_TF) && (v->sti_shadow || v->movss_shadow))
+		vmx_write(VMCS_GUEST_PENDING, BIT(14));
 	vmx_write(VMCS_TSC_OFFSET, v->vm->tsc_offset + v->tsc_adjust);
 #ifdef HULL_CORE_CHECK
 	if (vmx_check(v)) {
