@@ -88,15 +88,13 @@ static bool evaluate(struct ir_unit *u, struct ir_op *op)
 	}
 	if (!o[0] || !ir_interp_int(op, &r, &v[0], &v[1], &v[2]))
 		return false;
-	*op = (struct ir_op){.op = IR_CONST, .imm = r.q[0]};
+	*op = (struct ir_op){.op = IR_CONST, .uses = op->uses, .imm = r.q[0]};
 	return true;
 }
 
-/* (x op c1) op c2, where x op c is: one operation. The constant is made in place of none: only
- * when the inner constant has no room problem, so by changing a fresh one is not needed. */
-static ir_val const_before(struct ir_unit *u, u32 i, u64 c)
+/* Makes c of the constant operand b, if operation i is its only user; the operand, or 0. */
+static ir_val renumber(struct ir_unit *u, u32 i, u64 c)
 {
-	/* The operand b is a constant of this operation: is it its only user? Then change it. */
 	struct ir_op *k = &u->op[u->op[i].b];
 
 	if (k->uses != 1)
@@ -119,7 +117,7 @@ static void merge(struct ir_unit *u, u32 i)
 		c = u->op[in->b].imm & u->op[op->b].imm;
 	else
 		return;
-	if (const_before(u, i, c))
+	if (renumber(u, i, c))
 		op->a = in->a;
 }
 
@@ -176,8 +174,13 @@ static u8 inverse(u8 cc)
 
 static bool is_truth(const struct ir_unit *u, ir_val v)
 {
+	const struct ir_target *t = u->target;
 	u8 op = u->op[v].op;
 
+	if (op == IR_GET && u->op[v].size == 1) /* a flag of the guest's */
+		return u->op[v].imm - t->relaxed_off < t->relaxed_bytes;
+	if (op == IR_AND)
+		return is_number(u, u->op[v].b, 1);
 	return op == IR_SET || op == IR_FSET || op == IR_ADDCO || op == IR_ADDOV ||
 	       op == IR_MULOV || op == IR_CAS;
 }
@@ -200,6 +203,30 @@ static ir_val fold_set(struct ir_unit *u, u32 i)
 				     .b = in->b};
 	}
 	return (ir_val)i;
+}
+
+/* xor v 1 of something that is 0 or 1: the other one. */
+static void fold_inverse(struct ir_unit *u, u32 i)
+{
+	struct ir_op *op = &u->op[i];
+	const struct ir_op *in = &u->op[op->a];
+
+	if (op->op != IR_XOR || !is_number(u, op->b, 1) || !is_truth(u, op->a))
+		return;
+	if (in->op == IR_SET)
+		*op = (struct ir_op){.op = IR_SET,
+				     .size = in->size,
+				     .sub = inverse(in->sub),
+				     .uses = op->uses,
+				     .a = in->a,
+				     .b = in->b};
+	else if (renumber(u, i, 0))
+		*op = (struct ir_op){.op = IR_SET,
+				     .size = 8,
+				     .sub = IR_EQ,
+				     .uses = op->uses,
+				     .a = op->a,
+				     .b = op->b};
 }
 
 /* Carries of a subtraction (b + ~x + 1), as a comparison. */
@@ -296,5 +323,6 @@ ir_val ir_fold(struct ir_unit *u, u32 i)
 		return op->a;
 	if (op->op == IR_ADDCO)
 		fold_carry(u, op);
+	fold_inverse(u, i);
 	return op->op == IR_SET ? fold_set(u, i) : (ir_val)i;
 }
