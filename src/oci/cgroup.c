@@ -178,6 +178,7 @@ int cgroup_plan(struct oci_cgroup *cg, const struct oci_config *config, const ch
 	*cg = (struct oci_cgroup){.rootless = geteuid() != 0};
 	if (how == OCI_CGROUPS_NONE)
 		return 0;
+	cg->wanted = true;
 	cg->v2 = cgroup_host_is_v2();
 	if (how == OCI_CGROUPS_SYSTEMD) {
 		ret = cgroup_systemd_plan(cg, config, id, path, sizeof(path), e);
@@ -433,6 +434,11 @@ int cgroup_set(const struct oci_cgroup *cg, const struct oci_resources *r, bool 
 {
 	int ret;
 
+	if (!cg->n && r->have && !cg->rootless && cg->wanted)
+		return err_set(
+			e, EROFS,
+			"the config has limits, but no cgroup could be made: the cgroup file "
+			"systems are read-only");
 	if (!cg->n)
 		return 0;
 	if (cg->v2)

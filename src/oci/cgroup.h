@@ -23,6 +23,7 @@ struct cgroup_dir {
 struct oci_cgroup {
 	bool v2;       /* v2 is all there is */
 	bool rootless; /* failures of creating are not errors */
+	bool wanted;   /* there are to be some (not in the state file: create alone asks) */
 	unsigned n;    /* 0: none */
 	struct cgroup_dir d[CGROUP_MAX];
 	char *unit; /* systemd's scope, or NULL */

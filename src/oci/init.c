@@ -218,6 +218,27 @@ static int build_root(struct oci_plan *p, int *slave, struct err *e)
 
 /* ---- 5: closing --------------------------------------------------------- */
 
+/*
+ * While a created container waits, nothing of the host's is open in it, not even
+ * until the exec that would close it: only the start and the runtime's socket.
+ * Before the container's filter, which may not know close_range(2).
+ */
+static int close_rest(struct oci_plan *p, struct err *e)
+{
+	unsigned keep = 3 + (unsigned)p->preserve_fds;
+	unsigned lo = (unsigned)p->start, hi = (unsigned)p->sync;
+
+	if (lo > hi) {
+		lo = hi;
+		hi = (unsigned)p->start;
+	}
+	if ((keep < lo && close_range(keep, lo - 1, 0)) ||
+	    (lo + 1 < hi && close_range(lo + 1, hi - 1, 0)) || close_range(hi + 1, ~0U, 0))
+		return err_errno(e, "close_range");
+	p->proc = p->bundle_fd = p->rootfs = -1;
+	return 0;
+}
+
 /* 0, 1, 2 as given; the preserved ones from 3 on; everything else closes at exec. */
 static int arrange_fds(struct oci_plan *p, struct err *e)
 {
@@ -239,28 +260,10 @@ static int arrange_fds(struct oci_plan *p, struct err *e)
 		if (p->stdio[i] >= 0 && !p->process->terminal && p->stdio[i] != i &&
 		    dup2(p->stdio[i], i) < 0)
 			return err_errno(e, "stdio");
+	if (!p->exec && p->start >= 0)
+		return close_rest(p, e);
 	if (close_range((unsigned)keep, ~0U, CLOSE_RANGE_CLOEXEC))
 		return err_errno(e, "close_range");
-	return 0;
-}
-
-/*
- * While a created container waits, nothing of the host's is open in it, not even
- * until the exec that would close it: only the start and the runtime's socket.
- */
-static int close_rest(struct oci_plan *p, struct err *e)
-{
-	unsigned keep = 3 + (unsigned)p->preserve_fds;
-	unsigned lo = (unsigned)p->start, hi = (unsigned)p->sync;
-
-	if (lo > hi) {
-		lo = hi;
-		hi = (unsigned)p->start;
-	}
-	if ((keep < lo && close_range(keep, lo - 1, 0)) ||
-	    (lo + 1 < hi && close_range(lo + 1, hi - 1, 0)) || close_range(hi + 1, ~0U, 0))
-		return err_errno(e, "close_range");
-	p->proc = p->bundle_fd = p->rootfs = -1;
 	return 0;
 }
 
@@ -576,9 +579,7 @@ static int launch(struct oci_plan *p, struct err *e)
 			: "init: closing the pipe to signal completion");
 	if (!ret && !p->exec && p->start >= 0) {
 		end_by_signals();
-		ret = close_rest(p, e);
-		if (!ret)
-			ret = msg_send(p->sync, MSG_READY, 0, -1, e);
+		ret = msg_send(p->sync, MSG_READY, 0, -1, e);
 	}
 	if (!ret && !p->exec)
 		ret = wait_start(p, e);

@@ -66,7 +66,7 @@ void msg_log(int sock, int level, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(m.text, sizeof(m.text), fmt, ap);
 	va_end(ap);
-	send(sock, &m, offsetof(struct msg, text) + strlen(m.text) + 1, MSG_NOSIGNAL);
+	send_fd(sock, &m, offsetof(struct msg, text) + strlen(m.text) + 1, -1);
 }
 
 static int recv_one(int sock, struct msg *m, int *fd, struct err *e)

@@ -1,0 +1,101 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""hull-oci on a host whose cgroups are v2 with all controllers: a machine that hull itself boots. Needs root, busybox-static and a stored kernel. TAP on stdout."""
+import json, os, shutil, subprocess
+
+from hulltest import Skip, check, main
+from ocitest import OCI, edit, make_bundle, need_root
+from run import hull, need_kernel, ok, start_data
+
+INSIDE = r"""
+mkdir -p /run /state
+mount -o remount,rw /sys/fs/cgroup
+cd /sys/fs/cgroup && cat cgroup.controllers
+O='hull-oci --root /state'
+say() { echo "== $1"; }
+say limits
+$O run -d --bundle /b a </dev/null >/dev/null 2>&1 || echo failed
+cd /sys/fs/cgroup/hullt/a && grep . memory.max memory.low memory.high cpu.max cpu.weight pids.max cpuset.cpus
+say update
+$O update --memory 32m --pids-limit 12 --cpu-quota 30000 --cpu-share 2048 a && grep . memory.max cpu.max cpu.weight pids.max
+say stats
+$O events --stats a
+say fork
+$O exec a sh -c 'i=0; while [ $i -lt 20 ]; do sleep 2 & i=$((i+1)); done; wait' 2>&1 | grep -c "can't fork"
+sleep 2; $O update --pids-limit 100 a
+say oom
+$O events --interval 1s a >/tmp/events & sleep 1
+$O exec a dd if=/dev/zero of=/dev/null bs=64M count=1 2>/dev/null; echo $?
+sleep 1; grep -c '"type":"oom"' /tmp/events
+say frozen
+$O pause a; cat cgroup.freeze; $O state a | grep paused; $O resume a; cat cgroup.freeze
+say moved
+$O exec a sh -c 'mkdir /sys/fs/cgroup/sub; for p in $(cat /sys/fs/cgroup/cgroup.procs); do echo $p >/sys/fs/cgroup/sub/cgroup.procs; done; echo +pids >/sys/fs/cgroup/cgroup.subtree_control; cat /sys/fs/cgroup/cgroup.subtree_control'
+$O exec a cat /proc/self/cgroup; $O exec --cgroup sub a cat /proc/self/cgroup; $O exec --cgroup / a true 2>&1
+say gone
+$O delete -f a; ls -d /sys/fs/cgroup/hullt/a 2>&1
+say missing
+$O run --bundle /unified b 2>&1; ls -d /sys/fs/cgroup/hullt/b 2>&1; ls /state
+say end
+"""
+
+
+def image(path):
+    """busybox and hull-oci, which is static, as a tar."""
+    need_root()
+    top = os.path.abspath("root")
+    os.makedirs(top + "/bin")
+    for d in ("tmp", "etc", "run", "proc", "sys", "dev"):
+        os.makedirs(top + "/" + d)
+    shutil.copy("/bin/busybox", top + "/bin/busybox")
+    for a in subprocess.run(["/bin/busybox", "--list"], stdout=subprocess.PIPE).stdout.decode().split():
+        if a != "busybox":
+            os.symlink("busybox", top + "/bin/" + a)
+    shutil.copy(OCI, top + "/bin/hull-oci")
+    subprocess.run(["tar", "-C", top, "-cf", path, "."], check=True)
+
+
+def limits_of_v2():
+    need_root()
+    start_data()
+    need_kernel()
+    image("oci.tar")
+    ok("import", "oci.tar", "oci", timeout=300)
+
+    def change(c):
+        c["linux"]["resources"].update(memory={"limit": 48 << 20, "reservation": 16 << 20}, pids={"limit": 20}, unified={"memory.high": "45000000"},
+                                       cpu={"shares": 1024, "quota": 50000, "period": 100000, "cpus": "0"})
+        c["linux"].update(cgroupsPath="/hullt/a")
+        for m in c["mounts"]:
+            if m["type"] == "cgroup":
+                m["options"].remove("ro")
+    b = make_bundle("sleep", "1000", change=change, name="b")
+    u = make_bundle("true", change=lambda c: (c["linux"]["resources"].update(unified={"nosuch.max": "1"}), c["linux"].update(cgroupsPath="/hullt/b")), name="u")
+    with open("inside.sh", "w") as f:
+        f.write(INSIDE)
+    code, out, err = hull("run", "--rm", "--as", "vm", "--engine", "jit", "--privileged", "--network", "none", "-v", b + ":/b", "-v", u + ":/unified",
+                          "-v", os.path.abspath("inside.sh") + ":/inside.sh", "oci", "sh", "/inside.sh", timeout=300)
+    if os.environ.get("HULL_TEST_SHOW"):
+        print("# " + out.replace("\n", "\n# "))
+    check(code == 0 and "== end" in out, "%d %s %s" % (code, out[-500:], err))
+    controllers, *rest = out.split("== ")
+    if not {"memory", "pids", "cpu", "cpuset"} <= set(controllers.split()):
+        raise Skip("the guest kernel has only " + controllers)
+    part = {p.split("\n", 1)[0]: p.split("\n", 1)[1] for p in rest}
+    check(part["limits"].split() == ["memory.max:%d" % (48 << 20), "memory.low:%d" % (16 << 20), "memory.high:44998656", "cpu.max:50000", "100000",
+                                     "cpu.weight:100", "pids.max:20", "cpuset.cpus:0"], part["limits"])
+    w = part["update"].split()
+    check(w[0] == "memory.max:%d" % (32 << 20) and w[1:3] == ["cpu.max:30000", "100000"] and int(w[3].split(":")[1]) > 100 and w[4] == "pids.max:12", part["update"])
+    s = json.loads(part["stats"])["data"]
+    check(s["memory"]["usage"]["limit"] == 32 << 20 and s["pids"]["limit"] == 12 and s["pids"]["current"] == 1, str(s)[:300])
+    check(int(part["fork"]) >= 1, "pids.max did not hold: " + part["fork"])
+    check(part["oom"].split() == ["137", "1"], "out of memory: " + part["oom"])
+    check(part["frozen"].split("\n")[0] == "1" and "paused" in part["frozen"] and part["frozen"].rstrip().endswith("0"), part["frozen"])
+    lines = part["moved"].splitlines()
+    check(lines[0] == "pids" and lines[1] == "0::/sub" and lines[2] == "0::/sub" and "busy" in lines[3], part["moved"])
+    check("No such file" in part["gone"], "the group stayed: " + part["gone"])
+    check("nosuch.max" in part["missing"] and part["missing"].count("No such file") >= 1 and "b" not in part["missing"].split()[-1:], part["missing"])
+
+
+if __name__ == "__main__":
+    main([limits_of_v2])
