@@ -207,6 +207,11 @@ static void t_folding(void)
 		"exitif %4, #0x2000\nexit.plain #0");
 	CHECK(strstr(text, "set.4.ges %1, %2"));
 	CHECK_EQ(left(IR_SET), 1);
+	/* a constant that forwarding has given a second user is not changed */
+	optimise("%1 = const #0x10\nput.i64.8 %1, #0x18\n%3 = get.i64.8 #0x20\n%4 = const #0x70\n"
+		 "%5 = add.8 %3, %4\n%6 = get.i64.8 #0x18\n%7 = add.8 %5, %6\n"
+		 "put.i64.8 %7, #0x28\nexit.plain #0");
+	CHECK(strstr(text, "const #0x10\n"));
 }
 
 int main(void)

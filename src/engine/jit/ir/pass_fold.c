@@ -117,8 +117,10 @@ static void merge(struct ir_unit *u, u32 i)
 		c = u->op[in->b].imm & u->op[op->b].imm;
 	else
 		return;
-	if (renumber(u, i, c))
+	if (renumber(u, i, c)) {
 		op->a = in->a;
+		u->op[op->a].uses++;
+	}
 }
 
 /* Size 4 looks at the low half only: extensions to it are not needed. */
@@ -199,8 +201,11 @@ static ir_val fold_set(struct ir_unit *u, u32 i)
 		*op = (struct ir_op){.op = IR_SET,
 				     .size = in->size,
 				     .sub = inverse(in->sub),
+				     .uses = op->uses,
 				     .a = in->a,
 				     .b = in->b};
+		u->op[op->a].uses++;
+		u->op[op->b].uses++;
 	}
 	return (ir_val)i;
 }
@@ -213,14 +218,16 @@ static void fold_inverse(struct ir_unit *u, u32 i)
 
 	if (op->op != IR_XOR || !is_number(u, op->b, 1) || !is_truth(u, op->a))
 		return;
-	if (in->op == IR_SET)
+	if (in->op == IR_SET) {
 		*op = (struct ir_op){.op = IR_SET,
 				     .size = in->size,
 				     .sub = inverse(in->sub),
 				     .uses = op->uses,
 				     .a = in->a,
 				     .b = in->b};
-	else if (renumber(u, i, 0))
+		u->op[op->a].uses++;
+		u->op[op->b].uses++;
+	} else if (renumber(u, i, 0))
 		*op = (struct ir_op){.op = IR_SET,
 				     .size = 8,
 				     .sub = IR_EQ,

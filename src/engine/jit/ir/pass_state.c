@@ -82,6 +82,18 @@ static ir_val one(struct ir_pass *p, u32 i)
 	return ir_fold(p->u, i);
 }
 
+/* What stands for operand v now; uses stay counted, as folding changes constants of one user. */
+static ir_val now(struct ir_pass *p, ir_val v)
+{
+	ir_val to = p->same[v];
+
+	if (to != v) {
+		p->u->op[v].uses--;
+		p->u->op[to].uses++;
+	}
+	return to;
+}
+
 void ir_pass_forward(struct ir_pass *p)
 {
 	struct ir_unit *u = p->u;
@@ -94,9 +106,9 @@ void ir_pass_forward(struct ir_pass *p)
 	for (u32 i = 1; i < u->n; i++) {
 		struct ir_op *op = &u->op[i];
 
-		op->a = p->same[op->a];
-		op->b = p->same[op->b];
-		op->c = p->same[op->c];
+		op->a = now(p, op->a);
+		op->b = now(p, op->b);
+		op->c = now(p, op->c);
 		p->same[i] = one(p, i);
 	}
 }
