@@ -30,10 +30,12 @@ enum {
 	LX_RELOCATABLE = 0x234,	     /* 2.05 */
 	LX_XLOADFLAGS = 0x236,	     /* 2.12 */
 	LX_CMDLINE_SIZE = 0x238,     /* 2.06 */
-	LX_SETUP_DATA = 0x250,	     /* 2.09 */
-	LX_PREF_ADDRESS = 0x258,     /* 2.10 */
-	LX_INIT_SIZE = 0x260,	     /* 2.10 */
-	LX_HEADER_MAX_END = 0x290,   /* what a header may grow to in the zero page */
+	LX_PAYLOAD_OFFSET = 0x248,   /* 2.08, behind the setup */
+	LX_PAYLOAD_LENGTH = 0x24c,
+	LX_SETUP_DATA = 0x250,	   /* 2.09 */
+	LX_PREF_ADDRESS = 0x258,   /* 2.10 */
+	LX_INIT_SIZE = 0x260,	   /* 2.10 */
+	LX_HEADER_MAX_END = 0x290, /* what a header may grow to in the zero page */
 };
 
 /* Rest of the zero page (zero-page.rst). */

@@ -57,6 +57,7 @@ struct board_config {
 	const struct boot_blob *initrd;
 	unsigned ninitrd;
 	const char *cmdline; /* "" if none */
+	bool pvh;	     /* a bzImage's kernel is started by PVH (boot_request.pvh) */
 
 	/* Back ends; NULL: the device is there but goes nowhere (serial) or is not there. */
 	struct io_char *serial;	  /* COM1 */

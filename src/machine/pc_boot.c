@@ -88,6 +88,7 @@ static int start_kernel(struct pc *pc, struct x86_state *st, struct err *e)
 		.e820 = pc->e820,
 		.ne820 = pc->ne820,
 		.rsdp = PC_RSDP,
+		.pvh = pc->cfg.pvh,
 		.seed = getrandom(seed, sizeof(seed), 0) == sizeof(seed) ? seed : NULL,
 	};
 	enum boot_format format;

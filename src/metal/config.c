@@ -296,6 +296,12 @@ static bool set_log(struct parse *x, const char *key, struct word v)
 	return yes_no(x, key, v, &x->g->log);
 }
 
+static bool set_entry(struct parse *x, const char *key, struct word v)
+{
+	x->g->pvh = is(v, "pvh");
+	return x->g->pvh || is(v, "linux") || fail(x, "entry is linux or pvh");
+}
+
 static const struct {
 	const char *key;
 	bool (*set)(struct parse *x, const char *key, struct word v);
@@ -308,6 +314,7 @@ static const struct {
 	{"console", set_console}, {"disk", set_disk},
 	{"net", set_net},	  {"rng", set_rng},
 	{"start", set_start},	  {"log", set_log},
+	{"entry", set_entry},
 };
 
 /* ---- lines ------------------------------------------------------------------------------ */

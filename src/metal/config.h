@@ -52,7 +52,7 @@ struct config_guest {
 	unsigned ndisks;
 	struct config_net net[CONFIG_NETS_MAX];
 	unsigned nnets;
-	bool rng, start, log;
+	bool rng, start, log, pvh;
 };
 
 struct config {

@@ -242,6 +242,7 @@ static int make_board(struct domain *d)
 		.initrd = initrd,
 		.ninitrd = g->ninitrd,
 		.cmdline = g->cmdline,
+		.pvh = g->pvh,
 		.event = on_event,
 		.opaque = d,
 	};

@@ -45,8 +45,8 @@ struct xen {
 	u64 param[HVM_PARAMS];
 	struct xen_port port[XEN_PORTS];
 	struct xen_vcpu vcpu[CONFIG_CPUS_MAX];
-	void *grant;
-	u64 grant_gpa;
+	void *grant[XEN_GRANT_FRAMES];
+	u64 grant_gpa[XEN_GRANT_FRAMES];
 	u64 calls[XEN_HYPERCALLS], unknown, upcalls;
 };
 
@@ -264,23 +264,39 @@ static s64 do_version(struct call *c)
 	}
 }
 
-static int place_grants(struct call *c, u64 gpa)
+/* Frame idx of the grant table at gpa, which is usually outside of RAM. */
+static int place_grants(struct call *c, unsigned idx, u64 gpa)
 {
 	struct xen *x = c->x;
 	int err;
 
 	if (gpa_slot_find(&pc_of(x)->map, gpa))
 		return 0; /* its own page serves: nobody else reads grants */
-	if (gpa < GIB(4) || gpa >= BIT(46))
+	if (gpa >= BIT(46) || bus_find(&pc_of(x)->mmio, gpa))
 		return -E_INVAL;
-	if (x->grant)
-		return x->grant_gpa == gpa ? 0 : -E_BUSY;
-	x->grant = port_page_alloc(0);
-	err = x->grant ? hv_map(&x->domain->vm->hv, gpa, port_pa(x->grant), PAGE_SIZE,
-				NPT_READ | NPT_WRITE)
-		       : -E_NOMEM;
-	x->grant_gpa = gpa;
+	if (x->grant[idx])
+		return x->grant_gpa[idx] == gpa ? 0 : -E_BUSY;
+	x->grant[idx] = port_page_alloc(0);
+	if (!x->grant[idx])
+		return -E_NOMEM;
+	x->grant_gpa[idx] = gpa;
+	err = hv_map(&x->domain->vm->hv, gpa, port_pa(x->grant[idx]), PAGE_SIZE,
+		     NPT_READ | NPT_WRITE);
+	if (err) {
+		port_page_free(x->grant[idx], 0);
+		x->grant[idx] = NULL;
+	}
 	return err;
+}
+
+static void drop_grants(struct xen *x)
+{
+	for (unsigned i = 0; i < XEN_GRANT_FRAMES; i++) {
+		if (x->grant[i] && x->domain->vm)
+			hv_unmap(&x->domain->vm->hv, x->grant_gpa[i], PAGE_SIZE);
+		port_page_free(x->grant[i], 0);
+		x->grant[i] = NULL;
+	}
 }
 
 static s64 do_memory(struct call *c)
@@ -300,7 +316,7 @@ static s64 do_memory(struct call *c)
 	if (m.gpfn >> 40)
 		return -E_INVAL;
 	if (m.space == XENMAPSPACE_GRANT_TABLE)
-		return m.idx < XEN_GRANT_FRAMES ? place_grants(c, gpa) : -E_INVAL;
+		return m.idx < XEN_GRANT_FRAMES ? place_grants(c, (unsigned)m.idx, gpa) : -E_INVAL;
 	if (m.space != XENMAPSPACE_SHARED_INFO || !guest(c->x, gpa, PAGE_SIZE))
 		return -E_INVAL;
 	memset(guest(c->x, gpa, PAGE_SIZE), 0, PAGE_SIZE);
@@ -340,7 +356,8 @@ static s64 do_grant(struct call *c)
 	case GNTTABOP_QUERY_SIZE:
 		if (get(c, c->a[1], &q, sizeof(q)))
 			return -E_FAULT;
-		q.frames = q.max = XEN_GRANT_FRAMES;
+		q.frames = 1;
+		q.max = XEN_GRANT_FRAMES;
 		q.status = 0;
 		return put(c, c->a[1], &q, sizeof(q));
 	case GNTTABOP_SET_VERSION:
@@ -685,6 +702,7 @@ void xen_reset(struct xen *x)
 {
 	const struct io_clock *clock = loop_clock(&x->domain->loop);
 
+	drop_grants(x);
 	x->shared_gpa = ~0ULL;
 	x->callback = 0;
 	memset(x->port, 0, sizeof(x->port));
@@ -717,8 +735,8 @@ int xen_create(struct domain *d, struct xen **out)
 
 void xen_destroy(struct xen *x)
 {
-	if (x && x->grant)
-		port_page_free(x->grant, 0);
+	if (x)
+		drop_grants(x);
 	free(x);
 }
 

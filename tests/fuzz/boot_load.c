@@ -27,6 +27,12 @@ static void stamp(u8 *p, size_t n, u8 what)
 		p[LX_SETUP_SECTS] = 1;
 		p[LX_JUMP + 1] = 0x60;
 		p[LX_LOADFLAGS] |= LX_LOADED_HIGH;
+		if (n > 1200) { /* an LZ4 payload, for `pvh` */
+			store_le32(p + LX_PAYLOAD_OFFSET, 0);
+			store_le32(p + LX_PAYLOAD_LENGTH, (u32)n - 1024);
+			store_le32(p + 1024, 0x184c2102);
+			store_le32(p + n - 4, load_le32(p + n - 4) & 0xfffff);
+		}
 	} else if (what % 6 == 2) {
 		store_le32(p + 0x40, MB1_MAGIC);
 		store_le32(p + 0x44, load_le32(p + 0x44) & ~0xfff8u);
@@ -68,7 +74,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				  .initrd = &rd,
 				  .cmdline = "x",
 				  .e820 = e820,
-				  .ne820 = 2};
+				  .ne820 = 2,
+				  .pvh = size && data[0] & 1};
 	struct x86_state st;
 	struct err e = {0};
 	u8 *copy;

@@ -242,27 +242,46 @@ static bool is_gzip(const struct boot_blob *b)
 	return b->len > 18 && b->data[0] == 0x1f && b->data[1] == 0x8b && b->data[2] == 8;
 }
 
+/* The kernel becomes what is compressed in `from`; *plain is to be freed after loading. */
+static int unpack(struct boot_job *j, const struct boot_blob *from, u8 **plain)
+{
+	int err =
+		boot_is_lz4(from->data, from->len)
+			? boot_unlz4(from->data, from->len, BOOT_GUNZIP_MAX, plain, &j->kernel.len)
+			: boot_gunzip(from->data, from->len, BOOT_GUNZIP_MAX, plain,
+				      &j->kernel.len);
+
+	if (err)
+		return boot_bad(j, "%s",
+				err == -E_2BIG	  ? "decompresses to more than 512 MiB"
+				: err == -E_NOMEM ? "no memory to decompress it"
+				: is_gzip(from)	  ? "damaged gzip file"
+						: "damaged, or compressed by neither gzip nor LZ4");
+	j->kernel.data = *plain;
+	return 0;
+}
+
 static int load(struct boot_job *j, enum boot_format *f)
 {
-	u8 *plain = NULL;
-	int err;
+	struct boot_blob payload;
+	u8 *plain = NULL, *inner = NULL;
+	int err = 0;
 
 	if (!j->kernel.len)
 		return boot_bad(j, "the file is empty");
 	if (j->rq->ninitrd > BOOT_INITRD_MAX)
 		return err_set(j->e, E_2BIG, "%u initrds, at most %u are possible", j->rq->ninitrd,
 			       BOOT_INITRD_MAX);
-	if (is_gzip(&j->kernel)) {
-		err = boot_gunzip(j->kernel.data, j->kernel.len, BOOT_GUNZIP_MAX, &plain,
-				  &j->kernel.len);
-		if (err)
-			return boot_bad(j, "%s",
-					err == -E_2BIG	  ? "decompresses to more than 512 MiB"
-					: err == -E_NOMEM ? "no memory to decompress it"
-							  : "damaged gzip file");
-		j->kernel.data = plain;
+	if (is_gzip(&j->kernel))
+		err = unpack(j, &j->kernel, &plain);
+	if (!err && j->rq->pvh && boot_is_linux(&j->kernel)) {
+		err = boot_linux_payload(j, &payload);
+		if (!err)
+			err = unpack(j, &payload, &inner);
 	}
-	err = load_by_content(j, f);
+	if (!err)
+		err = load_by_content(j, f);
+	free(inner);
 	free(plain);
 	return err;
 }

@@ -40,6 +40,8 @@ struct boot_request {
 	unsigned ne820;
 	u64 rsdp;	/* guest-physical address of the ACPI root pointer, 0 = none */
 	const u8 *seed; /* 32 bytes for the kernel's random pool, or NULL */
+	/* Start the ELF file inside a bzImage by PVH, as Xen does. */
+	bool pvh;
 };
 
 enum boot_format { BOOT_LINUX64, BOOT_LINUX32, BOOT_PVH, BOOT_MULTIBOOT1, BOOT_MULTIBOOT2 };
@@ -61,5 +63,9 @@ const char *boot_format_name(enum boot_format f);
  * -E_2BIG or -E_NOMEM.
  */
 int boot_gunzip(const u8 *in, u64 len, u64 limit, u8 **out, u64 *out_len);
+
+/* The same for LZ4 as Linux uses it: a legacy frame, the unpacked size behind it. */
+bool boot_is_lz4(const u8 *in, u64 len);
+int boot_unlz4(const u8 *in, u64 len, u64 limit, u8 **out, u64 *out_len);
 
 #endif

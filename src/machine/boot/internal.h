@@ -89,5 +89,7 @@ int boot_mb2_load(struct boot_job *j, u64 header);
 int boot_pvh_load(struct boot_job *j);
 bool boot_is_linux(const struct boot_blob *b);
 int boot_linux_load(struct boot_job *j, enum boot_format *format);
+/* The compressed kernel inside a bzImage. 0 or -errno with a message. */
+int boot_linux_payload(struct boot_job *j, struct boot_blob *payload);
 
 #endif

@@ -168,6 +168,22 @@ static int put_zero_page(struct boot_job *j, const struct linux_image *im)
 	return err ? err : boot_put(j, BOOT_ZERO_PAGE, zp, sizeof(zp));
 }
 
+int boot_linux_payload(struct boot_job *j, struct boot_blob *payload)
+{
+	struct linux_image im = {.file = span_of(j->kernel.data, j->kernel.len)};
+	int err = image_parse(j, &im);
+	u64 at, len;
+
+	if (err)
+		return err;
+	at = im.setup_len + span_le32(&im.file, LX_PAYLOAD_OFFSET);
+	len = span_le32(&im.file, LX_PAYLOAD_LENGTH);
+	if (im.version < 0x208 || !len || !range_inside(at, len, j->kernel.len))
+		return boot_bad(j, "no kernel image inside it, which starting by PVH needs");
+	*payload = (struct boot_blob){j->kernel.name, j->kernel.data + at, len};
+	return 0;
+}
+
 int boot_linux_load(struct boot_job *j, enum boot_format *format)
 {
 	struct linux_image im = {.file = span_of(j->kernel.data, j->kernel.len)};

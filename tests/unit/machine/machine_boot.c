@@ -366,6 +366,34 @@ static void t_multiboot2(void)
 }
 
 /* "hello" x 20 through a dynamic block, made by gzip -9n. */
+/* "abcabcabcabc" + "xyz": literals, a match that overlaps itself, last literals; then the size. */
+static void t_lz4(void)
+{
+	static const u8 good[] = {0x02, 0x21, 0x4c, 0x18, 10,  0,   0,	 0,  0x35, 'a', 'b',
+				  'c',	3,    0,    0x30, 'x', 'y', 'z', 15, 0,	   0,	0};
+	u8 copy[sizeof(good)], *out = NULL;
+	u64 n = 0;
+
+	CHECK(boot_is_lz4(good, sizeof(good)));
+	CHECK_EQ(boot_unlz4(good, sizeof(good), 100, &out, &n), 0);
+	CHECK(n == 15 && !memcmp(out, "abcabcabcabcxyz", 15));
+	free(out);
+	CHECK_EQ(boot_unlz4(good, sizeof(good), 14, &out, &n), -E_2BIG);
+	for (u64 i = 0; i < sizeof(good); i++)
+		CHECK(boot_unlz4(good, i, 1 << 20, &out, &n) < 0);
+	memcpy(copy, good, sizeof(good));
+	copy[12] = 4; /* a match from before the block */
+	CHECK_EQ(boot_unlz4(copy, sizeof(copy), 100, &out, &n), -E_INVAL);
+	copy[12] = 0; /* from itself */
+	CHECK_EQ(boot_unlz4(copy, sizeof(copy), 100, &out, &n), -E_INVAL);
+	memcpy(copy, good, sizeof(good));
+	copy[18] = 14; /* more comes out than is said */
+	CHECK_EQ(boot_unlz4(copy, sizeof(copy), 100, &out, &n), -E_INVAL);
+	memcpy(copy, good, sizeof(good));
+	copy[4] = 0xff; /* a block longer than the file */
+	CHECK_EQ(boot_unlz4(copy, sizeof(copy), 100, &out, &n), -E_INVAL);
+}
+
 static void t_gunzip(void)
 {
 	static const u8 stored[] = {0x1f, 0x8b, 8,   0,	  0,   0,    0,	   0,	 0,    3, 1, 3, 0,
@@ -448,6 +476,7 @@ int main(void)
 	RUN(t_multiboot1_addresses);
 	RUN(t_multiboot2);
 	RUN(t_gunzip);
+	RUN(t_lz4);
 	RUN(t_gunzip_real);
 	RUN(t_no_room);
 	return test_done();

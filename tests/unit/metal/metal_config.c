@@ -27,7 +27,8 @@ static void t_everything(void)
 		       "cmdline = console=ttyS0 x=y\nmemory = 1G\ncpus = 2\npin = 1, 0\n"
 		       "weight = 512\ncap = 50\ndedicated = yes\npv = kvm\nconsole = virtio\n"
 		       "disk = root.img ro\ndisk = memory:64M\nnet = lan 02:00:00:00:00:0a\n"
-		       "net = wan\nrng = no\nstart = no\nlog = yes"),
+		       "net = wan\nrng = no\nstart = no\nlog = yes\n"
+		       "entry = pvh"),
 		 0);
 	CHECK_EQ(c.nguests, 1);
 	CHECK(!strcmp(g->name, "web") && !strcmp(g->kernel, "vmlinuz") && g->ninitrd == 2);
@@ -39,7 +40,7 @@ static void t_everything(void)
 	CHECK(g->ndisks == 2 && g->disk[0].readonly && !strcmp(g->disk[0].module, "root.img"));
 	CHECK(!g->disk[1].module[0] && g->disk[1].size == 64ull << 20);
 	CHECK(g->nnets == 2 && g->net[0].mac[5] == 10 && !g->net[1].mac[0]);
-	CHECK(!g->rng && !g->start && g->log);
+	CHECK(!g->rng && !g->start && g->log && g->pvh);
 }
 
 static void t_defaults(void)
@@ -85,6 +86,7 @@ static const struct {
 	{"[guest a]\nkernel = k\nnet = lan 03:00:00:00:00:01", "MAC address"},
 	{"[guest a]\nkernel = k\nnet = lan 02:00", "MAC address"},
 	{"[guest a]\nkernel = k\nmemory = 99999999999999999999M", "memory is"},
+	{"[guest a]\nkernel = k\nentry = bios", "entry is linux or pvh"},
 	{"[guest a]\nkernel = k\ncmdline = a\x01", "not printable"},
 	{"[guest 0123456789012345678901234567890123]", "more than 31 characters"},
 };
