@@ -5,6 +5,13 @@
 #include <math.h>
 #include <string.h>
 
+/* Vectors as wide as the CPU's, where the compiler can make that choice at run time. */
+#ifdef __x86_64__
+#define CLONES __attribute__((target_clones("avx2", "default")))
+#else
+#define CLONES
+#endif
+
 static uint64_t bits(double d)
 {
 	uint64_t u;
@@ -91,8 +98,7 @@ static uint64_t b_mandel(unsigned n)
 typedef uint16_t vh __attribute__((vector_size(16)));
 
 /* Baseline SSE on every machine; AVX2 where the CPU that runs it has it. */
-__attribute__((target_clones("avx2", "default"))) static void saxpy(float *y, const float *x,
-								    float a, int n)
+CLONES static void saxpy(float *y, const float *x, float a, int n)
 {
 	for (int i = 0; i < n; i++)
 		y[i] = y[i] * 0.5f + a * x[i];

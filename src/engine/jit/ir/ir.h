@@ -149,11 +149,13 @@ struct ir_target {
 	u32 state_bytes; /* GET and PUT reach so far */
 	const struct ir_helper *helper;
 	u32 nhelpers;
-	u32 relaxed_off, relaxed_bytes; /* at most 64 flags, each a byte of 0 or 1; see PRECISION */
+	u32 relaxed_off, relaxed_bytes; /* at most 64: see PRECISION */
+	u32 flags_off, flags_bytes;	/* each of these bytes is 0 or 1 */
 	u32 pc_off;			/* u64 guest address, set when generated code is left */
 	u32 vtmp_off;			/* 16 bytes */
-	u32 rt_off;			/* struct irrun_cpu, see irrun/irrun.h */
-	u16 pin[IR_PINS];		/* u64 registers worth a host register, best first */
+	u32 sp_off;	  /* the register that is the stack pointer by custom, a pinned one */
+	u32 rt_off;	  /* struct irrun_cpu, see irrun/irrun.h */
+	u16 pin[IR_PINS]; /* u64 registers worth a host register, best first */
 	u32 npins;
 };
 

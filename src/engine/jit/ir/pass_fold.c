@@ -180,7 +180,7 @@ static bool is_truth(const struct ir_unit *u, ir_val v)
 	u8 op = u->op[v].op;
 
 	if (op == IR_GET && u->op[v].size == 1) /* a flag of the guest's */
-		return u->op[v].imm - t->relaxed_off < t->relaxed_bytes;
+		return u->op[v].imm - t->flags_off < t->flags_bytes;
 	if (op == IR_AND)
 		return is_number(u, u->op[v].b, 1);
 	return op == IR_SET || op == IR_FSET || op == IR_ADDCO || op == IR_ADDOV ||

@@ -2,7 +2,9 @@
 /*
  * What the run time of lifted code needs of the host OS. The only hosted file of irrun/.
  *
- * HULL_JIT (environment): perf writes /tmp/perf-PID.map, so that `perf report` names units.
+ * HULL_JIT (environment, for people who work on it), a list of
+ *	perf      /tmp/perf-PID.map, so that `perf report` names units
+ *	nopasses  units are emitted as they were lifted
  */
 #include <errno.h>
 #include <sched.h>
@@ -49,6 +51,7 @@ int irrun_host_create(struct irrun **out, const struct irrun_config *cfg)
 	r->ops = cfg->ops;
 	r->target = cfg->ops->target;
 	r->perf = s && strstr(s, "perf");
+	r->no_passes = s && strstr(s, "nopasses");
 	r->size = (u32)code_area_size(cfg->cache_bytes);
 	ret = code_area_map(r->size, &r->rw, &r->rx);
 	if (!ret)

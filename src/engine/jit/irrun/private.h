@@ -120,7 +120,7 @@ struct irrun {
 	_Atomic u32 flush_wanted;
 	u64 *ir_arena; /* interpret: the units' copies */
 	u64 ir_used, ir_bytes;
-	bool perf;
+	bool perf, no_passes;
 	struct ir_unit *work; /* under the lock */
 	void *passes;	      /* their work area */
 	void *emitter;	      /* its work area, ir_x86_bytes */

@@ -100,7 +100,8 @@ static struct irrun_unit *unit_make(struct irrun *r, struct irrun_map *m, u64 pc
 	if (r->ops->protect)
 		r->ops->protect(r->cfg.vm, m->gpa);
 	lift(r, m, pc);
-	ir_optimise(r->work, r->passes);
+	if (!r->no_passes)
+		ir_optimise(r->work, r->passes);
 	if (r->cfg.interpret) {
 		u->ir = keep(r, r->work);
 	} else if (!ir_x86_emit(r, u, r->work)) {

@@ -68,10 +68,10 @@ static void lea(struct xe *x, unsigned reg, struct addr a)
 		emit_lea(x->e, true, reg, &m);
 }
 
-/* Sites off the first pinned register, the guest's stack, share a slot. */
+/* Sites off the guest's stack pointer share a slot. */
 static unsigned slot_of(const struct xe *x, struct addr a)
 {
-	if (a.base == x->r->pins.host[0] && a.index == EMIT_NONE)
+	if (a.base == xe_pin(x, x->r->target->sp_off) - 1u && a.index == EMIT_NONE)
 		return 0;
 	return 1 + (unsigned)((x->pc >> 2) ^ (x->pc >> 9)) % (IRRUN_SLOTS - 1);
 }
