@@ -116,7 +116,7 @@ static void to_label(struct xe *x, u32 at, u32 l)
 
 static void br(struct xe *x, const struct ir_op *op)
 {
-	if (op[1].op == IR_LABEL && op[1].imm == op->imm)
+	if (x->i + 1 < x->ir->n && op[1].op == IR_LABEL && op[1].imm == op->imm)
 		return;
 	to_label(x, emit_jmp(x->e, 0), (u32)op->imm);
 }
