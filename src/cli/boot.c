@@ -24,6 +24,8 @@
 #include <unistd.h>
 
 enum boot_option {
+	BOOT_ARCH,
+	BOOT_MMU,
 	BOOT_ENGINE,
 	BOOT_KVM_DEVICE,
 	BOOT_CPUS,
@@ -48,6 +50,8 @@ static_assert(BOOT_PORT + 1 == BOOT_OPTIONS, "one row each");
 
 /* clang-format off */
 const struct cli_option boot_options[BOOT_OPTIONS] = {
+	{"arch", 0, "ARCH", "x86_64 or ppc64le (x86_64)", "x86_64 ppc64le", BOOT_ARCH},
+	{"mmu", 0, "KIND", "ppc64le: radix or hash (radix)", "radix hash", BOOT_MMU},
 	{"engine", 0, "NAME", "auto, kvm or jit (auto: kvm if it really virtualizes)",
 	 "auto kvm jit", BOOT_ENGINE},
 	{"kvm-device", 0, "PATH", "engine kvm: its device node (/dev/kvm)", "@file", BOOT_KVM_DEVICE},
@@ -143,6 +147,10 @@ static int boot_set_number(struct vm_config *cfg, enum boot_option id, const cha
 static int boot_set(struct vm_config *cfg, enum boot_option id, const char *v, struct err *e)
 {
 	switch (id) {
+	case BOOT_ARCH:
+		return vm_config_arch(cfg, v, e);
+	case BOOT_MMU:
+		return vm_config_mmu(cfg, v, e);
 	case BOOT_ENGINE:
 		return vm_config_engine(cfg, v, e);
 	case BOOT_KVM_DEVICE:

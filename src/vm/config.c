@@ -22,6 +22,33 @@ void vm_config_default(struct vm_config *cfg)
 	snprintf(cfg->name, sizeof(cfg->name), "vm-%u", (unsigned)getpid());
 }
 
+int vm_config_arch(struct vm_config *cfg, const char *text, struct err *e)
+{
+	static const struct {
+		const char *name;
+		enum vm_arch arch;
+	} names[] = {
+		{"x86_64", VM_ARCH_X86_64}, {"amd64", VM_ARCH_X86_64}, {"ppc64le", VM_ARCH_PPC64},
+		{"ppc64el", VM_ARCH_PPC64}, {"ppc64", VM_ARCH_PPC64},
+	};
+
+	for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
+		if (!strcmp(text, names[i].name)) {
+			cfg->arch = names[i].arch;
+			return 0;
+		}
+	}
+	return err_set(e, EINVAL, "arch %.40s: give x86_64 or ppc64le", text);
+}
+
+int vm_config_mmu(struct vm_config *cfg, const char *text, struct err *e)
+{
+	cfg->hash_mmu = !strcmp(text, "hash");
+	if (!cfg->hash_mmu && strcmp(text, "radix") != 0)
+		return err_set(e, EINVAL, "mmu %.40s: give radix or hash", text);
+	return 0;
+}
+
 int vm_config_name(struct vm_config *cfg, const char *text, struct err *e)
 {
 	static const char ok[] =
@@ -239,8 +266,30 @@ int vm_config_trace(struct vm_config *cfg, const char *text, struct err *e)
 	return cfg->trace ? 0 : err_set(e, EINVAL, "--trace: which events? " TRACE_NAMES);
 }
 
+static int check_ppc64(const struct vm_config *cfg, struct err *e)
+{
+	if (cfg->engine == VM_ENGINE_KVM)
+		return err_set(e, EINVAL,
+			       "--engine kvm runs x86_64 only; leave it out for ppc64le");
+	if (cfg->firmware)
+		return err_set(e, EINVAL, "--firmware: a ppc64le machine starts a --kernel");
+	if (cfg->gdb_port)
+		return err_set(e, ENOSYS, "--gdb: not for ppc64le so far");
+	if (cfg->trace)
+		return err_set(e, ENOSYS, "--trace: not for ppc64le so far");
+	if (cfg->memory < MIB(128))
+		return err_set(e, EINVAL, "-m: a ppc64le machine has at least 128 MiB");
+	return 0;
+}
+
 int vm_config_check(const struct vm_config *cfg, struct err *e)
 {
+	int ret = cfg->arch == VM_ARCH_PPC64 ? check_ppc64(cfg, e) : 0;
+
+	if (ret)
+		return ret;
+	if (cfg->hash_mmu && cfg->arch != VM_ARCH_PPC64)
+		return err_set(e, EINVAL, "--mmu is for --arch ppc64le");
 	if (cfg->kernel && cfg->firmware)
 		return err_set(e, EINVAL, "give --kernel or --firmware, not both");
 	if (!cfg->kernel && !cfg->firmware)

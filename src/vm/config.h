@@ -21,6 +21,7 @@
 #define VM_BALLOON_MIN_MIB 4 /* what a balloon must leave the guest */
 #define VM_CMDLINE_MAX 2048u
 
+enum vm_arch { VM_ARCH_X86_64, VM_ARCH_PPC64 }; /* of the guest */
 enum vm_engine { VM_ENGINE_AUTO, VM_ENGINE_KVM, VM_ENGINE_JIT };
 
 struct vm_disk {
@@ -54,6 +55,8 @@ enum vm_console_kind { VM_CONSOLE_STDIO, VM_CONSOLE_FILE, VM_CONSOLE_PTY };
 
 struct vm_config {
 	char name[VM_NAME_MAX];
+	enum vm_arch arch;
+	bool hash_mmu; /* ppc64: hash page table, not radix */
 	enum vm_engine engine;
 	const char *kvm_device; /* kvm: its node, NULL: /dev/kvm */
 	bool interpret;		/* jit: never translate */
@@ -92,7 +95,10 @@ struct vm_config {
 /* What a machine is if nothing is said. */
 void vm_config_default(struct vm_config *cfg);
 
-/* The text forms of --name, --engine, --disk, --net, --console, --trace and --port. */
+/* The text forms of --arch, --mmu, --name, --engine, --disk, --net, --console, --trace and --port.
+ */
+int vm_config_arch(struct vm_config *cfg, const char *text, struct err *e);
+int vm_config_mmu(struct vm_config *cfg, const char *text, struct err *e);
 int vm_config_name(struct vm_config *cfg, const char *text, struct err *e);
 int vm_config_engine(struct vm_config *cfg, const char *text, struct err *e);
 int vm_config_disk(struct vm_config *cfg, const char *text, struct err *e);

@@ -19,11 +19,14 @@ static int engine_named(const struct engine_ops *ops, const char *device,
 	return 0;
 }
 
-int engines_choose(enum vm_engine choice, const char *kvm_device, const struct engine_ops **out,
-		   struct err *e)
+int engines_choose(const struct vm_config *cfg, const struct engine_ops **out, struct err *e)
 {
+	const char *kvm_device = cfg->kvm_device;
+	enum vm_engine choice = cfg->engine;
 	struct engine_info kvm = {0};
 
+	if (cfg->arch == VM_ARCH_PPC64)
+		return engine_named(&engine_ppc_ops, NULL, out, e);
 	if (choice == VM_ENGINE_KVM)
 		return engine_named(&engine_kvm_ops, kvm_device, out, e);
 	if (choice == VM_ENGINE_JIT)

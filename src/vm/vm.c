@@ -323,6 +323,7 @@ static int open_trace(struct vm *vm, struct board_config *board, const struct en
 static int open_board(struct vm *vm, struct err *e)
 {
 	const struct vm_config *cfg = vm->cfg;
+	const struct board_ops *ops = cfg->arch == VM_ARCH_PPC64 ? &board_pseries : &board_pc;
 	struct engine_info info = {0};
 	struct board_config board = {
 		.loop = vm->loop,
@@ -330,6 +331,7 @@ static int open_board(struct vm *vm, struct err *e)
 		.interpret = cfg->interpret,
 		.kvm_device = cfg->kvm_device,
 		.ncpus = cfg->ncpus,
+		.hash_mmu = cfg->hash_mmu,
 		.memory = cfg->memory,
 		.cmdline = cfg->append,
 		.serial = console_char(vm->console, CONSOLE_SERIAL),
@@ -346,7 +348,7 @@ static int open_board(struct vm *vm, struct err *e)
 	ret = open_trace(vm, &board, &info, e);
 	if (!ret)
 		ret = backends_open(vm, &board, e);
-	return file_error(ret ? ret : board_pc.create(&board, &vm->board, e), e);
+	return file_error(ret ? ret : ops->create(&board, &vm->board, e), e);
 }
 
 static int open_gdb(struct vm *vm, struct err *e)
@@ -372,7 +374,7 @@ static int vm_open(struct vm *vm, struct err *e)
 	const struct console_menu menu = {.key = on_menu_key, .opaque = vm};
 	int ret = loop_create(&vm->loop, e);
 
-	if (ret || (ret = engines_choose(vm->cfg->engine, vm->cfg->kvm_device, &vm->ops, e)) ||
+	if (ret || (ret = engines_choose(vm->cfg, &vm->ops, e)) ||
 	    (ret = console_create(vm->loop, &vm->console, e)) || (ret = open_signals(vm, e)) ||
 	    (ret = vm_control_open(vm, e)) || (ret = open_board(vm, e)) || (ret = open_gdb(vm, e)))
 		return ret;

@@ -286,4 +286,11 @@ void ppc_lift(struct ir_unit *u, const u8 *code, u32 bytes, u64 pc, u32 key)
 	for (u32 i = 0; i < x.tail; i++)
 		if ((x.mark[x.queue[i]] & (LX_IN | LX_DONE)) == LX_IN)
 			emit_run(&x, x.queue[i]);
+	/* Behind what only emission knew to be an end (an unconditional trap) a target is left. */
+	for (u32 i = 0; i < x.nwords; i++) {
+		if (x.label[i] && (x.mark[i] & (LX_IN | LX_DONE)) == LX_IN) {
+			emit_run(&x, i);
+			i = ~0u; /* it may want earlier ones */
+		}
+	}
 }
