@@ -69,7 +69,7 @@ struct rig {
 	u8 cr8;
 	u64 cpuid_ecx1, msr[0x40]; /* fake processor; msr by hash */
 	u64 vmcs[0x7000];
-	unsigned pages, page_limit, kicks, leaves, invepts;
+	unsigned pages, page_limit, kicks, leaves, invepts, turns;
 	bool deny_enter, intel;
 	u64 frame_gpa;
 	int frame_err, eois, ipis;
