@@ -10,6 +10,7 @@
 
 extern const struct cli_command cli_images, cli_rmi, cli_tag, cli_prune, cli_image;
 extern const struct cli_command cli_pull, cli_push, cli_load, cli_save, cli_import, cli_export;
+extern const struct cli_command cli_login, cli_logout;
 
 /* The positional arguments of a command. */
 struct cli_words {

@@ -157,6 +157,7 @@ const struct cli_command *const cli_commands[] = {
 	&run, &boot, &ps, &exec, &logs, &attach, &stop, &kill_, &start_, &restart, &rm, &wait_,
 	&pause_, &resume, &cp, &commit, &stats, &top, &balloon, &inspect, &console,
 	&cli_pull, &cli_push, &cli_load, &cli_save, &cli_import, &cli_export,
+	&cli_login, &cli_logout,
 	&cli_images, &cli_image, &cli_tag, &cli_rmi, &cli_prune,
 	&kernel, &doctor, &completion, &version, NULL,
 };

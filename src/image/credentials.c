@@ -5,6 +5,7 @@
 #include "image/doc.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -171,4 +172,109 @@ int credentials_find(const struct ref *r, const char *creds, const char *file,
 		return usual_places(r, out, e);
 	ret = read_file(file, r, out, e);
 	return ret < 0 ? ret : 0;
+}
+
+/* ---- keeping them ------------------------------------------------------- */
+
+static int own_file(const char *file, char *out, struct err *e)
+{
+	const char *env = getenv("REGISTRY_AUTH_FILE"), *docker = getenv("DOCKER_CONFIG"),
+		   *home = getenv("HOME");
+	char dir[PATHS_MAX];
+	int ret;
+
+	if (!file && env && *env)
+		file = env;
+	if (file)
+		return paths_format(out, e, "%s", file);
+	if (docker && *docker)
+		ret = paths_format(dir, e, "%s", docker);
+	else if (home && *home)
+		ret = paths_format(dir, e, "%s/.docker", home);
+	else
+		return err_set(e, ENOENT, "no HOME: say where by --authfile");
+	if (!ret)
+		ret = paths_make_dir(dir, 0700, e);
+	return ret ? ret : paths_format(out, e, "%s/config.json", dir);
+}
+
+static int write_doc(const char *path, const json_t *doc, struct err *e)
+{
+	char tmp[PATHS_MAX];
+	int fd, ret = paths_format(tmp, e, "%s.%d", path, getpid());
+
+	if (ret)
+		return ret;
+	fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return err_errno(e, "%s", tmp);
+	ret = json_dumpfd(doc, fd, JSON_INDENT(4)) || write(fd, "\n", 1) != 1 || fsync(fd);
+	if (close(fd) || ret || rename(tmp, path)) {
+		ret = err_errno(e, "write %s", path);
+		unlink(tmp);
+	}
+	return ret;
+}
+
+/* The file's document; an empty one if there is no file yet. */
+static int read_doc(const char *path, json_t **out, struct err *e)
+{
+	struct file_map f;
+	int ret;
+
+	*out = NULL;
+	if (access(path, F_OK) && errno == ENOENT) {
+		*out = json_object();
+		return *out ? 0 : err_set(e, ENOMEM, "no memory");
+	}
+	ret = file_map_open("credentials file", path, &f, e);
+	if (ret)
+		return ret;
+	ret = doc_parse(path, f.data, f.size, out, e);
+	file_map_close(&f);
+	return ret;
+}
+
+static int set_entry(json_t *doc, const char *registry, const char *creds, struct err *e)
+{
+	const char *key = !strcmp(registry, "docker.io") ? DOCKER_HUB_KEY : registry;
+	json_t *auths = json_object_get(doc, "auths");
+	size_t n = creds ? strlen(creds) : 0;
+	char *b64;
+	int ret;
+
+	if (!creds)
+		return json_object_del(auths, key)
+			       ? err_set(e, ENOENT, "not logged in at %s", registry)
+			       : 0;
+	if (!json_is_object(auths)) {
+		json_object_set_new(doc, "auths", json_object());
+		auths = json_object_get(doc, "auths");
+	}
+	b64 = n < 16384 ? malloc(n / 3 * 4 + 5) : NULL;
+	if (!b64)
+		return err_set(e, E2BIG, "name and password are too long");
+	EVP_EncodeBlock((u8 *)b64, (const u8 *)creds, (int)n);
+	ret = json_object_set_new(auths, key, json_pack("{s:s}", "auth", b64))
+		      ? err_set(e, ENOMEM, "no memory")
+		      : 0;
+	wipe(b64);
+	return ret;
+}
+
+int credentials_keep(const char *registry, const char *creds, const char *file, struct err *e)
+{
+	char path[PATHS_MAX];
+	json_t *doc;
+	int ret = own_file(file, path, e);
+
+	if (!ret)
+		ret = read_doc(path, &doc, e);
+	if (ret)
+		return ret;
+	ret = set_entry(doc, registry, creds, e);
+	if (!ret)
+		ret = write_doc(path, doc, e);
+	json_decref(doc);
+	return ret;
 }

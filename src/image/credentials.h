@@ -20,6 +20,12 @@ struct credentials {
  */
 int credentials_find(const struct ref *r, const char *creds, const char *file,
 		     struct credentials *out, struct err *e);
+/*
+ * Puts NAME:PASSWORD of a registry into a credentials file, or with NULL takes it out
+ * (-ENOENT if it is not there). file NULL: $REGISTRY_AUTH_FILE, else Docker's, which is
+ * made if it is missing. The file is replaced whole and readable by its owner alone.
+ */
+int credentials_keep(const char *registry, const char *creds, const char *file, struct err *e);
 void credentials_fini(struct credentials *c);
 
 #endif

@@ -66,4 +66,9 @@ int image_pull(struct image_store *s, const char *ref, const struct image_regist
 int image_push(struct image_store *s, const char *ref, const char *dest,
 	       const struct image_registry_options *o, struct err *e);
 
+/* Tries creds at a registry (HOST[:PORT]) and keeps them in auth_file, by default Docker's. */
+int image_login(const char *registry, const struct image_registry_options *o, struct err *e);
+/* Forgets them. file: as auth_file. */
+int image_logout(const char *registry, const char *file, struct err *e);
+
 #endif

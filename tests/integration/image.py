@@ -32,7 +32,8 @@ def sh(*cmd, **kw):
 
 def run(*args, timeout=120, env=None, stdin=None, **kw):
     """hull with the test's own store; (exit status, stdout, stderr)."""
-    r = subprocess.run([HULL, *args], stdin=stdin or subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    feed = {"input": stdin} if isinstance(stdin, bytes) else {"stdin": stdin or subprocess.DEVNULL}
+    r = subprocess.run([HULL, *args], **feed, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                        timeout=timeout, env={**os.environ, **(env or {})}, **kw)
     return r.returncode, r.stdout.decode(errors="replace"), r.stderr.decode(errors="replace")
 
@@ -407,6 +408,23 @@ def registry_password_and_tls():
             f.write('{"auths": {"%s": {"auth": "???"}}}' % r.host)
         fails(125, ["bad.json"], "pull", "-q", *cert, "--authfile", "bad.json", n)
         fails(127, ["none.json"], "pull", "-q", *cert, "--authfile", "none.json", n)
+        # login tries the password, keeps it where the others find it, and leaves the rest of the file alone.
+        env = {"HOME": os.path.abspath("home2"), "XDG_RUNTIME_DIR": "", "DOCKER_CONFIG": ""}
+        os.makedirs("home2/.docker")
+        with open("home2/.docker/config.json", "w") as f:
+            json.dump({"auths": {"other.example": {"auth": "eDp5"}}, "detachKeys": "ctrl-x"}, f)
+        fails(125, ["credentials are wrong"], "login", *cert, "-u", "joe", "--password-stdin", r.host, env=env, stdin=b"bad\n")
+        fails(125, ["--password-stdin"], "login", *cert, "-u", "joe", r.host, env=env)
+        fails(125, ["registry"], "login", "-u", "joe", "--password-stdin", r.host + "/a/b", env=env, stdin=b"secret\n")
+        ok("login", *cert, "-u", "joe", "--password-stdin", r.host, env=env, stdin=b"secret\n")
+        kept = json.load(open("home2/.docker/config.json"))
+        assert kept == {"auths": {"other.example": {"auth": "eDp5"}, r.host: {"auth": base64.b64encode(b"joe:secret").decode()}}, "detachKeys": "ctrl-x"}, kept
+        assert os.stat("home2/.docker/config.json").st_mode & 0o777 == 0o600
+        ok("pull", "-q", *cert, n, env=env)
+        sh("skopeo", "inspect", "--tls-verify=false", "--authfile", "home2/.docker/config.json", "docker://" + n)
+        ok("logout", r.host, env=env)
+        fails(127, ["not logged in"], "logout", r.host, env=env)
+        fails(125, ["credentials"], "pull", "-q", *cert, n, env=env)
 
 
 def several_platforms():
