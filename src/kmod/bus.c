@@ -47,6 +47,10 @@ static void mmio_write(void *opaque, u64 gpa, unsigned size, u64 val)
 	user_mmio(v, gpa, size, true, val);
 }
 
+/* QEMU's APIC ROM looks behind the OUT that it makes here: api.rst, KVM_X86_QUIRK_OUT_7E_INC_RIP.
+ */
+#define PORT_VAPIC 0x7e
+
 static void user_pio(struct kmod_vcpu *v, u16 port, unsigned size, bool write, u32 val)
 {
 	struct kvm_run *r = v->run;
@@ -58,6 +62,11 @@ static void user_pio(struct kmod_vcpu *v, u16 port, unsigned size, bool write, u
 	r->io.count = 1;
 	r->io.data_offset = PAGE_SIZE;
 	memcpy((u8 *)r + PAGE_SIZE, &val, sizeof(val));
+	if (write && port == PORT_VAPIC) {
+		v->wait = KMOD_POSTED;
+		hv_vcpu_kick(&v->hv); /* right after this instruction */
+		return;
+	}
 	to_user(v, KMOD_WAIT_PIO, write, size);
 }
 

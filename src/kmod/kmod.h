@@ -75,7 +75,7 @@ struct kmod_vm {
 };
 
 /* What user space has to do before the vCPU can go on. */
-enum kmod_wait { KMOD_WAIT_NOTHING, KMOD_WAIT_PIO, KMOD_WAIT_MMIO };
+enum kmod_wait { KMOD_WAIT_NOTHING, KMOD_WAIT_PIO, KMOD_WAIT_MMIO, KMOD_POSTED };
 
 struct kmod_vcpu {
 	struct hv_vcpu hv;

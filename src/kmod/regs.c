@@ -347,10 +347,20 @@ int kmod_msr_list(struct kvm_msr_list __user *u)
 	return 0;
 }
 
+/* Machine-check control and banks: this guest has none, and user space sets them nevertheless. */
+static bool mce_msr(u32 msr)
+{
+	return msr == 0x17b || (msr >= 0x400 && msr < 0x480);
+}
+
 static int msr_one(struct kmod_vcpu *v, struct kvm_msr_entry *e, bool set)
 {
 	if (set && e->index == 0x1b && v->vm->chip)
 		return chip_apic_base_set(v->vm->chip, v->hv.index, e->data);
+	if (mce_msr(e->index)) {
+		e->data = set ? e->data : 0;
+		return 0;
+	}
 	return set ? hv_msr_write(&v->hv, e->index, e->data, true)
 		   : hv_msr_read(&v->hv, e->index, &e->data);
 }

@@ -103,6 +103,10 @@ static long on_exit(struct kmod_vcpu *v, const struct hv_exit *e, unsigned *trie
 	switch (e->kind) {
 	case HV_EXIT_KICK:
 	case HV_EXIT_YIELD:
+		if (v->wait == KMOD_POSTED) {
+			v->wait = KMOD_WAIT_NOTHING;
+			return 0;
+		}
 		if (signal_pending(current))
 			return interrupted(v);
 		if (e->kind == HV_EXIT_YIELD)
@@ -175,7 +179,8 @@ static long run(struct kmod_vcpu *v)
 	load(v);
 	do {
 		hv_vcpu_run(&v->hv, &e);
-		if (e.kind == HV_EXIT_KICK && READ_ONCE(v->run->immediate_exit))
+		if (e.kind == HV_EXIT_KICK && v->wait != KMOD_POSTED &&
+		    READ_ONCE(v->run->immediate_exit))
 			ret = interrupted(v);
 		else
 			ret = on_exit(v, &e, &tries);
@@ -328,6 +333,9 @@ static long vcpu_ioctl_locked(struct kmod_vcpu *v, unsigned cmd, unsigned long a
 		return enable_cap(u);
 	case KVM_GET_STATS_FD:
 		return kmod_stats_fd(v->vm, v);
+	case KVM_SET_VAPIC_ADDR: /* a shadow of the TPR for guests that patch themselves: not kept
+				  */
+		return v->vm->chip ? 0 : -EINVAL;
 	case KVM_KVMCLOCK_CTRL: /* the guest's watchdogs are not told of a pause */
 		return 0;
 	default:
