@@ -20,6 +20,12 @@ demo:
 	@tools/demo --build $(BUILD) $(if $(COMMAND),'$(COMMAND)')
 	@tools/demo-run --build $(BUILD)
 
+# hull-metal, the module, Debian's KVM and Xen with the same guest on the same emulated machine (bench/metal).
+bench-metal: all
+	@tools/install-deps test
+	@tools/install-deps metal
+	@bench/metal --build $(BUILD)
+
 # The Linux module build/kmod/hull.ko (docs/kmod.md), for the kernel whose headers are installed.
 kmod:
 	@tools/install-deps kmod
@@ -47,6 +53,7 @@ metal-iso: all
 test-metal: all
 	@tools/install-deps test
 	@$(BUILD)/tests/unit/metal/metal_config && HULL=$(abspath $(BUILD))/hull HULL_METAL_LONG=1 tests/integration/metal.py
+	@HULL=$(abspath $(BUILD))/hull tests/metal/kmod.py
 
 install: all
 	@meson install -C $(BUILD)
@@ -54,4 +61,4 @@ install: all
 clean:
 	rm -rf $(BUILD) build-clang build-asan build-fuzz
 
-.PHONY: all demo test check bench kmod metal-iso test-metal install clean
+.PHONY: all demo test check bench bench-metal kmod metal-iso test-metal install clean

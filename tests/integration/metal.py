@@ -312,6 +312,7 @@ def vmx_on_bochs():
         check(want in out, "no %r in %r" % (want, out[-1500:]))
 
 
-main([segments_are_w_xor_x, small_guest_by_pvh, stock_kernel_three_ways, hostile_guests_cost_only_themselves,
-      consoles_and_life, two_guests_over_the_switch, bad_modules_and_configurations, machines_that_lack_something,
-      iso_on_bios, vmx_on_bochs] + ([iso_on_uefi] if LONG else []))
+if __name__ == "__main__":
+    main([segments_are_w_xor_x, small_guest_by_pvh, stock_kernel_three_ways, hostile_guests_cost_only_themselves,
+          consoles_and_life, two_guests_over_the_switch, bad_modules_and_configurations, machines_that_lack_something,
+          iso_on_bios, vmx_on_bochs] + ([iso_on_uefi] if LONG else []))

@@ -60,6 +60,12 @@ def available():
     return None
 
 
+def cpu_seconds_of(pid):
+    with open("/proc/%d/stat" % pid) as f:
+        fields = f.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / HZ
+
+
 class L1:
     """with L1(kernel, modules_dir, modules, adds) as l1: l1.sh("command")"""
 
@@ -93,9 +99,7 @@ class L1:
 
     def cpu_seconds(self):
         """User and system time the emulator has used so far."""
-        with open("/proc/%d/stat" % self.qemu.pid) as f:
-            fields = f.read().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / HZ
+        return cpu_seconds_of(self.qemu.pid)
 
     def console(self):
         with open(self.log, "rb") as f:
@@ -118,9 +122,13 @@ class L1:
                     pattern, self.buf[-300:], self.console()[-1500:]))
             self.buf += data
 
+    def begin(self, command):
+        """Start a shell command there; until() reads what it writes, `<end STATUS>` at last."""
+        self.sock.sendall(base64.b64encode(command.encode()) + b"\n")
+
     def sh(self, command, timeout=60):
         """(exit status, output) of a shell command there."""
-        self.sock.sendall(base64.b64encode(command.encode()) + b"\n")
+        self.begin(command)
         before, m = self.until(rb"<end (\d+)>\n", timeout)
         return int(m[1]), before.decode(errors="replace")
 
