@@ -325,6 +325,17 @@ void lift_pure(struct lx *x, u32 arg)
 		   ir_call(x->u, arg & 0xff, a, lx_gpr(x, ppc_rb(x->w)), 0));
 }
 
+/* cmpb, by a vector's bytes */
+void lift_cmpb(struct lx *x, u32 arg)
+{
+	ir_val a = lx_gpr(x, ppc_rt(x->w)), b = lx_gpr(x, ppc_rb(x->w)), zero = lx_k(x, 0);
+
+	a = ir_make(x->u, IR_VCAT, 0, a, zero, 0);
+	b = ir_make(x->u, IR_VCAT, 0, b, zero, 0);
+	a = ir_make(x->u, IR_VCMPEQ, 1, a, b, 0);
+	lx_set_gpr(x, ppc_ra(x->w), ir_imm(x->u, IR_VEXT, 8, a, 0, 0));
+}
+
 /* No random number: software tries again or elsewhere (ISA I 3.3.9, darn). */
 void lift_darn(struct lx *x, u32 arg)
 {

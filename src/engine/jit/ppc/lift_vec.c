@@ -102,6 +102,76 @@ void lift_vrot(struct lx *x, u32 size)
 	set_vt(x, op2(x, IR_VOR, 0, op2(x, IR_VSHL, size, a, b), op2(x, IR_VSHR, size, a, back)));
 }
 
+/* All of a vector's lanes of `size` bytes with this low part. */
+static ir_val splat_mask(struct lx *x, unsigned size, u64 v)
+{
+	for (unsigned n = size * 8; n < 64; n *= 2)
+		v |= v << n;
+	return ir_vconst(x->u, v, v);
+}
+
+/*
+ * Shifts of lanes of 1 and 2 bytes by counts of their own, in the even and the odd lanes of twice
+ * the size. b holds counts that fit.
+ */
+static ir_val shift_halves(struct lx *x, unsigned op, unsigned size, ir_val a, ir_val b)
+{
+	unsigned wide = size * 2, n = size * 8;
+	u64 low = size == 1 ? 0xff : 0xffff;
+	ir_val lo = splat_mask(x, wide, low), hi = splat_mask(x, wide, low << n);
+	ir_val bl = op2(x, IR_VAND, 0, b, lo), bh = ir_imm(x->u, IR_VSHRI, wide, b, 0, n), l = a,
+	       h = a;
+
+	if (op == IR_VSHL)
+		h = op2(x, IR_VAND, 0, a, hi);
+	else if (op == IR_VSHR)
+		l = op2(x, IR_VAND, 0, a, lo);
+	else
+		l = ir_imm(x->u, IR_VSHLI, wide, a, 0, n);
+	if (size == 1) {
+		l = shift_halves(x, op, 2, l, bl);
+		h = shift_halves(x, op, 2, h, bh);
+	} else {
+		l = op2(x, op, 4, l, bl);
+		h = op2(x, op, 4, h, bh);
+	}
+	if (op == IR_VSAR)
+		l = ir_imm(x->u, IR_VSHRI, wide, l, 0, n);
+	if (op == IR_VSHL)
+		l = op2(x, IR_VAND, 0, l, lo);
+	else
+		h = op2(x, IR_VAND, 0, h, hi);
+	return op2(x, IR_VOR, 0, l, h);
+}
+
+/* vslb, vslh, vsrb, vsrh, vsrab, vsrah */
+void lift_vshift(struct lx *x, u32 arg)
+{
+	unsigned size = V_SIZE(arg);
+	ir_val b = op2(x, IR_VAND, 0, vb(x), splat_mask(x, size, size * 8 - 1));
+
+	set_vt(x, shift_halves(x, V_OP(arg), size, va(x), b));
+}
+
+/*
+ * vbpermq: bit i is bit b[i] of a, 0 if there is none. The byte that holds it is shuffled into
+ * place, then the bit is tested.
+ */
+void lift_vbpermq(struct lx *x, u32 arg)
+{
+	ir_val b = vb(x), zero = ir_vconst(x->u, 0, 0), at, bit, r;
+
+	at = op2(x, IR_VAND, 0, ir_imm(x->u, IR_VSHRI, 2, b, 0, 3), splat_mask(x, 1, 15));
+	at = op2(x, IR_VXOR, 0, at, splat_mask(x, 1, 15));
+	at = op2(x, IR_VOR, 0, at, op2(x, IR_VAND, 0, b, splat_mask(x, 1, 0x80)));
+	bit = op2(x, IR_VSHUF, 0, ir_vconst(x->u, 0x0102040810204080, 0),
+		  op2(x, IR_VAND, 0, b, splat_mask(x, 1, 7)));
+	r = op2(x, IR_VAND, 0, op2(x, IR_VSHUF, 0, va(x), at), bit);
+	r = ir_make(x->u, IR_VMASK, 1, op2(x, IR_VCMPEQ, 1, r, zero), 0, 0);
+	r = lx_op(x, IR_XOR, r, lx_k(x, 0xffff));
+	set_vt(x, ir_make(x->u, IR_VCAT, 0, lx_k(x, 0), r, 0));
+}
+
 /* vmule*w, vmulo*w: IR's even lanes are the ISA's odd elements. */
 void lift_vmulhalf(struct lx *x, u32 arg)
 {
