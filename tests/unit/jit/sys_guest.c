@@ -6,7 +6,9 @@
  * and put back in the middle, and under a debugger.
  */
 #include <pthread.h>
+#include <stdio.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/endian.h"
 #include "core/engine.h"
@@ -186,7 +188,76 @@ __asm__(".pushsection .rodata\n"
 "si_gdtr:	.word 0x47\n	.quad " SI(si_gdt) "\n"
 "si_idtr:	.word 0xfff\n	.quad 0x2000\n"
 "si_end:\n.code64\n.popsection\n");
+
+/*
+ * A ring 3 loop over 32 pages at two places each, so that its one access earns a window
+ * (rt/hosted_window.c), which shows one of the places: between its runs the kernel makes a page
+ * read-only (R), shows other memory in its place with INVLPG (M) and with a write to CR3 (C); at
+ * last the loop changes code that is called after each round (S).
+ */
+#define WI(label) "(" #label " - wi_start + 0x8000)"
+__asm__(".pushsection .rodata\n"
+".global wi_start, wi_end\n"
+"wi_start:\n.code16\n	cli\n	xorw %ax, %ax\n	movw %ax, %ds\n	data32 lgdt " WI(wi_gdtr) "\n"
+"	movl %cr0, %eax\n	orb $1, %al\n	movl %eax, %cr0\n	data32 ljmp $0x08, $" WI(wi_pm) "\n"
+".code32\n"
+"wi_pm:\n	movw $0x10, %ax\n	movw %ax, %ds\n	movw %ax, %es\n	movw %ax, %ss\n"
+"	movl $0x11007, 0x10000\n	movl $0x12007, 0x11000\n	movl $0x87, 0x12000\n"
+"	movl $0x200083, 0x12008\n	movl $0x13007, 0x11008\n	movl $0x13007, 0x11018\n	movl $0x14007, 0x13010\n"
+/* The last one first: no two are neighbours as they were. */
+"	movl $0x21f007, %eax\n	movl $0x14000, %edi\n"
+"1:	movl %eax, (%edi)\n	addl $8, %edi\n	subl $4096, %eax\n	cmpl $0x1ff007, %eax\n	jne 1b\n"
+"	movl $0x10000, %eax\n	movl %eax, %cr3\n	movl $0x20, %eax\n	movl %eax, %cr4\n"
+"	movl $0xc0000080, %ecx\n	movl $0x100, %eax\n	xorl %edx, %edx\n	wrmsr\n"
+"	movl %cr0, %eax\n	orl $0x80010000, %eax\n	movl %eax, %cr0\n"
+"	ljmp $0x18, $" WI(wi_long) "\n"
+".code64\n"
+"wi_long:\n	movl $0x7000, %esp\n	xorl %eax, %eax\n	movl %eax, %ss\n"
+"	movw $0x38, %ax\n	ltr %ax\n"
+"	movl $" WI(wi_pf) ", %eax\n	movl $0x20e0, %edi\n	movl $0x8e00, %edx\n	call wi_gate\n"
+"	movl $" WI(wi_int80) ", %eax\n	movl $0x2800, %edi\n	movl $0xee00, %edx\n	call wi_gate\n"
+"	lidt " WI(wi_idtr) "\n	xorl %r15d, %r15d\n"
+"	pushq $0x23\n	pushq $0x6000\n	pushq $2\n	pushq $0x2b\n	pushq $" WI(wi_user) "\n	iretq\n"
+"wi_user:\n	xorl %ebp, %ebp\n	movl $0x40400000, %ebx\n	movb $0xb8, 0x90ff(%rbx)\n	movb $0xc3, 0x9104(%rbx)\n"
+"	movl $3000, %edi\n	call wi_loop\n	xorl %eax, %eax\n	int $0x80\n"
+"	movl $10, %edi\n	call wi_loop\n	movl $1, %eax\n	int $0x80\n"
+"	movl $10, %edi\n	call wi_loop\n	movl $2, %eax\n	int $0x80\n"
+"	movl $10, %edi\n	call wi_loop\n	movl $3, %eax\n	int $0x80\n"
+"	xorl %esi, %esi\n	movl $1000, %r13d\n	leaq 0x90ff(%rbx), %r12\n"
+"2:	movl $1, %edi\n	call wi_loop\n	call *%r12\n	addl %eax, %esi\n	decl %r13d\n	jnz 2b\n"
+"	movl $4, %eax\n	int $0x80\n"
+"wi_loop:\n	xorl %ecx, %ecx\n"
+"3:	movl %ecx, %edx\n	shll $31, %edx\n	movl %ecx, %r8d\n	shll $12, %r8d\n	orl %r8d, %edx\n	movl %ebx, %eax\n"
+/* Flags that live across it go through rax, which is the address. */
+"	stc\n	incq 0x100(%rax, %rdx)\n	adcl $0, %ebp\n"
+"	incl %ecx\n	cmpl $32, %ecx\n	jne 3b\n	decl %edi\n	jnz wi_loop\n	ret\n"
+"wi_gate:\n	movw %ax, (%rdi)\n	movw $0x18, 2(%rdi)\n	movw %dx, 4(%rdi)\n	shrl $16, %eax\n"
+"	movw %ax, 6(%rdi)\n	movq $0, 8(%rdi)\n	ret\n"
+"wi_pf:\n	incl %r15d\n	orb $2, 0x14028\n	addq $8, %rsp\n	iretq\n"
+/* The sum of the counters in the 32 pages' own memory, to %edx. */
+"wi_sum:\n	xorl %edx, %edx\n	movl $0x200100, %ecx\n"
+"4:	addl (%rcx), %edx\n	addl $4096, %ecx\n	cmpl $0x220100, %ecx\n	jne 4b\n	ret\n"
+"wi_int80:\n	cmpl $1, %eax\n	jb wi_0\n	je wi_1\n	cmpl $3, %eax\n	jb wi_2\n	je wi_3\n"
+"	movb $'S', %al\n	cmpl $3530500, %esi\n	call wi_put\n	outb %al, $0xf4\n5:	hlt\n	jmp 5b\n"
+"wi_0:	call wi_sum\n	movb $'W', %al\n	cmpl $96000, %edx\n	jne 9f\n	cmpl $96000, %ebp\n9:	call wi_put\n"
+"	andb $~2, 0x14028\n	movl $0xc0405000, %eax\n	invlpg (%rax)\n	iretq\n"
+"wi_1:	call wi_sum\n	shll $24, %r15d\n	xorl %r15d, %edx\n"
+"	movb $'R', %al\n	cmpl $0x1000000 ^ 96320, %edx\n	call wi_put\n"
+"	movl $0x300007, 0x14030\n	invlpg 0x40406000\n	iretq\n"
+"wi_2:	movb $'M', %al\n	cmpl $10, 0x300100\n	jne 6f\n	cmpl $3010, 0x219100\n6:	call wi_put\n"
+"	movl $0x301007, 0x14038\n	movq %cr3, %rax\n	movq %rax, %cr3\n	iretq\n"
+"wi_3:	movb $'C', %al\n	cmpl $10, 0x301100\n	jne 7f\n	cmpl $3020, 0x218100\n7:	call wi_put\n"
+"	iretq\n"
+"wi_put:\n	jne 8f\n	outb %al, $0xe9\n8:	ret\n"
+".balign 8\n"
+"wi_gdt:	.quad 0, 0x00cf9a000000ffff, 0x00cf92000000ffff, 0x00af9a000000ffff\n"
+"	.quad 0x00cff2000000ffff, 0x00affa000000ffff, 0\n"
+"	.quad 0x0000890030000067, 0\n"
+"wi_gdtr:	.word 0x47\n	.quad " WI(wi_gdt) "\n"
+"wi_idtr:	.word 0xfff\n	.quad 0x2000\n"
+"wi_end:\n.code64\n.popsection\n");
 /* clang-format on */
+extern const u8 wi_start[], wi_end[];
 extern const u8 si_start[], si_end[];
 extern const u8 fl_start[], fl_end[];
 extern const u8 nmi_start[], nmi_end[];
@@ -199,6 +270,7 @@ struct board {
 	struct engine_vm *vm;
 	struct engine_vcpu *cpu[2];
 	u8 *ram, *rom;
+	int fd;
 	_Atomic u8 *flags;
 	pthread_mutex_t lock;
 	char out[64];
@@ -253,7 +325,8 @@ static void bus_out(void *o, u16 port, unsigned size, u32 v)
 	case 0xf4:
 		b->exited = true;
 		engine_jit_ops.vcpu_kick(b->cpu[0]);
-		engine_jit_ops.vcpu_kick(b->cpu[1]);
+		if (b->cpu[1])
+			engine_jit_ops.vcpu_kick(b->cpu[1]);
 	}
 	pthread_mutex_unlock(&b->lock);
 }
@@ -285,20 +358,28 @@ static void bus_set_cr8(void *o, u8 v)
 {
 }
 
+static void *ram_of(int fd)
+{
+	void *p = mmap(NULL, RAM, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	return p == MAP_FAILED || ftruncate(fd, RAM) ? NULL : p;
+}
+
 static void *zeroed(size_t n)
 {
 	return mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 }
 
-static void board_start(struct board *b, struct board_cpu p[2], bool interpret)
+static void board_start_cpus(struct board *b, struct board_cpu p[2], bool interpret, unsigned n)
 {
-	struct engine_vm_config cfg = {.map = &b->map, .ncpus = 2, .interpret = interpret};
-	struct gpa_slot ram = {.size = RAM, .fd = -1},
+	struct engine_vm_config cfg = {.map = &b->map, .ncpus = n, .interpret = interpret};
+	struct gpa_slot ram = {.size = RAM, .fd = memfd_create("guest-ram", 0)},
 			rom = {.gpa = 0xffff0000, .size = 65536, .readonly = true, .fd = -1};
 
 	memset(b, 0, sizeof(*b));
 	pthread_mutex_init(&b->lock, NULL);
-	b->ram = ram.host = zeroed(RAM);
+	b->fd = ram.fd;
+	b->ram = ram.host = ram_of(b->fd);
 	b->rom = rom.host = zeroed(65536);
 	b->flags = zeroed(4096);
 	ram.page_flags = b->flags;
@@ -311,7 +392,7 @@ static void board_start(struct board *b, struct board_cpu p[2], bool interpret)
 	store_le64(b->ram + 0x3004, 0x5000); /* TSS RSP0 */
 	if (engine_jit_ops.vm_create(&cfg, &b->vm))
 		abort();
-	for (unsigned i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < n; i++) {
 		struct vcpu_bus bus = {bus_read,    bus_write, bus_in,	bus_out,
 				       bus_rdmsr,   bus_wrmsr, bus_ack, bus_cr8,
 				       bus_set_cr8, NULL,      &p[i]};
@@ -322,11 +403,18 @@ static void board_start(struct board *b, struct board_cpu p[2], bool interpret)
 	}
 }
 
+static void board_start(struct board *b, struct board_cpu p[2], bool interpret)
+{
+	board_start_cpus(b, p, interpret, 2);
+}
+
 static void board_stop(struct board *b)
 {
-	engine_jit_ops.vcpu_destroy(b->cpu[0]);
-	engine_jit_ops.vcpu_destroy(b->cpu[1]);
+	for (unsigned i = 0; i < 2; i++)
+		if (b->cpu[i])
+			engine_jit_ops.vcpu_destroy(b->cpu[i]);
 	engine_jit_ops.vm_destroy(b->vm);
+	close(b->fd);
 	munmap(b->ram, RAM);
 	munmap(b->rom, 65536);
 	munmap((void *)b->flags, 4096);
@@ -566,6 +654,47 @@ static void t_system_in_line_translated(void)
 	system_in_line(false);
 }
 
+/* Mappings of the guest's RAM in this process. */
+static unsigned ram_mappings(void)
+{
+	FILE *f = fopen("/proc/self/maps", "r");
+	char line[512];
+	unsigned n = 0;
+
+	while (f && fgets(line, sizeof(line), f))
+		n += strstr(line, "memfd:guest-ram") != NULL;
+	if (f)
+		fclose(f);
+	return n;
+}
+
+static void windows(bool interpret)
+{
+	struct board_cpu p[2];
+	struct vcpu_exit e;
+	struct board b;
+
+	board_start_cpus(&b, p, interpret, 1);
+	memcpy(b.ram + 0x8000, wi_start, (size_t)(wi_end - wi_start));
+	CHECK_EQ(engine_jit_ops.vcpu_run(b.cpu[0], &e), 0);
+	if (strcmp(b.out, "WRMCS"))
+		printf("# output: %s\n", b.out);
+	CHECK(!strcmp(b.out, "WRMCS"));
+	/* Pages of the loop are shown once more. */
+	CHECK(interpret ? ram_mappings() == 1 : ram_mappings() > 8);
+	board_stop(&b);
+}
+
+static void t_windows_interpreted(void)
+{
+	windows(true);
+}
+
+static void t_windows_translated(void)
+{
+	windows(false);
+}
+
 /* A reset forgets what was sent to a CPU before it: the second one waits again. */
 static void t_reset_forgets_sipi(void)
 {
@@ -603,6 +732,8 @@ int main(void)
 	RUN(t_returned_flags_translated);
 	RUN(t_system_in_line_interpreted);
 	RUN(t_system_in_line_translated);
+	RUN(t_windows_interpreted);
+	RUN(t_windows_translated);
 	RUN(t_reset_forgets_sipi);
 	return test_done();
 }

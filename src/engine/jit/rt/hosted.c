@@ -7,6 +7,7 @@
  *	trace=FILE  guest and host bytes of every unit
  *	perf        /tmp/perf-PID.map, so that `perf report` names units
  *	nogroups    one check for each memory access
+ *	nowindows   no windows (hosted_window.c)
  *	kinds=MASK  enum xl_kind bits left to the interpreter
  *	ops=LO-HI   (map << 8 | opcode) left to the interpreter
  *	hot=N       visits before code is translated
@@ -52,6 +53,7 @@ static void options_read(struct jit *j)
 	j->trace = s && strstr(s, "trace=");
 	j->perf = s && strstr(s, "perf");
 	j->no_groups = s && strstr(s, "nogroups");
+	j->no_windows = s && strstr(s, "nowindows");
 	if (s && strstr(s, "kinds="))
 		j->exec_kinds = (u32)strtoul(strstr(s, "kinds=") + 6, NULL, 16);
 	if (s && strstr(s, "ops=")) {
@@ -175,7 +177,10 @@ bool jit_signal(void *context)
 		return false;
 	state_from(c, r);
 	c->rip = rip;
-	if (!raise_for(c, (u64)r[REG_TRAPNO]))
+	if (r[REG_TRAPNO] == X86_PF &&
+	    jit_window_linear(c, (u64)r[REG_CR2], &jit_cpu(c)->window_at))
+		jit_cpu(c)->window_fault = true;
+	else if (!raise_for(c, (u64)r[REG_TRAPNO]))
 		return false;
 	r[REG_RIP] = (greg_t)(uintptr_t)jit_host(j, j->thunk.leave);
 	r[REG_RSP] = (greg_t)c->host_rsp;

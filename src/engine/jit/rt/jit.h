@@ -118,6 +118,20 @@ enum {
 	JIT_SLOT_STRIKES = 2,  /* times a site is seen among those before it loses its slot */
 };
 
+/*
+ * Sites that go from page to page, in user code of a VM with one vCPU, have a wide slot: it holds
+ * 2 GiB of linear addresses that a window shows (rt/hosted_window.c). Where it does not help, the
+ * site looks into the soft TLB out of line, and every so often asks for a window first.
+ */
+#define JIT_WINDOW GIB(2)
+enum {
+	JIT_WIDE_CREDIT = 16,  /* looks into the TLB between two requests */
+	JIT_WIDE_PAUSE = 4096, /* the same while there is nothing to be had */
+};
+
+/* Marks of sites, in jit.noslot. */
+enum jit_way { JIT_WAY_SLOT, JIT_WAY_LOOKUP, JIT_WAY_WIDE };
+
 /* What a check leaves in its scratch register. */
 enum jit_form {
 	JIT_FORM_ADD, /* what to add to the linear address: the access is [base + scratch + disp] */
@@ -149,8 +163,9 @@ struct jit_site {
 	struct jit_recipe recipe; /* on the way to an indirect jump, or of the jump itself */
 	/* MEM: a page fault is for the interpreter to judge, as bytes of the operand may be
 	 * disabled by a mask, or #GP for misalignment or a pending #MF come first. */
-	bool plain; /* LINK: to the plain unit */
-	u32 to_key; /* LINK: mode key there */
+	bool may_wide; /* MEM: a host fault of the access leaves the guest's state exact */
+	bool plain;    /* LINK: to the plain unit */
+	u32 to_key;    /* LINK: mode key there */
 	bool masked;
 };
 
@@ -165,6 +180,11 @@ struct jit_cpu {
 	u64 temp[8]; /* scratch of generated code; from 3 on of thunk.refill */
 	struct jit_slot slot[X86_MMU_COUNT][JIT_SLOTS];
 	u64 slot_used[X86_MMU_COUNT]; /* bit n: slot n is perhaps not empty */
+	struct jit_slot wide[JIT_SLOTS];
+	s32 wide_credit;
+	bool window_fault; /* at window_at: to be interpreted and shown */
+	u64 window_at;
+	struct jit_windows *windows; /* NULL: none */
 	s32 slot_credit;
 	u64 slot_stamp;	    /* TSC when it was renewed */
 	u64 sites, code;    /* jit.site, jit.rx, for thunk.refill */
@@ -183,7 +203,7 @@ static_assert(sizeof(struct jit_cpu) <= sizeof(((struct x86_vcpu *)0)->rt), "rt 
 
 struct jit_thunks {
 	u32 miss, stale, flags, link, mem, exec, poll, fpu; /* code offsets, entered by jumps */
-	u32 sample;
+	u32 sample, wide;
 	u32 refill[X86_MMU_COUNT][2]; /* by enum x86_access */
 	u32 leave;		      /* to the caller of enter */
 	u32 enter;		      /* void enter(vcpu, host address) */
@@ -227,6 +247,7 @@ struct jit {
 			       3 */
 	bool have_bmi2;
 	bool no_groups;	      /* check every access (bug hunting) */
+	bool no_windows;      /* the same */
 	u32 exec_kinds;	      /* bit n: enum xl_kind n is left to the interpreter (bug hunting) */
 	u32 exec_lo, exec_hi; /* opcodes (map << 8 | opcode) the same */
 	u32 hot_visits;	      /* visits before a translation */
@@ -289,6 +310,7 @@ const void *jit_on_stale(struct x86_vcpu *c, u64 rip, u32 unit);
 const void *jit_on_link(struct x86_vcpu *c, u64 unused, u32 site);
 const void *jit_on_mem(struct x86_vcpu *c, u64 linear, u32 site);
 const void *jit_on_sample(struct x86_vcpu *c, u64 linear, u32 site);
+const void *jit_on_wide(struct x86_vcpu *c, u64 linear, u32 site);
 const void *jit_on_exec(struct x86_vcpu *c, u64 unused, u32 site);
 const void *jit_on_poll(struct x86_vcpu *c, u64 unused, u32 site);
 const void *jit_on_fpu(struct x86_vcpu *c, u64 unused, u32 site);
@@ -306,6 +328,16 @@ void jit_site_unslot(struct jit *j, struct x86_vcpu *c, struct jit_site *s);
 void jit_call_seen(struct x86_vcpu *c, const struct jit_map *m, u64 back);
 /* The same for the instruction at `at` in m, if it is a branch. */
 void jit_branch_seen(struct x86_vcpu *c, const struct jit_map *m, u64 at);
+
+/* rt/hosted_window.c; without windows these do nothing. */
+void jit_windows_create(struct x86_vcpu *c);
+void jit_windows_destroy(struct x86_vcpu *c);
+/* The window for a linear address, opened if there is none. False: not now. */
+bool jit_window_at(struct x86_vcpu *c, u64 lin, struct jit_slot *out);
+/* The host faulted at `host`: is it in a window, and for which linear address? */
+bool jit_window_linear(const struct x86_vcpu *c, u64 host, u64 *lin);
+/* Show the page at lin as the soft TLB has it now. */
+void jit_window_show(struct x86_vcpu *c, u64 lin);
 
 /* rt/hosted.c: services of the host OS */
 int jit_host_create(struct jit **out, u64 cache_bytes);

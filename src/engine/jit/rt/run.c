@@ -364,6 +364,19 @@ const void *jit_on_sample(struct x86_vcpu *c, u64 linear, u32 site)
 	return jit_host(j, s->retry);
 }
 
+/* A site with a wide slot goes where that does not show. */
+const void *jit_on_wide(struct x86_vcpu *c, u64 linear, u32 site)
+{
+	struct jit *j = c->vm->jit;
+	const struct jit_site *s = &j->site[site];
+	struct jit_cpu *x = jit_cpu(c);
+
+	x->wide_credit = JIT_WIDE_CREDIT;
+	if (!jit_window_at(c, linear, &x->wide[s->slot_no]))
+		x->wide_credit = JIT_WIDE_PAUSE;
+	return jit_host(j, s->retry);
+}
+
 const void *jit_on_poll(struct x86_vcpu *c, u64 unused, u32 site)
 {
 	struct jit *j = c->vm->jit;
@@ -490,6 +503,17 @@ static void enter(struct jit *j, struct x86_vcpu *c, const struct jit_unit *u)
 	fn(c, jit_host(j, u->e2));
 }
 
+/* The instruction at which a window showed nothing, and what it needs of it. */
+static int window_fault(struct x86_vcpu *c)
+{
+	struct jit_cpu *x = jit_cpu(c);
+	int ret = step_one(c);
+
+	x->window_fault = false;
+	jit_window_show(c, x->window_at);
+	return ret;
+}
+
 void jit_run(struct x86_vcpu *c)
 {
 	struct jit *j = c->vm->jit;
@@ -500,10 +524,13 @@ void jit_run(struct x86_vcpu *c)
 		if (unlikely(atomic_load(&j->flush_wanted)))
 			go_inside(j, c);
 		u = unit_again(j, c);
-		if (u)
+		if (u) {
 			enter(j, c, u);
-		else if (c->exc.pending || (!atomic_load(&j->flush_wanted) && !interpret(j, c)))
+			if (unlikely(jit_cpu(c)->window_fault) && window_fault(c) < 0)
+				break;
+		} else if (c->exc.pending || (!atomic_load(&j->flush_wanted) && !interpret(j, c))) {
 			break;
+		}
 	}
 	atomic_store(&jit_cpu(c)->inside, 0);
 }

@@ -347,6 +347,10 @@ int jit_vcpu_init(struct x86_vcpu *c)
 		return 0;
 	x->sites = (u64)(uintptr_t)j->site;
 	x->code = (u64)(uintptr_t)j->rx;
+	for (unsigned i = 0; i < JIT_SLOTS; i++)
+		slot_clear(&x->wide[i]);
+	if (c->vm->ncpus == 1 && !j->no_windows)
+		jit_windows_create(c);
 	jit_tlb_flushed(c, true);
 	for (unsigned i = 0; i < JIT_JC; i++)
 		x->jc[i] = (u64)(uintptr_t)jit_host(j, j->thunk.miss);
@@ -355,5 +359,5 @@ int jit_vcpu_init(struct x86_vcpu *c)
 
 void jit_vcpu_fini(struct x86_vcpu *c)
 {
-	(void)c;
+	jit_windows_destroy(c);
 }

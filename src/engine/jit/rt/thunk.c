@@ -244,6 +244,7 @@ void jit_thunks_emit(struct jit *j)
 	j->thunk.exec = thunk_call(e, jit_on_exec, leave, resume);
 	j->thunk.poll = thunk_call(e, jit_on_poll, leave, resume);
 	j->thunk.fpu = thunk_call(e, jit_on_fpu, leave, resume);
+	j->thunk.wide = thunk_call(e, jit_on_wide, leave, resume);
 	j->thunk.sample = thunk_call(e, jit_on_sample, leave, resume);
 	for (unsigned m = 0; m < X86_MMU_COUNT; m++) {
 		thunk_refill(j, e, m, X86_READ);

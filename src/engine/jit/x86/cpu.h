@@ -133,7 +133,7 @@ enum {
 	RF_ID = 1 << 21,
 };
 
-enum { X86_CR4_SMAP_BIT = 21 }; /* SDM vol. 3A section 2.5 */
+enum { X86_CR4_PCIDE = 1 << 17, X86_CR4_SMAP_BIT = 21 }; /* SDM vol. 3A section 2.5 */
 
 #define X86_NATIVE_AREA 131072u
 #define X86_NATIVE_GUARD (3 * 4096u)
@@ -391,6 +391,13 @@ void jit_tlb_flushed_page(struct x86_vcpu *c, u64 linear);
 /* The slots (rt/jit.h) of a mode, those of one page in every mode. On the vCPU's thread. */
 void jit_slots_clear(struct x86_vcpu *c, enum x86_mmu mmu);
 void jit_slots_clear_page(struct x86_vcpu *c, u64 linear);
+/* What windows (rt/hosted_window.c) show of the address space `pcid`, or of all, of one page. */
+void jit_windows_flush(struct x86_vcpu *c, bool all, unsigned pcid);
+void jit_windows_flush_page(struct x86_vcpu *c, u64 linear);
+/* Another address space becomes current; noflush: what is known of it still holds. */
+void jit_windows_switch(struct x86_vcpu *c, unsigned pcid, bool noflush);
+/* No window may show the page at `host` writable; any thread, as the next. */
+void jit_windows_protect(struct x86_vcpu *c, u64 host);
 /* Those that show the page at `host`, from any thread, after the TLB's entries. */
 void jit_slots_protect(struct x86_vcpu *c, u64 host);
 

@@ -126,6 +126,13 @@ void x86_tlb_flush_images(struct x86_vcpu *c)
 {
 	for (unsigned i = 0; i < X86_IMAGES; i++)
 		c->sys->image[i].valid = false;
+	if (c->vm->jit)
+		jit_windows_flush(c, true, 0);
+}
+
+static unsigned pcid_of(const struct x86_vcpu *c, u64 cr3)
+{
+	return c->cr4 & CR4_PCIDE ? cr3 & 0xfff : 0;
 }
 
 void x86_tlb_flush(struct x86_vcpu *c, bool global_too)
@@ -139,6 +146,8 @@ void x86_tlb_flush(struct x86_vcpu *c, bool global_too)
 		}
 	}
 	fetch_clear(c, global_too);
+	if (c->vm->jit)
+		jit_windows_flush(c, false, pcid_of(c, c->cr3));
 	if (global_too) {
 		struct x86_sys *s = c->sys;
 
@@ -218,6 +227,8 @@ void x86_tlb_flush_page(struct x86_vcpu *c, u64 linear)
 	}
 	if (is_large(s->large_2m, linear, 21)) {
 		/* Two neighbours make a 4 MiB page of 32-bit paging. */
+		if (c->vm->jit)
+			jit_windows_flush(c, true, 0);
 		flush_range(c, linear, x86_long_mode(c) || (c->cr4 & CR4_PAE) ? 21 : 22);
 		fetch_clear(c, true);
 		return;
@@ -232,6 +243,7 @@ void x86_tlb_flush_page(struct x86_vcpu *c, u64 linear)
 	}
 	if (c->vm->jit) {
 		jit_tlb_flushed_page(c, linear);
+		jit_windows_flush_page(c, linear);
 		jit_slots_clear_page(c, linear);
 	}
 }
@@ -295,7 +307,9 @@ void x86_tlb_flush_pcid(struct x86_vcpu *c, unsigned pcid)
 
 	if (m)
 		m->valid = false;
-	if (pcid == (c->cr4 & CR4_PCIDE ? c->cr3 & 0xfff : 0))
+	if (c->vm->jit)
+		jit_windows_flush(c, false, pcid);
+	if (pcid == pcid_of(c, c->cr3))
 		x86_tlb_flush(c, false);
 }
 
@@ -310,6 +324,8 @@ void x86_tlb_switch(struct x86_vcpu *c, u64 cr3, bool noflush)
 	}
 	if (old == new)
 		return;
+	if (c->vm->jit)
+		jit_windows_switch(c, new, noflush);
 	image_save(c, old);
 	m = image_find(c, new);
 	if (m && noflush) {
@@ -402,7 +418,9 @@ void x86_tlb_protect(struct x86_vm *vm, u64 gpa)
 							 __ATOMIC_RELAXED);
 		}
 		atomic_thread_fence(memory_order_seq_cst);
-		if (vm->jit)
+		if (vm->jit) {
 			jit_slots_protect(c, host);
+			jit_windows_protect(c, host);
+		}
 	}
 }

@@ -164,8 +164,10 @@ bool xl_grouped(const struct xl *x, unsigned i, unsigned which);
 void xl_slot(struct xl *x, const struct xl_ea *ea, struct jit_site *s);
 /* Instruction i has been emitted: what it wrote points elsewhere from here on. */
 void xl_slot_step(struct xl *x, const struct xl_insn *t);
-/* Is the access to ea by the instruction at rip better off without a slot? */
-bool xl_slotless(const struct xl *x, const struct xl_ea *ea, u64 rip);
+/* How the access to ea by the instruction at rip is best checked. */
+enum jit_way xl_way(const struct xl *x, const struct xl_ea *ea, u64 rip);
+/* Give the site a wide slot. */
+void xl_wide_slot(struct xl *x, const struct xl_ea *ea, struct jit_site *s);
 /* gs offset of the soft TLB's table for an access. */
 u32 xl_tlb_offset(unsigned mmu, enum x86_access a);
 /*

@@ -91,6 +91,16 @@ static void ea_emit(struct emit *e, const struct xl_ea *ea, unsigned dst, unsign
 	}
 }
 
+/* Out of line: linear address into S1, site into S2. */
+static void leave_emit(struct emit *e, const struct xl_ea *ea, u32 site, u32 to, bool live)
+{
+	if (live)
+		xl_flags_restore(e);
+	ea_emit(e, ea, S1, S2);
+	emit_mov_ri(e, S2, site);
+	emit_jmp(e, to);
+}
+
 /* Out of line: linear address into S1, site into S2, to the thunk. */
 static void stub_emit(struct xl *x, const struct xl_ea *ea, u32 site, u32 from, bool live)
 {
@@ -99,11 +109,32 @@ static void stub_emit(struct xl *x, const struct xl_ea *ea, u32 site, u32 from, 
 
 	s->stub = e->pos;
 	emit_patch(x->e->base, from, e->pos);
-	if (live)
+	leave_emit(e, ea, site, s->slot ? x->j->thunk.refill[x->mmu][s->access] : s->fail, live);
+}
+
+/* Where a wide slot does not help: the soft TLB, then back; now and then the window is asked for.
+ */
+static void wide_stub_emit(struct xl *x, const struct xl_ea *ea, u32 site, u32 from, bool live)
+{
+	struct emit *e = x->cold;
+	struct jit_site *s = &x->j->site[site];
+	u32 ask, miss;
+
+	s->stub = e->pos;
+	emit_patch(x->e->base, from, e->pos);
+	emit_grp1_gsi(e, 5, false, GS_RT(wide_credit), 1);
+	ask = emit_jcc(e, CC_S, 0);
+	if (live) /* the address may need rax, which holds the flags */
 		xl_flags_restore(e);
-	ea_emit(e, ea, S1, S2);
-	emit_mov_ri(e, S2, site);
-	emit_jmp(e, s->slot ? x->j->thunk.refill[x->mmu][s->access] : s->fail);
+	ea_emit(e, ea, s->dst, s->dst == S1 ? S2 : S1);
+	if (live)
+		xl_flags_save(e);
+	miss = xl_lookup(e, s, x->j, x->mmu);
+	emit_jmp(e, x->e->pos);
+	emit_patch(e->base, miss, e->pos);
+	leave_emit(e, ea, site, s->fail, live);
+	emit_patch(e->base, ask, e->pos);
+	leave_emit(e, ea, site, x->j->thunk.wide, live);
 }
 
 enum { PATCH_MAX = 3 }; /* five bytes from here on can be replaced by one store: offset mod 8 */
@@ -135,8 +166,8 @@ static enum jit_form form_of(const struct xl *x, const struct xl_ea *ea, unsigne
 	return JIT_FORM_ADD;
 }
 
-/* By the slot: what xl_lookup is without. */
-static u32 slot_emit(struct emit *e, struct jit_site *s)
+/* By the slot, which holds `span` bytes: what xl_lookup is without. */
+static u32 slot_emit(struct emit *e, struct jit_site *s, u64 span)
 {
 	unsigned tmp = s->dst == S1 ? S2 : S1, x = s->form == JIT_FORM_PTR ? tmp : s->dst;
 	u32 ja;
@@ -147,7 +178,7 @@ static u32 slot_emit(struct emit *e, struct jit_site *s)
 		emit_align(e, 8, 0);
 	s->check = e->pos;
 	emit_gs(e, OP_XOR_RM, true, x, s->slot);
-	emit_grp1_ri(e, 7, true, x, (s32)(GPA_PAGE_SIZE - s->size));
+	emit_grp1_ri(e, 7, true, x, (s32)(span - s->size));
 	ja = emit_jcc(e, CC_A, 0);
 	emit_gs(e, s->form == JIT_FORM_PTR ? OP_ADD_RM : OP_MOV_RM, true, s->dst, s->slot + 8);
 	s->check_len = (u8)(e->pos - s->check);
@@ -198,13 +229,17 @@ static struct emit_mem check_emit(struct xl *x, const struct xl_ea *ea, u32 site
 				  bool live)
 {
 	struct jit_site *s = &x->j->site[site];
-	bool slotless = xl_slotless(x, ea, x->u->rip + (u64)(s64)s->rip);
+	enum jit_way way = xl_way(x, ea, x->u->rip + (u64)(s64)s->rip);
 	u32 ja;
 
 	s->dst = (u8)dst;
 	s->form = (u8)form_of(x, ea, s->size);
 	s->retry = x->e->pos;
-	if (!slotless)
+	if (way == JIT_WAY_WIDE && (!s->may_wide || s->form == JIT_FORM_CONST))
+		way = JIT_WAY_LOOKUP;
+	if (way == JIT_WAY_WIDE)
+		xl_wide_slot(x, ea, s);
+	else if (way == JIT_WAY_SLOT)
 		xl_slot(x, ea, s);
 	if (s->form != JIT_FORM_CONST)
 		ea_emit(x->e, ea, dst, dst == S1 ? S2 : S1);
@@ -212,14 +247,35 @@ static struct emit_mem check_emit(struct xl *x, const struct xl_ea *ea, u32 site
 		xl_flags_save(x->e);
 	if (s->form == JIT_FORM_CONST)
 		ja = const_emit(x, s, ea->disp);
-	else if (slotless)
+	else if (way == JIT_WAY_LOOKUP)
 		ja = xl_lookup(x->e, s, x->j, x->mmu);
 	else
-		ja = slot_emit(x->e, s);
+		ja = slot_emit(x->e, s, way == JIT_WAY_WIDE ? JIT_WINDOW : GPA_PAGE_SIZE);
+	if (way == JIT_WAY_WIDE)
+		wide_stub_emit(x, ea, site, ja, live);
 	if (live)
 		xl_flags_restore(x->e);
-	stub_emit(x, ea, site, ja, live);
+	if (way != JIT_WAY_WIDE)
+		stub_emit(x, ea, site, ja, live);
 	return operand_emit(x, ea, s);
+}
+
+/* Does a fault of the host at the access find the guest's state as before the instruction? */
+static bool exact(const struct xl *x, const struct xl_insn *t)
+{
+	return t->kind == XL_MEM && x->m64 && !t->recipe.size && !t->save_flags &&
+	       !xl_has_high(&t->in);
+}
+
+static bool group_exact(const struct xl *x, u8 group)
+{
+	for (unsigned i = 0; i < x->n; i++) {
+		const struct xl_insn *t = &x->insn[i];
+
+		if ((t->ref[0].group == group || t->ref[1].group == group) && !exact(x, t))
+			return false;
+	}
+	return true;
 }
 
 struct emit_mem xl_access(struct xl *x, unsigned i, const struct xl_ea *ea, unsigned n,
@@ -236,6 +292,7 @@ struct emit_mem xl_access(struct xl *x, unsigned i, const struct xl_ea *ea, unsi
 	s->size = (u16)n;
 	s->recipe = t->recipe;
 	s->access = (u8)a;
+	s->may_wide = exact(x, t);
 	s->masked =
 		t->in.evex_aaa || t->in.row->flags & (X86_R_MASKED | X86_R_MEM_ALIGN | X86_R_FPU);
 	s->next = t->ends ? 0 : ~0u;
@@ -280,6 +337,7 @@ static void group_lead(struct xl *x, unsigned i, const struct xl_group *g, unsig
 
 	s->size = (u16)(g->max - g->min);
 	s->access = g->write ? X86_WRITE : X86_READ;
+	s->may_wide = group_exact(x, (u8)(g - x->group));
 	s->fail = plain_emit(x, i);
 	check_emit(x, &ea, site, dst, false);
 	emit_gs(x->e, OP_MOV_MR, true, dst, GS_RT(add) + 8u * g->base);

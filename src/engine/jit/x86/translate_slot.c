@@ -7,7 +7,8 @@
  *
  * A site that goes from page to page pays more for its slot than it gains. Where
  * jit_on_sample finds one, it looks into the soft TLB out of line at once, and the
- * unit is translated again with the look in line (xl_lookup).
+ * unit is translated again with a wide slot (rt/hosted_window.c) or the look in line
+ * (xl_lookup).
  */
 #include "engine/jit/x86/translate.h"
 
@@ -74,7 +75,13 @@ static u8 *noslot(struct jit *j, const struct jit_map *m, u64 rip)
 	return &j->noslot[at * 0x9e3779b97f4a7c15ULL >> 40 & (JIT_NOSLOT - 1)];
 }
 
-bool xl_slotless(const struct xl *x, const struct xl_ea *ea, u64 rip)
+void xl_wide_slot(struct xl *x, const struct xl_ea *ea, struct jit_site *s)
+{
+	s->slot_no = number_of(x, ea, (enum x86_access)s->access);
+	s->slot = GS_RT(wide) + s->slot_no * (u32)sizeof(struct jit_slot);
+}
+
+enum jit_way xl_way(const struct xl *x, const struct xl_ea *ea, u64 rip)
 {
 	bool own = ea->base == RSP || ea->seg == X86_FS || ea->seg == X86_GS;
 
@@ -82,8 +89,9 @@ bool xl_slotless(const struct xl *x, const struct xl_ea *ea, u64 rip)
 	 * A kernel goes from object to object, on other pages each time. Where other vCPUs run the
 	 * same code it cannot be changed under them, so no site could lose its slot again.
 	 */
-	return (!own && (!(x->map->key & X86_KEY_CPL3) || x->j->vm->ncpus > 1)) ||
-	       *noslot(x->j, x->map, rip);
+	if (!own && (!(x->map->key & X86_KEY_CPL3) || x->j->vm->ncpus > 1))
+		return JIT_WAY_LOOKUP;
+	return (enum jit_way) * noslot(x->j, x->map, rip);
 }
 
 u32 xl_tlb_offset(unsigned mmu, enum x86_access a)
@@ -140,6 +148,7 @@ void jit_site_unslot(struct jit *j, struct x86_vcpu *c, struct jit_site *s)
 	struct jit_unit *u = &j->unit[s->unit], *again;
 	struct emit *e = &j->cold;
 	u32 begin = e->pos, ja;
+	bool wide;
 
 	if (s->form == JIT_FORM_CONST || j->vm->ncpus > 1 || jit_full(j))
 		return;
@@ -147,7 +156,8 @@ void jit_site_unslot(struct jit *j, struct x86_vcpu *c, struct jit_site *s)
 	emit_jmp(e, s->check + s->check_len);
 	emit_patch(e->base, ja, s->stub);
 	put_jump(j, s->check, begin);
-	*noslot(j, u->map, u->rip + (u64)(s64)s->rip) = 1;
+	wide = s->may_wide && u->map->key & X86_KEY_CPL3 && jit_cpu(c)->windows;
+	*noslot(j, u->map, u->rip + (u64)(s64)s->rip) = wide ? JIT_WAY_WIDE : JIT_WAY_LOOKUP;
 	if (u->map->dead || u->forwarded)
 		return;
 	again = jit_translate(j, c, u->map, u->rip, u->plain);
