@@ -421,8 +421,10 @@ unsigned hv_insn_len(struct hv_vcpu *v)
 
 	if (v->exit.len)
 		return v->exit.len;
+	hv_want(v, HV_G_CR);
 	if (l->len && l->rip == v->rip && l->cr3 == v->st.cr3 && l->kind == v->exit.kind)
 		return l->len;
+	hv_want(v, HV_G_SEG);
 	begin(&e, v);
 	if (!decode(&e))
 		return 0;

@@ -340,14 +340,12 @@ static enum hv_next on_xsetbv(struct hv_vcpu *v, struct hv_exit *e)
 
 static enum hv_next on_tsc(struct hv_vcpu *v, struct hv_exit *e)
 {
-	hv_want(v, HV_G_CR);
 	hv_gp(v); /* RDPMC: no counters */
 	return HV_RESUME;
 }
 
 static enum hv_next on_ud(struct hv_vcpu *v, struct hv_exit *e)
 {
-	hv_want(v, HV_G_CR);
 	hv_raise(v, X86_EXC_UD, false, 0);
 	return HV_RESUME;
 }
@@ -391,15 +389,15 @@ static const struct exit_row exit_rows[] = {
 	[VT_EXIT_WINDOW] = {"window", on_resume, 0},
 	[VT_EXIT_IO] = {"io", on_io, HV_G_SEG | HV_G_CR},
 	[VT_EXIT_NPF] = {"npf", on_npf, HV_G_SEG | HV_G_CR},
-	[VT_EXIT_CPUID] = {"cpuid", on_cpuid, HV_G_SEG | HV_G_CR},
-	[VT_EXIT_MSR] = {"msr", on_msr, HV_G_SEG | HV_G_CR | HV_G_SYSCALL},
+	[VT_EXIT_CPUID] = {"cpuid", on_cpuid, HV_G_CR},
+	[VT_EXIT_MSR] = {"msr", on_msr, 0},
 	[VT_EXIT_CR] = {"cr", on_cr, HV_G_SEG | HV_G_CR},
 	[VT_EXIT_DR] = {"dr", on_dr, HV_G_DR},
-	[VT_EXIT_HLT] = {"hlt", on_hlt, HV_G_SEG | HV_G_CR},
-	[VT_EXIT_PAUSE] = {"pause", on_pause, HV_G_SEG | HV_G_CR},
+	[VT_EXIT_HLT] = {"hlt", on_hlt, 0},
+	[VT_EXIT_PAUSE] = {"pause", on_pause, 0},
 	[VT_EXIT_VMCALL] = {"hypercall", on_vmcall, HV_G_SEG | HV_G_CR},
 	[VT_EXIT_EXC] = {"exception", on_exception, HV_G_CR | HV_G_DR},
-	[VT_EXIT_CACHE] = {"cache", on_cache, HV_G_SEG | HV_G_CR},
+	[VT_EXIT_CACHE] = {"cache", on_cache, 0},
 	[VT_EXIT_XSETBV] = {"xsetbv", on_xsetbv, HV_G_SEG | HV_G_CR},
 	[VT_EXIT_TSC] = {"rdpmc", on_tsc, HV_G_CR},
 	[VT_EXIT_MWAIT] = {"mwait", on_mwait, HV_G_CR},

@@ -162,8 +162,10 @@ static bool pat_valid(u64 val)
 
 static bool efer_valid(struct hv_vcpu *v, u64 *val, bool by_host)
 {
-	u64 allowed = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE, old = v->st.efer;
+	u64 allowed = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE, old;
 
+	hv_want(v, HV_G_CR);
+	old = v->st.efer;
 	if (hv_cpuid_has(v->vm, 0x80000001, 0, 3, 25))
 		allowed |= EFER_FFXSR;
 	if (*val & ~allowed)

@@ -26,6 +26,7 @@ static bool irq_allowed(const struct hv_vcpu *v)
 
 void hv_raise(struct hv_vcpu *v, u8 vector, bool has_error, u32 error)
 {
+	hv_want(v, HV_G_CR);
 	v->event = (struct hv_event){.kind = VT_EVENT_EXC,
 				     .vector = vector,
 				     .has_error = has_error && (v->st.cr0 & CR0_PE),
@@ -37,7 +38,8 @@ void hv_advance(struct hv_vcpu *v, unsigned len)
 {
 	u64 next = v->rip + len;
 
-	v->rip = hv_vcpu_code_size(v) == 8 ? next : (u32)next;
+	/* Only at its end does it matter how long the instruction pointer is. */
+	v->rip = (v->rip ^ next) >> 32 && hv_vcpu_code_size(v) != 8 ? (u32)next : next;
 	v->rflags &= ~(u64)FL_RF;
 	if (v->sti_shadow || v->movss_shadow) {
 		v->sti_shadow = v->movss_shadow = false;
@@ -380,7 +382,6 @@ void hv_vcpu_want_window(struct hv_vcpu *v, bool want)
 
 void hv_vcpu_queue_exc(struct hv_vcpu *v, u8 vector, bool has_error, u32 error)
 {
-	hv_want(v, HV_G_CR);
 	hv_raise(v, vector, has_error, error);
 }
 

@@ -331,6 +331,10 @@ void vmx_host_save(void)
 {
 }
 
+void vmx_host_refresh(void)
+{
+}
+
 void vmx_host_tables_save(struct vmx_host_tables *t)
 {
 }

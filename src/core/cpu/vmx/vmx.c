@@ -118,6 +118,7 @@ static void vmx_load(struct hv_vcpu *v, struct hv_cpu *c)
 	x->launched = false;
 	vmx_ptrld(port_pa(x->vmcs));
 	vmx_host_tables_save(c->vt_host);
+	vmx_host_save();
 	if (!x->written)
 		vmcs_write(v);
 	else
@@ -192,7 +193,7 @@ static void vmx_enter(struct hv_vcpu *v, struct hv_cpu *c)
 	struct vmx_vcpu *x = vmx_of(v);
 
 	vpid_assign(v, c);
-	vmx_host_save();
+	vmx_host_refresh();
 	vmx_write(VMCS_GUEST_RSP, v->gpr[X86_RSP]);
 	vmx_write(VMCS_GUEST_RIP, v->rip);
 	vmx_write(VMCS_GUEST_RFLAGS, v->rflags);

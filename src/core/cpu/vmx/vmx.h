@@ -177,8 +177,12 @@ void vmx_off(void);
 int vmx_clear(u64 pa);
 int vmx_ptrld(u64 pa);
 void vmx_invept(u64 eptp);
-/* The host's registers that an exit restores, into the current VMCS. */
+/*
+ * The host's registers that an exit restores, into the current VMCS: those that
+ * stay while a vCPU is loaded, and those that may change between two entries.
+ */
 void vmx_host_save(void);
+void vmx_host_refresh(void);
 /* Descriptor table limits, which an exit makes 0xffff, and data selectors back. */
 struct vmx_host_tables {
 	u16 gdt_limit;

@@ -94,8 +94,6 @@ void vmx_host_save(void)
 
 	__asm__ volatile("sgdt %0; sidt %1; str %2" : "=m"(gdt), "=m"(idt), "=rm"(tr));
 	vmx_write(VMCS_HOST_CR0, hw_cr_read(0));
-	vmx_write(VMCS_HOST_CR3, hw_cr_read(3));
-	vmx_write(VMCS_HOST_CR4, hw_cr_read(4));
 	vmx_write(VMCS_HOST_SEL + 0, host_sel(SELECTOR(es)));
 	vmx_write(VMCS_HOST_SEL + 2, SELECTOR(cs));
 	vmx_write(VMCS_HOST_SEL + 4, SELECTOR(ss));
@@ -114,6 +112,12 @@ void vmx_host_save(void)
 	vmx_write(VMCS_HOST_EFER, hw_rdmsr(MSR_EFER));
 	vmx_write(VMCS_HOST_PAT, hw_rdmsr(MSR_PAT));
 	vmx_write(VMCS_HOST_RIP, (u64)(uintptr_t)vmx_exit_asm);
+}
+
+void vmx_host_refresh(void)
+{
+	vmx_write(VMCS_HOST_CR3, hw_cr_read(3));
+	vmx_write(VMCS_HOST_CR4, hw_cr_read(4));
 }
 
 void vmx_host_tables_save(struct vmx_host_tables *t)
