@@ -18,20 +18,6 @@ static bool shown(const struct hv_vcpu *v)
 
 /* ---- clock ---------------------------------------------------------------------- */
 
-/* ns = (tsc << shift) * mul >> 32, mul normalized to use its upper bits. */
-static void scale(u64 khz, u32 *mul, s8 *shift)
-{
-	u64 hz = khz * 1000, ns = 1000000000;
-	s8 sh = 0;
-
-	for (; hz > ns * 2; hz >>= 1)
-		sh--;
-	for (; hz && hz <= ns; hz <<= 1)
-		sh++;
-	*mul = hz ? (u32)((ns << 32) / hz) : 0;
-	*shift = sh;
-}
-
 /* All vCPUs share one TSC, so one stamp, at guest TSC 0, does for ever. */
 void hv_pv_clock_update(struct hv_vcpu *v)
 {
@@ -41,7 +27,7 @@ void hv_pv_clock_update(struct hv_vcpu *v)
 
 	if (!(v->pv.clock & ENABLE) || hv_read(v->vm, gpa, &version, 4))
 		return;
-	scale(port_tsc_khz(), &p.mul, &p.shift);
+	pvclock_scale(port_tsc_khz(), &p.mul, &p.shift);
 	p.tsc = v->tsc_base + v->tsc_adjust;
 	p.version = (version | 1) + 2; /* odd while it changes */
 	if (hv_write(v->vm, gpa, &p, sizeof(p)))

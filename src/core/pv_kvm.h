@@ -56,6 +56,20 @@ struct pvclock_time {
 };
 static_assert(sizeof(struct pvclock_time) == 32, "guest ABI");
 
+/* ns = (tsc << shift) * mul >> 32 for a TSC of khz, mul normalized to use its upper bits. */
+static inline void pvclock_scale(u64 khz, u32 *mul, s8 *shift)
+{
+	u64 hz = khz * 1000, ns = 1000000000;
+	s8 sh = 0;
+
+	for (; hz > ns * 2; hz >>= 1)
+		sh--;
+	for (; hz && hz <= ns; hz <<= 1)
+		sh++;
+	*mul = hz ? (u32)((ns << 32) / hz) : 0;
+	*shift = sh;
+}
+
 struct pvclock_wall {
 	u32 version, sec, nsec;
 };
