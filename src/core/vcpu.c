@@ -302,7 +302,9 @@ static void fetch_call(void *opaque)
 {
 	struct hv_vcpu *v = opaque;
 
-	v->vm->vt->fetch(v, HV_G_ALL & ~v->have);
+	/* A thread that was moved meanwhile has put it, and everything is in memory. */
+	if (port_cpu()->loaded == v)
+		v->vm->vt->fetch(v, HV_G_ALL & ~v->have);
 }
 
 void hv_want(struct hv_vcpu *v, u32 groups)
