@@ -222,6 +222,7 @@ static const struct lift_row table[PPC_OP_COUNT] = {
 	[PPC_OP_WAIT] = {lift_nop, 0},
 	[PPC_OP_DCBT] = {lift_nop, 0},
 	[PPC_OP_DCBTST] = {lift_nop, 0},
+	[PPC_OP_DSSALL] = {lift_nop, 0}, /* data streams are hints that nobody takes */
 	[PPC_OP_DCBST] = {lift_nop, 0},
 	[PPC_OP_DCBF] = {lift_nop, 0},
 	[PPC_OP_ICBT] = {lift_nop, 0},
