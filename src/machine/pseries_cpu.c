@@ -133,6 +133,16 @@ static s64 vio_signal(struct pseries *ps, const u64 r[])
 	return H_SUCCESS;
 }
 
+/* The table of the DMA window, see PSERIES_LIOBN. */
+static s64 tce_call(u64 r[])
+{
+	if (r[1] != PSERIES_LIOBN || r[2] >= PSERIES_DMA_WINDOW)
+		return H_PARAMETER;
+	if (r[0] == H_GET_TCE)
+		r[1] = 0;
+	return H_SUCCESS;
+}
+
 static s64 interrupt_call(struct pseries *ps, unsigned cpu, u64 r[])
 {
 	switch (r[0]) {
@@ -161,6 +171,11 @@ static s64 machine_call(struct pseries *ps, unsigned cpu, u64 r[])
 	case H_IPI:
 	case H_IPOLL:
 		return interrupt_call(ps, cpu, r);
+	case H_GET_TCE:
+	case H_PUT_TCE:
+	case H_STUFF_TCE:
+	case H_PUT_TCE_INDIRECT:
+		return tce_call(r);
 	case H_PUT_TERM_CHAR:
 		return put_term_char(ps, r);
 	case H_GET_TERM_CHAR:

@@ -56,7 +56,8 @@ static void memory(struct pseries *ps, struct fdt *f)
 static void rtas(struct pseries *ps, struct fdt *f)
 {
 	static const char functions[] = "hcall-pft\0hcall-term\0hcall-interrupt\0hcall-vio\0"
-					"hcall-splpar\0hcall-bulk\0hcall-set-mode\0hcall-sprg0\0"
+					"hcall-splpar\0hcall-tce\0hcall-multi-tce\0hcall-"
+					"bulk\0hcall-set-mode\0hcall-sprg0\0"
 					"hcall-copy";
 
 	fdt_node(f, "rtas");
@@ -311,6 +312,10 @@ static void pci(struct pseries *ps, struct fdt *f)
 	fdt_cells(f, "bus-range", (const u32[]){0, 0}, 2);
 	fdt_cells(f, "ranges", ranges, ARRAY_LEN(ranges));
 	fdt_u32(f, "ibm,pci-config-space-type", 1);
+	fdt_u32(f, "ibm,#dma-address-cells", 2);
+	fdt_u32(f, "ibm,#dma-size-cells", 2);
+	fdt_cells(f, "ibm,dma-window", (const u32[]){PSERIES_LIOBN, 0, 0, 0, PSERIES_DMA_WINDOW},
+		  5);
 	fdt_u32(f, "ibm,pe-total-#msi", PCI_SLOTS * PSERIES_MSIS);
 	fdt_empty(f, "used-by-rtas");
 	interrupt_map(ps, f);

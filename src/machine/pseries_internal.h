@@ -51,11 +51,17 @@ enum {
 static_assert(PSERIES_IRQ_MSI + PCI_SLOTS * PSERIES_MSIS <= XICS_BASE + XICS_SOURCES, "room");
 
 #define PSERIES_VTY_UNIT 0x71000000u
+/* The DMA window of the host bridge. Its devices are virtio and name guest-physical addresses
+ * (no VIRTIO_F_ACCESS_PLATFORM): the window's table is never looked at. */
+#define PSERIES_LIOBN 0x80000000u
+#define PSERIES_DMA_WINDOW 0x40000000u
 #define PSERIES_XICS_PHANDLE 0x1111u
 #define PSERIES_MSI_ADDR 0x2000000000ull /* where messages are sent: nobody looks at it */
 
 /* Hypercalls beyond the engine's, PAPR table "Hypervisor Call Function Names". */
 enum {
+	H_GET_TCE = 0x1c,
+	H_PUT_TCE = 0x20,
 	H_PAGE_INIT = 0x2c,
 	H_LOGICAL_CI_LOAD = 0x3c,
 	H_LOGICAL_CI_STORE = 0x40,
@@ -67,6 +73,8 @@ enum {
 	H_IPOLL = 0x70,
 	H_XIRR = 0x74,
 	H_VIO_SIGNAL = 0x104,
+	H_STUFF_TCE = 0x138,
+	H_PUT_TCE_INDIRECT = 0x13c,
 	H_GET_CPU_CHARACTERISTICS = 0x1c8,
 	H_RANDOM = 0x300,
 	H_RTAS = 0xf000, /* ours: what the RTAS entry point does */
