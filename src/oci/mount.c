@@ -81,6 +81,9 @@ int mount_attach_root(struct oci_plan *p, struct err *e)
 		p->rootfs = mount_clone(p->bundle_fd, p->config->rootfs, true, false);
 	if (p->rootfs < 0)
 		return err_errno(e, "clone the mount of %s", p->config->rootfs);
+	/* pivot_root(2) takes no shared root; it becomes shared again once it is entered. */
+	if (shared && mount_set(p->rootfs, false, 0, 0, MS_PRIVATE))
+		return err_errno(e, "make the container's root private");
 	if (!shared && mount_set(p->rootfs, true, 0, 0,
 				 prop & (MS_PRIVATE | MS_UNBINDABLE) ? MS_PRIVATE : MS_SLAVE))
 		return err_errno(e, "detach the root from the host's mounts");

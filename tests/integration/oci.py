@@ -365,6 +365,18 @@ def mount_details():
         check("ro" in out and "nodev" in out and "nosuid" in out and "nosymfollow" not in out, "flags that a user namespace locks: %s" % out)
     finally:
         good(["umount", "src"])
+    # A root that is a shared mount and is to be shared: what is mounted in it stays in it.
+    b = make_bundle("sh", "-c", "head -1 /proc/self/mountinfo; mount -t tmpfs t /tmp", change=lambda c: (
+        c["linux"].update(rootfsPropagation="rshared"), [c["process"]["capabilities"][k].append("CAP_SYS_ADMIN") for k in ("bounding", "permitted", "effective")]))
+    good(["mount", "--bind", b + "/rootfs", b + "/rootfs"])
+    try:
+        good(["mount", "--make-shared", b + "/rootfs"])
+        before = open("/proc/self/mountinfo").read().count(b)
+        out = ok("run", "--bundle", b, "hullt23")
+        check("shared:" in out, "the root is not shared: " + out)
+        check(open("/proc/self/mountinfo").read().count(b) == before, "a mount of the container's stayed on the host")
+    finally:
+        good(["umount", "-R", b + "/rootfs"])
     # --no-pivot leaves the host's mounts in the namespace: no bare procfs among them that the kernel would take as leave to mount another.
     b = make_bundle("sh", "-c", "unshare -Urmpf sh -c 'mount -t proc none /tmp 2>&1; ls /tmp/sysrq-trigger 2>/dev/null; true'", change=lambda c: [
         c["process"]["capabilities"][k].append("CAP_SETFCAP") for k in ("bounding", "permitted")])
