@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Machines of POWER CPUs: Debian's stock kernel to busybox; kernels that cannot be started."""
-import glob, json, os, shutil, subprocess
+import glob, hashlib, json, os, shutil, subprocess
 from hulltest import BUILD, TOP, Skip, check, main, run
 
 PATIENCE = 900  # seconds; the machine that runs the tests may be busy
@@ -39,17 +39,18 @@ def busybox():
     return cached
 
 
-def initrd(command):
+def initrd(command, modules):
     if not os.path.exists(os.path.join(BUILD, "guest/init/hull-exit.ppc64le")):
         raise Skip("no cross compiler (gcc-powerpc64le-linux-gnu)")
     subprocess.run([os.path.join(TOP, "tools/mkinitramfs"), "--build", BUILD, "-o", "initrd", "--arch", "ppc64le",
-                    "--busybox", busybox(), "--command", command], check=True)
+                    "--busybox", busybox(), "--command", command, "--modules", modules, "--modules-dir",
+                    kernel()["modules"]], check=True)
     return "initrd"
 
 
-def boot(command, *args):
-    return run("boot", "--arch", "ppc64le", "--net", "none", "--kernel", kernel()["path"], "--initrd", initrd(command),
-               "--append", "console=hvc0 quiet", *args, timeout=PATIENCE)
+def boot(command, *args, modules=""):
+    return run("boot", "--arch", "ppc64le", "--net", "none", "--kernel", kernel()["path"], "--initrd",
+               initrd(command, modules), "--append", "console=hvc0 quiet", *args, timeout=PATIENCE)
 
 
 def stock_kernel():
@@ -57,6 +58,22 @@ def stock_kernel():
     check(code == 7, "status %d: %s" % (code, err + out[-400:]))
     for want in ("ppc64le\r\n1\r\n", "console=hvc0 quiet"):
         check(want in out, "no %r in %r" % (want, out[-600:]))
+
+
+def four_cpus_hash_mmu_disk():
+    data = os.urandom(2 << 20)
+    with open("disk", "wb") as f:
+        f.write(data)
+    code, out, err = boot("grep -c ^processor /proc/cpuinfo; dmesg | grep -o 'Initializing hash mmu'; sha256sum /dev/vda; "
+                          "for i in 1 2 3 4; do (md5sum /bin/busybox | cut -c1-6) & done; wait; "
+                          "grep -c virtio0 /proc/interrupts; poweroff -f",
+                          "--cpus", "4", "--mmu", "hash", "--disk", "disk", modules="virtio_pci,virtio_blk")
+    check(code == 0, "status %d: %s" % (code, err + out[-400:]))
+    check("\n4\r\nInitializing hash mmu\r\n" in out, out[-600:])
+    check(hashlib.sha256(data).hexdigest() in out, "the disk reads wrong: %r" % out[-600:])
+    with open(busybox(), "rb") as f:
+        sum6 = hashlib.md5(f.read()).hexdigest()[:6]
+    check(out.count(sum6 + "\r\n") == 4, "%d of 4 processes agree: %r" % (out.count(sum6), out[-600:]))
 
 
 def wrong_kernels():
@@ -91,4 +108,4 @@ def wrong_options():
     check(code == 125 and "x86_64 or ppc64le" in err, err)
 
 
-main([stock_kernel, wrong_kernels, wrong_options])
+main([stock_kernel, four_cpus_hash_mmu_disk, wrong_kernels, wrong_options])
