@@ -401,6 +401,6 @@ const struct ir_target ppc_target = {
 	.rt_off = OFF(rt),
 	/* Arguments, what compilers keep loop state in, stack, TOC, LR and CTR last. */
 	.pin = {OFF_GPR(3), OFF_GPR(9), OFF_GPR(4), OFF_GPR(10), OFF_GPR(5), OFF_GPR(31),
-		OFF_GPR(1), OFF_GPR(8), OFF_GPR(30), OFF_GPR(6), OFF_GPR(29), OFF_GPR(7)},
+		OFF_GPR(1), OFF_GPR(8), OFF_GPR(30), OFF(ctr), OFF_GPR(6), OFF_GPR(7)},
 	.npins = 12,
 };
