@@ -199,7 +199,7 @@ static u128 estimate(struct sfp_env *e, enum sfp_format f, bool root, struct sfp
 	u128 r;
 
 	if (root && b.cls == SFP_NORMAL && !b.sign)
-		b = sfp_unpack(f, sfp_sqrt(&(struct sfp_env){0}, f, b));
+		b = sfp_unpack(f, sfp_sqrt(&(struct sfp_env){.rm = e->rm}, f, b));
 	else if (root && b.sign && (b.cls == SFP_NORMAL || b.cls == SFP_INF))
 		return sfp_sqrt(e, f, b); /* invalid */
 	r = sfp_div(e, f, one, b);

@@ -160,6 +160,11 @@ static u64 h_lsw(void *cpu, u64 word, u64 ea, u64 op)
 	unsigned n = indexed ? c->xer_rest & 127 : ppc_rb(w) ? ppc_rb(w) : 32, r = ppc_rt(w);
 	u8 buf[128] = {0};
 
+	if (op == PPC_OP_LSWX && n &&
+	    (((ppc_ra(w) - r) & 31) < (n + 3) / 4 || ((ppc_rb(w) - r) & 31) < (n + 3) / 4)) {
+		ppc_raise(c, PPC_PROGRAM, PPC_PROGRAM_ILLEGAL);
+		return 0;
+	}
 	if (load && n && ppc_mem_read(c, ea, buf, n))
 		return 0;
 	for (unsigned i = 0; i < n; i += 4, r = (r + 1) & 31) {

@@ -270,7 +270,7 @@ static void emit_run(struct lx *x, u32 i)
 	}
 }
 
-void ppc_lift(struct ir_unit *u, const u8 *code, u32 bytes, u64 pc, u32 key)
+static void lift_unit(struct ir_unit *u, const u8 *code, u32 bytes, u64 pc, u32 key, u32 budget)
 {
 	struct lx x = {.u = u,
 		       .code = code,
@@ -279,7 +279,7 @@ void ppc_lift(struct ir_unit *u, const u8 *code, u32 bytes, u64 pc, u32 key)
 		       .key = key,
 		       .sf = key & PPC_KEY_SF,
 		       .v3 = key & PPC_KEY_ISA3,
-		       .budget = key & PPC_KEY_STEP ? 1 : PPC_UNIT_INSNS};
+		       .budget = budget};
 
 	ir_begin(u, &ppc_target, pc);
 	scan(&x);
@@ -292,5 +292,18 @@ void ppc_lift(struct ir_unit *u, const u8 *code, u32 bytes, u64 pc, u32 key)
 			emit_run(&x, i);
 			i = ~0u; /* it may want earlier ones */
 		}
+	}
+}
+
+void ppc_lift(struct ir_unit *u, const u8 *code, u32 bytes, u64 pc, u32 key)
+{
+	u32 budget = key & PPC_KEY_STEP ? 1 : PPC_UNIT_INSNS;
+
+	/* Few instructions become so many operations that a unit is too small for the most. */
+	for (;;) {
+		lift_unit(u, code, bytes, pc, key, budget);
+		if (!u->full || budget == 1)
+			return;
+		budget = budget > 8 ? budget / 4 : 1;
 	}
 }

@@ -121,18 +121,26 @@ void lift_lmw(struct lx *x, u32 store)
 		lx_set_gpr(x, r, v[r]);
 }
 
-/* lswi, lswx, stswi, stswx. */
+/* Is register n one of the `count` from rt on, with wrap-around? */
+static bool in_range(unsigned rt, unsigned count, unsigned n)
+{
+	return ((n - rt) & 31) < count;
+}
+
+/* lswi, lswx, stswi, stswx. The loads must not overwrite their own address (Book I 3.3.6). */
 void lift_lsw(struct lx *x, u32 arg)
 {
+	unsigned nb = ppc_rb(x->w) ? ppc_rb(x->w) : 32, ra = ppc_ra(x->w);
 	ir_val ea;
 	s64 disp;
 
-	ea = lx_ea(x, arg, &disp);
-	if (!(arg & M_INDEXED)) {
-		ea = lx_gpr0(x, ppc_ra(x->w));
-		if (!x->sf)
-			ea = lx_zext(x, 4, ea);
+	if (x->row->op == PPC_OP_LSWI && in_range(ppc_rt(x->w), (nb + 3) / 4, ra)) {
+		lx_illegal(x);
+		return;
 	}
+	ea = arg & M_INDEXED ? lx_ea(x, arg, &disp) : lx_gpr0(x, ra);
+	if (!x->sf)
+		ea = lx_zext(x, 4, ea);
 	if (x->key & PPC_KEY_LE)
 		alignment(x, ea, 0);
 	else

@@ -108,7 +108,7 @@ static int op_class(struct ppc_vcpu *c, u32 w, u32 arg)
 {
 	u128 v = vec_128(vec_b(c, w));
 	struct sfp a = sfp_unpack(SFP_128, v);
-	unsigned dcmx = ppc_bits(w, 9, 15), bit = 7;
+	unsigned dcmx = ppc_bits(w, 9, 15), bit = 7, r;
 
 	if (a.cls == SFP_NAN)
 		bit = 6;
@@ -118,7 +118,10 @@ static int op_class(struct ppc_vcpu *c, u32 w, u32 arg)
 		bit = a.sign ? 2 : 3;
 	else if (a.subnormal)
 		bit = a.sign ? 0 : 1;
-	set_crf(c, w, (unsigned)a.sign << 3 | (dcmx >> bit & 1) << 1);
+	r = (unsigned)a.sign << 3 | (dcmx >> bit & 1) << 1;
+	fp_sync(c);
+	set_fpcc(c, r);
+	set_crf(c, w, r);
 	return 0;
 }
 
@@ -214,34 +217,16 @@ static int op_round_int(struct ppc_vcpu *c, u32 w, u32 arg)
 	return finish(c, w, &e, (s32)sfp_fprf(SFP_128, r), r);
 }
 
-/* To the precision of x87's extended format: 64 bits of significand. */
+/* To the precision of x87's extended format: 63 bits of fraction. */
 static int op_round_extended(struct ppc_vcpu *c, u32 w, u32 arg)
 {
-	struct sfp a = sfp_unpack(SFP_128, vec_128(vec_b(c, w)));
-	struct sfp_env e, probe;
-	u128 r, step;
+	struct sfp_env e;
+	u128 r;
 
 	fp_sync(c);
 	e = fp_env(c);
 	e.rm = chosen_mode(c, w);
-	if (a.cls == SFP_NORMAL) {
-		/* Adding and dropping bits below 2^-63 of the leading one: round as an integer. */
-		struct sfp scaled = a;
-
-		probe = e;
-		scaled.exp = 63;
-		step = sfp_integral(&probe, SFP_128, scaled, true);
-		e.fi = probe.fi;
-		e.fr = probe.fr;
-		e.flags |= probe.flags;
-		scaled = sfp_unpack(SFP_128, step);
-		scaled.exp += a.exp - 63;
-		probe = e;
-		r = sfp_convert(&probe, SFP_128, scaled);
-		e.flags |= probe.flags;
-	} else {
-		r = sfp_convert(&e, SFP_128, a);
-	}
+	r = sfp_convert(&e, SFP_80, sfp_unpack(SFP_128, vec_128(vec_b(c, w)))) << (112 - 63);
 	return finish(c, w, &e, (s32)sfp_fprf(SFP_128, r), r);
 }
 

@@ -105,7 +105,7 @@ static u64 minmax(enum sfp_format f, u32 kind, u64 a, u64 b, u32 *flags)
 		return sa.cls == SFP_NAN ? b : a;
 	}
 	if (kind & X_C)
-		return (kind & X_MAX ? cmp > 0 : cmp < 0) ? a : b;
+		return (kind & X_MAX ? cmp >= 0 : cmp < 0) ? a : b;
 	if (cmp == 0)
 		return (kind & X_MAX) ? (sa.sign ? b : a) : (sa.sign ? a : b);
 	return (cmp > 0) == !!(kind & X_MAX) ? a : b;
@@ -191,6 +191,12 @@ static void set_crf(struct ppc_vcpu *c, u32 w, unsigned v)
 {
 	for (unsigned i = 0; i < 4; i++)
 		c->cr[4 * ppc_bits(w, 6, 8) + i] = v >> (3 - i) & 1;
+}
+
+static void set_fpcc(struct ppc_vcpu *c, unsigned r)
+{
+	fp_sync(c);
+	c->fpscr = (c->fpscr & ~(0xfULL << PPC_FPSCR_FPRF_SHIFT)) | (u64)r << PPC_FPSCR_FPRF_SHIFT;
 }
 
 /* One element of xvtdiv*: fe_flag in bit 1, fg_flag in bit 2. */
@@ -285,6 +291,7 @@ static int op_stdc(struct ppc_vcpu *c, u32 w, u32 arg)
 			(a.cls == SFP_NORMAL && in_class(SFP_32, s, dcmx & 3));
 	}
 	r = (unsigned)(v >> 63) << 3 | match << 1 | !exact;
+	set_fpcc(c, r);
 	set_crf(c, w, r);
 	return 0;
 }
@@ -296,8 +303,7 @@ static int op_cmpexp(struct ppc_vcpu *c, u32 w, u32 arg)
 	bool nan = sfp_unpack(SFP_64, a).cls == SFP_NAN || sfp_unpack(SFP_64, b).cls == SFP_NAN;
 	unsigned r = nan ? 1 : ea < eb ? 8 : ea > eb ? 4 : 2;
 
-	fp_sync(c);
-	c->fpscr = (c->fpscr & ~(0xfULL << PPC_FPSCR_FPRF_SHIFT)) | (u64)r << PPC_FPSCR_FPRF_SHIFT;
+	set_fpcc(c, r);
 	set_crf(c, w, r);
 	return 0;
 }

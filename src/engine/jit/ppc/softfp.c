@@ -7,14 +7,16 @@
 
 unsigned sfp_fraction_bits(enum sfp_format f)
 {
-	static const u8 bits[] = {[SFP_16] = 10, [SFP_32] = 23, [SFP_64] = 52, [SFP_128] = 112};
+	static const u8 bits[] = {
+		[SFP_16] = 10, [SFP_32] = 23, [SFP_64] = 52, [SFP_80] = 63, [SFP_128] = 112};
 
 	return bits[f];
 }
 
 unsigned sfp_exponent_bits(enum sfp_format f)
 {
-	static const u8 bits[] = {[SFP_16] = 5, [SFP_32] = 8, [SFP_64] = 11, [SFP_128] = 15};
+	static const u8 bits[] = {
+		[SFP_16] = 5, [SFP_32] = 8, [SFP_64] = 11, [SFP_80] = 15, [SFP_128] = 15};
 
 	return bits[f];
 }

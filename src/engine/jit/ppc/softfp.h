@@ -13,7 +13,8 @@
 
 typedef unsigned __int128 u128;
 
-enum sfp_format { SFP_16, SFP_32, SFP_64, SFP_128 };
+/* SFP_80: x87's extended format in the layout of the others, without its explicit leading bit. */
+enum sfp_format { SFP_16, SFP_32, SFP_64, SFP_80, SFP_128 };
 
 /* The first four are FPSCR.RN. */
 enum sfp_rounding { SFP_NEAREST, SFP_ZERO, SFP_UP, SFP_DOWN, SFP_AWAY, SFP_ODD };
