@@ -288,14 +288,17 @@ def iso_on_bios():
     check("multiboot2" in out and "guest one ended: exit with 0" in out, out[-1500:])
 
 
-def iso_on_uefi():
+def uefi():
     code = "/usr/share/OVMF/OVMF_CODE_4M.fd"
     if not os.path.exists(code):
         raise Skip("no OVMF (Debian: ovmf)")
     shutil.copy("/usr/share/OVMF/OVMF_VARS_4M.fd", "vars.fd")
-    flash = ["-drive", "if=pflash,format=raw,unit=0,readonly=on,file=" + code,
-             "-drive", "if=pflash,format=raw,unit=1,file=vars.fd"]
-    with Metal(None, args=iso(SMALL) + flash) as m:
+    return ["-drive", "if=pflash,format=raw,unit=0,readonly=on,file=" + code,
+            "-drive", "if=pflash,format=raw,unit=1,file=vars.fd"]
+
+
+def iso_on_uefi():
+    with Metal(None, args=iso(SMALL) + uefi()) as m:
         out = m.end()
     check("multiboot2" in out and "guest one ended: exit with 0" in out, out[-1500:])
 
@@ -312,7 +315,75 @@ def vmx_on_bochs():
         check(want in out, "no %r in %r" % (want, out[-1500:]))
 
 
+ROOT_INIT = """#!/bin/busybox sh
+/bin/busybox mount -t devtmpfs dev /dev
+while read -r m; do /bin/busybox insmod "$m"; done </modules
+/bin/busybox mount -t ext4 /dev/vda /mnt
+/bin/busybox umount /dev
+exec /bin/busybox switch_root /mnt /sbin/init
+"""
+
+
+def debian_root():
+    """A small Debian with systemd on an ext4 image, kept in the build directory."""
+    image = os.path.join(BUILD, "metal-root.img")
+    if os.path.exists(image):
+        return image
+    if not shutil.which("mmdebstrap") or os.getuid():
+        raise Skip("no mmdebstrap, or not root")
+    hooks = ["chroot \"$1\" passwd -d root", "echo metal-guest >\"$1/etc/hostname\"",
+             "echo '/dev/vda / ext4 defaults 0 0' >\"$1/etc/fstab\"",
+             "rm -rf \"$1\"/var/cache/apt/* \"$1\"/var/lib/apt/lists/* \"$1\"/usr/share/doc \"$1\"/usr/share/locale"]
+    subprocess.run(["mmdebstrap", "--variant=minbase", "--mode=root", "--include=systemd-sysv,udev,dbus,iproute2"]
+                   + ["--customize-hook=" + h for h in hooks] + ["bookworm", "root"], check=True,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    subprocess.run("truncate -s 320M root.img && mke2fs -q -t ext4 -d root root.img", shell=True, check=True)
+    shutil.rmtree("root")
+    shutil.move("root.img", image)
+    return image
+
+
+def three_guests(flash):
+    """From one ISO: Debian's cloud kernel, its full kernel with a Debian root to a login, and a small kernel."""
+    full, cloud = kernel("generic"), kernel()
+    with open("rootinit", "w") as f:
+        f.write(ROOT_INIT)
+    os.chmod("rootinit", 0o755)
+    initrd("true", "rootrd", "--modules", "virtio_blk,virtio_pci,ext4", "--modules-dir", full["modules"],
+           "--add", "rootinit:init")
+    initrd("echo GUEST-IS-UP; sleep 100000", "cloudrd")
+    shutil.copy(full["path"], "vmlinuz-full")
+    shutil.copy(cloud["path"], "vmlinuz-cloud")
+    conf = guest("cloud", "vmlinuz-cloud", "160M", "console=ttyS0 quiet", initrd="cloudrd", pv="kvm", log="yes")
+    conf += guest("debian", "vmlinuz-full", "512M", "console=ttyS0 quiet", initrd="rootrd", pv="kvm",
+                  disk="metal-root.img", weight=1024)
+    conf += guest("small", "metal-guest.elf", cmdline="do=ticks", cap=10) + guest("triple", "metal-guest.elf",
+                                                                                    cmdline="do=triple")
+    args = iso("vmlinuz-full", "vmlinuz-cloud", "rootrd", "cloudrd", debian_root(), SMALL, config=conf)
+    with Metal(None, 2600, args=args + flash) as m:
+        m.expect(rb"guest triple ended: CPU 0: triple fault", 300)
+        m.expect(rb"\[cloud\] GUEST-IS-UP", 300)
+        m.command("console debian", rb"metal-guest login: ", 500)
+        m.send("root\r")
+        m.command("", rb"root@metal-guest", 120)
+        m.command("uname -v; df -h / | tail -1", rb"Debian 6\.1(.|\n)*/dev/(vda|root)", 60)
+        m.send("\x1d")
+        m.command("console small", rb"tick \d+\n", 60)
+        m.send("\x1d")
+        m.command("list", rb"cloud +running(.|\n)*debian +running(.|\n)*small +running", 60)
+        m.send("poweroff\r")
+        m.end()
+
+
+def three_guests_on_bios():
+    three_guests([])
+
+
+def three_guests_on_uefi():
+    three_guests(uefi())
+
+
 if __name__ == "__main__":
     main([segments_are_w_xor_x, small_guest_by_pvh, stock_kernel_three_ways, hostile_guests_cost_only_themselves,
           consoles_and_life, two_guests_over_the_switch, bad_modules_and_configurations, machines_that_lack_something,
-          iso_on_bios, vmx_on_bochs] + ([iso_on_uefi] if LONG else []))
+          iso_on_bios, vmx_on_bochs] + ([iso_on_uefi, three_guests_on_bios, three_guests_on_uefi] if LONG else []))
