@@ -6,6 +6,7 @@
 #include "core/engine.h"
 #include "host/paths.h"
 #include "host/proc.h"
+#include "run/initrd.h"
 #include "vm/engines.h"
 
 #include <cpuid.h>
@@ -32,7 +33,7 @@ static void report(struct doctor *d, bool ok, const char *what, const char *fmt,
 
 static void report(struct doctor *d, bool ok, const char *what, const char *fmt, ...)
 {
-	char text[300];
+	char text[800];
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -163,6 +164,30 @@ static void check_tools(struct doctor *d)
 		       (unsigned long long)vfs.f_bavail * vfs.f_bsize >> 20);
 }
 
+/* Linux Documentation/admin-guide/binfmt-misc.rst; ELF64, little-endian, program, EM_PPC64. */
+#define BINFMT_NAME "hull-ppc64le"
+#define BINFMT_MAGIC "\\x7fELF\\x02\\x01\\x01" ZEROS "\\x02\\x00\\x15\\x00"
+#define ZEROS "\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00"
+#define BINFMT_MASK                                                                                \
+	"\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xfc\\xff\\xff"                                       \
+	"\\xff\\xff\\xff\\xff\\xff\\xff\\xfe\\xff\\xff\\xff"
+
+static void check_foreign(struct doctor *d)
+{
+	char program[PATHS_MAX];
+	struct err e = {0};
+
+	if (program_path("hull-foreign", program, &e))
+		report(d, false, "foreign programs", "%s", e.msg);
+	else if (!access("/proc/sys/fs/binfmt_misc/" BINFMT_NAME, F_OK))
+		report(d, true, "foreign programs", "ppc64le: the kernel starts them by itself");
+	else
+		report(d, true, "foreign programs",
+		       "ppc64le by hull exec-foreign; by the kernel itself after, as root, "
+		       "printf '%%s' ':%s:M::%s:%s:%.200s:PF' >/proc/sys/fs/binfmt_misc/register",
+		       BINFMT_NAME, BINFMT_MAGIC, BINFMT_MASK, program);
+}
+
 int cmd_doctor(const struct cli_command *self, int argc, char **argv)
 {
 	struct cli_parser p = {.cmd = self, .argc = argc, .argv = argv};
@@ -184,6 +209,7 @@ int cmd_doctor(const struct cli_command *self, int argc, char **argv)
 	check_cpu(&d);
 	check_isolation(&d);
 	check_tools(&d);
+	check_foreign(&d);
 	if (d.array) {
 		ret = json_dumpf(d.array, stdout, JSON_INDENT(2));
 		putchar('\n');

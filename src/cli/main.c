@@ -61,6 +61,14 @@ static const struct cli_option exec_options[] = {
 	{.name = "workdir", .letter = 'w', .arg = "DIR", .help = "working directory", .id = EXEC_WORKDIR},
 };
 
+static const struct cli_option foreign_options[] = {
+	{.name = "sysroot", .letter = 'L', .arg = "DIR", .help = "look for absolute file names below DIR first",
+	 .words = "@file", .id = FOREIGN_SYSROOT},
+	{.name = "argv0", .arg = "NAME", .help = "what the program sees as its name", .id = FOREIGN_ARGV0},
+	{.name = "trace", .help = "write each system call to standard error", .id = FOREIGN_TRACE},
+	{.name = "interpret", .help = "interpret, never translate (slow; a reference)", .id = FOREIGN_INTERPRET},
+};
+
 static const struct cli_option commit_options[] = {
 	{.name = "message", .letter = 'm', .arg = "TEXT", .help = "comment in the image's history", .id = COMMIT_MESSAGE},
 	{.name = "change", .letter = 'c', .arg = "INSTRUCTION", .id = COMMIT_CHANGE,
@@ -85,6 +93,10 @@ static const struct cli_command ps = {
 static const struct cli_command exec = {
 	.name = "exec", .args = "NAME COMMAND...", .help = "Run one more command in a running container or machine",
 	OPTIONS(exec_options), .words = "@machine", .run = cmd_exec};
+static const struct cli_command exec_foreign = {
+	.name = "exec-foreign", .args = "PROGRAM [ARGUMENT...]",
+	.help = "Run a Linux program of another ISA (ppc64le) as a process of this host",
+	OPTIONS(foreign_options), .words = "@file", .run = cmd_exec_foreign};
 static const struct cli_command logs = {
 	.name = "logs", .args = "NAME", .help = "Print what a container or machine has printed",
 	OPTIONS(logs_options), .words = "@machine", .run = cmd_logs};
@@ -154,7 +166,7 @@ static const struct cli_command version = {
 
 /* clang-format off */
 const struct cli_command *const cli_commands[] = {
-	&run, &boot, &ps, &exec, &logs, &attach, &stop, &kill_, &start_, &restart, &rm, &wait_,
+	&run, &boot, &ps, &exec, &exec_foreign, &logs, &attach, &stop, &kill_, &start_, &restart, &rm, &wait_,
 	&pause_, &resume, &cp, &commit, &stats, &top, &balloon, &inspect, &console,
 	&cli_pull, &cli_push, &cli_load, &cli_save, &cli_import, &cli_export,
 	&cli_login, &cli_logout,
@@ -167,7 +179,7 @@ static void print_usage(FILE *f)
 {
 	fprintf(f, "usage: hull COMMAND [ARGUMENT]...\n\n");
 	for (unsigned i = 0; cli_commands[i]; i++)
-		fprintf(f, "  %-11s %s\n", cli_commands[i]->name, cli_commands[i]->help);
+		fprintf(f, "  %-12s %s\n", cli_commands[i]->name, cli_commands[i]->help);
 	fprintf(f, "\n`hull COMMAND --help` says more. Manual page: hull(1).\n");
 }
 

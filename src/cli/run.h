@@ -26,6 +26,7 @@ enum {
 };
 
 enum { COMMIT_MESSAGE, COMMIT_CHANGE };
+enum { FOREIGN_SYSROOT, FOREIGN_ARGV0, FOREIGN_TRACE, FOREIGN_INTERPRET };
 
 int cmd_cp(const struct cli_command *self, int argc, char **argv);
 int cmd_commit(const struct cli_command *self, int argc, char **argv);
@@ -33,6 +34,7 @@ int cmd_ps(const struct cli_command *self, int argc, char **argv);
 int cmd_stats(const struct cli_command *self, int argc, char **argv);
 int cmd_things(const struct cli_command *self, int argc, char **argv);
 int cmd_logs(const struct cli_command *self, int argc, char **argv);
+int cmd_exec_foreign(const struct cli_command *self, int argc, char **argv);
 int cmd_exec(const struct cli_command *self, int argc, char **argv);
 int cmd_attach(const struct cli_command *self, int argc, char **argv);
 int cmd_top(const struct cli_command *self, int argc, char **argv);

@@ -82,7 +82,7 @@ struct irrun_fill {
 
 struct irrun_ops {
 	const struct ir_target *target;
-	bool flat; /* guest addresses are host addresses - flat_base, never checked; no fill, no key
+	bool flat; /* guest addresses are host addresses - flat_base, never checked; no fill
 		    */
 	/*
 	 * Lift the code at pc: at most `bytes` bytes are left on its page, at `code`. Must end the

@@ -18,7 +18,7 @@ static bool must_leave(struct irrun *r, struct irrun_cpu *c)
 /* The current map of the page at pc; NULL: raised, no code there, or a flush. Takes the lock. */
 static struct irrun_map *map_at(struct irrun *r, struct irrun_cpu *c, u64 pc, bool *no_code)
 {
-	u32 key = r->ops->flat ? 0 : c->key, bank;
+	u32 key = c->key, bank;
 	unsigned i = irrun_xtlb_index(pc);
 	struct irrun_map *m;
 	const u8 *host = (const u8 *)(uintptr_t)(pc + c->flat_base);

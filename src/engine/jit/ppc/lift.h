@@ -225,6 +225,7 @@ void lift_mtmsr(struct lx *x, u32 d);
 void lift_rfi(struct lx *x, u32 helper);
 void lift_sync(struct lx *x, u32 arg);
 void lift_isync(struct lx *x, u32 arg);
+void lift_icbi(struct lx *x, u32 arg);
 void lift_sys(struct lx *x, u32 arg);
 void lift_cp(struct lx *x, u32 paste);
 /* lift_mem.c */

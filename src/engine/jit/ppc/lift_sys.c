@@ -137,6 +137,15 @@ void lift_isync(struct lx *x, u32 arg)
 		ir_exit(x->u, IR_PLAIN, lx_next(x));
 }
 
+/* A machine watches its code pages by itself; a program without one says what it has written. */
+void lift_icbi(struct lx *x, u32 arg)
+{
+	if (x->key & PPC_KEY_FLAT)
+		lift_sys(x, arg);
+	else
+		lift_isync(x, arg);
+}
+
 void lift_sys(struct lx *x, u32 arg)
 {
 	ir_call(x->u, H_SYS, lx_k(x, x->w), lx_k(x, x->row->op), 0);

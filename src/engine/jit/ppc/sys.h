@@ -36,7 +36,8 @@ int ppc_rfebb(struct ppc_vcpu *c, unsigned s);
 /*
  * Privileged instructions that are rare: slb*, tlb*, msg*, stop, nap, dcbz of cache-inhibited
  * storage... `insn` is the instruction word, `op` its enum ppc_op (isa/ppc/insn.h). The lifter has
- * checked privilege (PR, and HV where the table says hypervisor). Ends the unit.
+ * checked privilege (PR, and HV where the table says hypervisor). For a program without a machine
+ * (PPC_KEY_FLAT) icbi comes here too. Ends the unit.
  */
 int ppc_sys_insn(struct ppc_vcpu *c, u32 insn, u32 op);
 

@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""hull exec-foreign: ppc64le programs as processes of this host, beside Debian's qemu-ppc64le-static. TAP on
+stdout.
+
+  foreign.py [TEST...]
+"""
+import os, re, shutil, subprocess
+from hulltest import BUILD, HULL, TOP, Skip, check, main, run
+
+CC = "powerpc64le-linux-gnu-gcc"
+QEMU = "qemu-ppc64le-static"
+SYSROOT = "/usr/powerpc64le-linux-gnu"
+SECONDS = 300
+
+
+def build(name, *sources, flags=()):
+    """A program for the foreign ISA, made once."""
+    if not shutil.which(CC):
+        raise Skip("no " + CC)
+    if not os.path.exists(name):
+        subprocess.run([CC, "-O2", "-w", "-o", name, *[os.path.join(TOP, s) for s in sources], *flags, "-lpthread", "-lm"],
+                       check=True)
+    return os.path.abspath(name)
+
+
+def calls(static=True):
+    return build("calls" if static else "calls-dynamic", "tests/guest/foreign/calls.c", flags=["-static"] if static else [])
+
+
+def execute(cmd, **kw):
+    r = subprocess.run(cmd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=SECONDS,
+                       env={**os.environ, "FOREIGN_TEST": "a value", "LC_ALL": "C"}, **kw)
+    return r.returncode, r.stdout.decode(errors="replace"), r.stderr.decode(errors="replace")
+
+
+def foreign(*args, **kw):
+    return execute([HULL, "exec-foreign", *args], **kw)
+
+
+def same_as_qemu(program, *args, options=(), qemu_options=()):
+    if not shutil.which(QEMU):
+        raise Skip("no " + QEMU)
+    ours = foreign(*options, program, *args)
+    theirs = execute([QEMU, *qemu_options, program, *args])
+    check(ours[:2] == theirs[:2], "%s\nhull (status %d):\n%s%s\nqemu (status %d):\n%s%s" %
+          (" ".join(args), ours[0], ours[1], ours[2], theirs[0], theirs[1], theirs[2]))
+    return ours
+
+
+SECTIONS = ["start", "files", "signals", "restart", "threads", "memory", "sockets", "tty", "contexts", "time"]
+
+
+def system_calls():
+    for s in SECTIONS:
+        out = same_as_qemu(calls(), s, "one", "two words")[1]
+        check(len(out.splitlines()) >= 3, "%s printed %r" % (s, out))
+
+
+def dynamically_linked():
+    if not os.path.exists(SYSROOT + "/lib/ld64.so.2"):
+        raise Skip("no ppc64el C library in " + SYSROOT)
+    for s in ("start", "signals", "threads"):
+        same_as_qemu(calls(False), s, options=["-L", SYSROOT], qemu_options=["-L", SYSROOT])
+
+
+PROCESSES = """waitpid(pid, &st, 0) == pid = 1
+WEXITSTATUS(st) = 7
+WIFSIGNALED(st) && WTERMSIG(st) == SIGKILL = 1
+WIFSIGNALED(st) && WTERMSIG(st) == SIGABRT = 1
+WIFSIGNALED(st) && WTERMSIG(st) == SIGSEGV = 1
+child said: I am calls with 3: a b
+WEXITSTATUS(st) = 42
+I am calls with 3: a b
+posix_spawn(&pid, argv[0], NULL, NULL, child, environ) = 0
+WEXITSTATUS(st) = 42
+execv(none[0], none) < 0 ? errno : 0 = 2
+from the shell
+pclose(f) = 0
+I am calls with 4: one
+WEXITSTATUS(st) = 42
+"""
+
+
+def processes():
+    """What a child executes may be foreign again, a script of it, or the host's own: no binfmt_misc is needed."""
+    code, out, err = foreign(calls(), "processes")
+    key = lambda text: sorted(text.splitlines())
+    check(code == 0 and key(out) == key(PROCESSES), "status %d\n%s%s" % (code, out, err))
+
+
+def bad_programs():
+    open("empty", "wb").close()
+    with open(calls(), "rb") as f:
+        good = f.read()
+    files = {"text": b"not a program\n", "short": good[:200], "cut": good[:20000],
+             "be": good[:5] + b"\x02" + good[6:], "x86": open("/bin/true", "rb").read()}
+    for name, data in files.items():
+        with open(name, "wb") as f:
+            f.write(data)
+        os.chmod(name, 0o755)
+        code, out, err = foreign("./" + name)
+        check(code == 126 and err.count("\n") == 1 and name in err, "%s: status %d, %r" % (name, code, err))
+    code, out, err = foreign("./nothing-here")
+    check(code == 127 and "nothing-here" in err, "status %d, %r" % (code, err))
+    code, out, err = foreign("/tmp")
+    check(code == 126 and err.count("\n") == 1, "a directory: status %d, %r" % (code, err))
+    code, out, err = foreign()
+    check(code == 125 and "no program" in err, "no argument: status %d, %r" % (code, err))
+
+
+def ends_as_the_program_does():
+    src = "int main(int n, char **v) { if (n > 1) *(volatile int *)0 = 0; return 17; }"
+    with open("end.c", "w") as f:
+        f.write(src)
+    subprocess.run([CC, "-static", "-o", "end", "end.c"], check=True)
+    check(foreign("./end")[0] == 17, "status")
+    check(foreign("./end", "x")[0] == -11, "signal")
+
+
+if __name__ == "__main__":
+    main([system_calls, dynamically_linked, processes, bad_programs, ends_as_the_program_does])
