@@ -161,11 +161,15 @@ int mount_enter_root(struct oci_plan *p, int root, struct err *e)
 		if (chroot("."))
 			return err_errno(e, "chroot");
 	} else {
+		int old = prop & MS_SHARED ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1, ret;
+
 		/* pivot_root(2), "pivot_root(".", ".")": the old root ends up below the new one. */
 		if (syscall(SYS_pivot_root, ".", "."))
 			return err_errno(e, "pivot_root");
 		/* Letting go of the host's tree must not unmount anything of the host's. */
-		if (prop & MS_SHARED && mount(NULL, ".", NULL, MS_SLAVE | MS_REC, NULL))
+		ret = prop & MS_SHARED ? mount_set(old, true, 0, 0, MS_SLAVE) : 0;
+		fd_close(&old);
+		if (ret)
 			return err_errno(e, "detach the old root");
 		if (umount2(".", MNT_DETACH))
 			return err_errno(e, "unmount the old root");

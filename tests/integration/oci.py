@@ -374,6 +374,17 @@ def mount_details():
         before = open("/proc/self/mountinfo").read().count(b)
         out = ok("run", "--bundle", b, "hullt23")
         check("shared:" in out, "the root is not shared: " + out)
+        # A volume that is shared both ways: what the container mounts there appears on the host.
+        os.mkdir("both")
+        good(["mount", "-t", "tmpfs", "t", "both"])
+        good(["mount", "--make-rshared", "both"])
+        edit(b, lambda c: (c["process"].update(args=["sh", "-c", "mkdir /v/m && mount -t tmpfs in /v/m && touch /v/m/f"]), c["mounts"].append(
+            {"destination": "/v", "type": "bind", "source": os.path.abspath("both"), "options": ["rbind", "rshared"]})))
+        try:
+            ok("run", "--bundle", b, "hullt23")
+            check(os.listdir("both/m") == ["f"], "the container's mount did not reach the host")
+        finally:
+            good(["umount", "-R", "both"])
         check(open("/proc/self/mountinfo").read().count(b) == before, "a mount of the container's stayed on the host")
     finally:
         good(["umount", "-R", b + "/rootfs"])
