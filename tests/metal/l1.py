@@ -77,7 +77,8 @@ class L1:
         self.start(["-kernel", kernel, "-initrd", initrd, "-append",
                     "console=ttyS0 panic=-1 " + append], memory, cpus, cpu, extra, boot_timeout)
 
-    def start(self, boot, memory, cpus, cpu, extra, boot_timeout):
+    def start(self, boot, memory, cpus, cpu, extra, boot_timeout, console=True):
+        """console=False: there is one serial port only, the shell's."""
         self.log = os.path.join(self.dir, "console")
         path = os.path.join(self.dir, "shell")
         listener = socket.socket(socket.AF_UNIX)
@@ -85,7 +86,7 @@ class L1:
         listener.listen(1)
         self.qemu = subprocess.Popen(
             ["qemu-system-x86_64", "-accel", "tcg", "-cpu", cpu, "-M", "q35", "-m", memory, "-smp", str(cpus),
-             "-display", "none", "-nodefaults", "-no-reboot", "-serial", "file:" + self.log,
+             "-display", "none", "-nodefaults", "-no-reboot", *(["-serial", "file:" + self.log] if console else []),
              "-chardev", "socket,id=shell,path=" + path, "-serial", "chardev:shell", *boot, *extra],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=open(os.path.join(self.dir, "qemu"), "wb"))
@@ -102,6 +103,8 @@ class L1:
         return cpu_seconds_of(self.qemu.pid)
 
     def console(self):
+        if not os.path.exists(self.log):
+            return ""
         with open(self.log, "rb") as f:
             return f.read().decode(errors="replace")
 
@@ -120,7 +123,7 @@ class L1:
                 raise AssertionError("%s %r; it wrote %r; console ends %r" % (
                     "waited %d s for" % timeout if left <= 0 else "the machine ended before",
                     pattern, self.buf[-300:], self.console()[-1500:]))
-            self.buf += data
+            self.buf += data.replace(b"\r", b"")
 
     def begin(self, command):
         """Start a shell command there; until() reads what it writes, `<end STATUS>` at last."""
