@@ -349,7 +349,7 @@ def three_guests(flash):
     with open("rootinit", "w") as f:
         f.write(ROOT_INIT)
     os.chmod("rootinit", 0o755)
-    initrd("true", "rootrd", "--modules", "virtio_blk,virtio_pci,ext4", "--modules-dir", full["modules"],
+    initrd("true", "rootrd", "--modules", "virtio_blk,virtio_pci,crc32c_generic,ext4", "--modules-dir", full["modules"],
            "--add", "rootinit:init")
     initrd("echo GUEST-IS-UP; sleep 100000", "cloudrd")
     shutil.copy(full["path"], "vmlinuz-full")
@@ -362,7 +362,9 @@ def three_guests(flash):
     args = iso("vmlinuz-full", "vmlinuz-cloud", "rootrd", "cloudrd", debian_root(), SMALL, config=conf)
     with Metal(None, 2600, args=args + flash) as m:
         m.expect(rb"guest triple ended: CPU 0: triple fault", 300)
+        m.at = 0  # in whichever order
         m.expect(rb"\[cloud\] GUEST-IS-UP", 300)
+        m.expect(rb"hull> ")
         m.command("console debian", rb"metal-guest login: ", 500)
         m.send("root\r")
         m.command("", rb"root@metal-guest", 120)
