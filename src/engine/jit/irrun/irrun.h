@@ -23,7 +23,7 @@
 
 enum {
 	IRRUN_MMUS = 8,	  /* soft TLBs of a vCPU */
-	IRRUN_TLB = 256,  /* entries of one, a power of two */
+	IRRUN_TLB = 1024, /* entries of one, a power of two */
 	IRRUN_SLOTS = 64, /* see struct irrun_slot */
 	IRRUN_KEYS = 16,  /* banks of xtlb */
 	IRRUN_XTLB = 256, /* entries of a bank */
@@ -32,7 +32,7 @@ enum {
 	IRRUN_PAGE = 4096, /* granule of code pages and of the soft TLB */
 };
 
-/* Guest page to host: host = guest + add. Empty: page ~0. */
+/* Guest page to host: host = guest + add. Empty: a page that belongs to another entry. */
 struct irrun_tlb_entry {
 	u64 page, add;
 };

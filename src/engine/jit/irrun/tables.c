@@ -290,15 +290,36 @@ static bool overlaps(u64 a, u64 alen, u64 b, u64 blen)
 	return a < b ? b - a < alen : a - b < blen;
 }
 
+/* No address that is looked for in entry i is on this page. */
+static u64 tlb_empty(unsigned i)
+{
+	return i == IRRUN_TLB - 1 ? 0 : ~0ULL;
+}
+
+/* Entries of a table that may be of the range. */
+static void tlb_forget(struct irrun_tlb_entry *t, u64 addr, u64 bytes)
+{
+	u64 first = addr / IRRUN_PAGE, n = bytes / IRRUN_PAGE + 2;
+
+	if (n > IRRUN_TLB) {
+		first = 0;
+		n = IRRUN_TLB;
+	}
+	for (u64 i = 0; i < n; i++) {
+		unsigned e = (unsigned)(first + i) & (IRRUN_TLB - 1);
+
+		if (overlaps(t[e].page, IRRUN_PAGE, addr, bytes))
+			t[e].page = tlb_empty(e);
+	}
+}
+
 static void tlb_flush(struct irrun_cpu *c, u64 addr, u64 bytes)
 {
 	for (unsigned m = 0; m < IRRUN_MMUS; m++) {
+		if (!(c->mmu_used >> m & 1))
+			continue;
 		for (unsigned w = 0; w < 2; w++) {
-			if (!(c->mmu_used >> m & 1))
-				continue;
-			for (unsigned i = 0; i < IRRUN_TLB; i++)
-				if (overlaps(c->tlb[m][w][i].page, IRRUN_PAGE, addr, bytes))
-					c->tlb[m][w][i].page = ~0ULL;
+			tlb_forget(c->tlb[m][w], addr, bytes);
 			for (unsigned i = 0; i < IRRUN_SLOTS; i++) {
 				struct irrun_slot *s = &c->slot[m][w][i];
 
@@ -322,7 +343,8 @@ void irrun_tlb_flush_range(struct irrun_cpu *c, u64 addr, u64 bytes)
 	for (unsigned b = 0; b < IRRUN_KEYS; b++)
 		for (unsigned i = 0; c->run->bank_key[b] && i < IRRUN_XTLB; i++)
 			c->xtlb[b][i] = 0;
-	c->mmu_used = 0;
+	if (bytes == ~0ULL)
+		c->mmu_used = 0;
 }
 
 void irrun_tlb_protect(struct irrun_cpu *c, const u8 *host)
@@ -333,8 +355,8 @@ void irrun_tlb_protect(struct irrun_cpu *c, const u8 *host)
 		for (unsigned i = 0; i < IRRUN_TLB; i++) {
 			struct irrun_tlb_entry *e = &c->tlb[m][1][i];
 
-			if (e->page != ~0ULL && e->page + e->add == align_down(at, IRRUN_PAGE))
-				__atomic_store_n(&e->page, ~0ULL, __ATOMIC_RELAXED);
+			if (e->page + e->add == align_down(at, IRRUN_PAGE))
+				__atomic_store_n(&e->page, tlb_empty(i), __ATOMIC_SEQ_CST);
 		}
 		for (unsigned i = 0; i < IRRUN_SLOTS; i++) {
 			struct irrun_slot *s = &c->slot[m][1][i];
@@ -368,7 +390,7 @@ int irrun_cpu_add(struct irrun *r, void *cpu)
 	for (unsigned m = 0; m < IRRUN_MMUS; m++) {
 		for (unsigned w = 0; w < 2; w++) {
 			for (unsigned i = 0; i < IRRUN_TLB; i++)
-				c->tlb[m][w][i].page = ~0ULL;
+				c->tlb[m][w][i].page = tlb_empty(i);
 			for (unsigned i = 0; i < IRRUN_SLOTS; i++)
 				slot_clear(&c->slot[m][w][i]);
 		}

@@ -314,6 +314,74 @@ static void stub_out(struct xe *x, const struct xe_stub *s)
 	x86_call(x->e, x->r->thunk.out);
 }
 
+/* A register that the access does not use. */
+static unsigned stub_spare(const struct xe_stub *s)
+{
+	static const u8 reg[] = {RAX, RCX, RDX, RSI, RDI};
+	unsigned i = 0;
+
+	while (reg[i] == s->reg || reg[i] == s->addr || reg[i] == s->index ||
+	       (s->value_loc == XE_GPR && reg[i] == s->value))
+		i++;
+	return reg[i];
+}
+
+/* s->reg: the page, spare: the TLB entry's offset. Into the slot; jumps where it is gone already.
+ */
+static u32 slot_refill(struct xe *x, const struct xe_stub *s, const struct emit_mem *page,
+		       const struct emit_mem *add)
+{
+	struct emit_mem start = xe_rt(x, s->slot + offsetof(struct irrun_slot, start));
+	struct emit_mem limit = xe_rt(x, s->slot + offsetof(struct irrun_slot, limit));
+	struct emit_mem slot_add = xe_rt(x, s->slot + offsetof(struct irrun_slot, add));
+
+	emit_rm(x->e, OP_MOV_RM, true, s->reg, page);
+	emit_rm(x->e, OP_MOV_MR, true, s->reg, &start);
+	emit_rm(x->e, OP_MOV_RM, true, s->reg, add);
+	emit_rm(x->e, OP_MOV_MR, true, s->reg, &slot_add);
+	if (s->op == IR_LOAD) {
+		emit_mov_mi(x->e, true, &limit, IRRUN_PAGE - 15);
+		return 0;
+	}
+	/* irrun_tlb_protect empties the entry, then looks for slots: one of us notices. */
+	emit_mov_ri(x->e, s->reg, IRRUN_PAGE - 15);
+	emit_rm(x->e, OP_XCHG, true, s->reg, &limit);
+	emit_rm(x->e, OP_MOV_RM, true, s->reg, &start);
+	emit_rm(x->e, OP_CMP_RM, true, s->reg, page);
+	return emit_jcc(x->e, CC_NE, 0);
+}
+
+/* The page's entry of the soft TLB, if it is there, into the slot, and back to the access. */
+static void stub_lookup(struct xe *x, const struct xe_stub *s)
+{
+	struct emit_mem a = {s->addr, s->index, 1, false, (s32)s->disp}, kept = XE_RT(x, save[8]);
+	struct emit_mem limit = xe_rt(x, s->slot + offsetof(struct irrun_slot, limit));
+	struct emit_mem page = xe_rt(x, s->tlb), add = page;
+	unsigned spare = stub_spare(s);
+	u32 miss, gone;
+
+	static_assert(sizeof(struct irrun_tlb_entry) == 16 && IRRUN_PAGE == 4096, "the shift");
+	page.index = add.index = (u8)spare;
+	add.disp += 8;
+	emit_rm(x->e, OP_MOV_MR, true, spare, &kept);
+	emit_lea(x->e, true, s->reg, &a);
+	emit_rr(x->e, OP_MOV_RM, false, spare, s->reg);
+	emit_shift_ri(x->e, 5, false, spare, 8);
+	emit_grp1_ri(x->e, 4, false, spare, (IRRUN_TLB - 1) * 16);
+	emit_rm(x->e, OP_XOR_RM, true, s->reg, &page);
+	emit_grp1_ri(x->e, 7, true, s->reg, IRRUN_PAGE - s->size);
+	miss = emit_jcc(x->e, CC_A, 0);
+	gone = slot_refill(x, s, &page, &add);
+	emit_rm(x->e, OP_MOV_RM, true, spare, &kept);
+	emit_jmp(x->e, s->hit);
+	if (gone) {
+		emit_patch(x->e->base, gone, x->e->pos);
+		emit_mov_mi(x->e, true, &limit, 0);
+	}
+	emit_patch(x->e->base, miss, x->e->pos);
+	emit_rm(x->e, OP_MOV_RM, true, spare, &kept);
+}
+
 static void stub_mem(struct xe *x, const struct xe_stub *s)
 {
 	static const struct vex store = {PP_NONE, MAP_0F, 0x11, false};
@@ -321,6 +389,7 @@ static void stub_mem(struct xe *x, const struct xe_stub *s)
 	struct emit_mem to = XE_RT(x, save[16]), value = XE_RT(x, save[17]),
 			v = XE_RT(x, vsave[16]);
 
+	stub_lookup(x, s);
 	emit_lea(x->e, true, s->reg, &a);
 	emit_rm(x->e, OP_MOV_MR, true, s->reg, &to);
 	if (s->value_loc == XE_GPR) {

@@ -10,6 +10,8 @@
  *	jae	stub
  *	mov	t, [slot.add]
  *	op	[address + t]
+ *
+ * The stub, out of line, looks into the table of pages and refills the slot from it (ir_flow.c).
  */
 #include "engine/jit/host/x86_64/ir_x86.h"
 
@@ -118,6 +120,11 @@ static struct emit_mem access(struct xe *x, const struct ir_op *op, struct addr 
 	(*stub)->reg = (u8)t;
 	(*stub)->op = op->op;
 	(*stub)->type = op->type;
+	(*stub)->size = op->size;
+	(*stub)->hit = x->e->pos;
+	(*stub)->slot = (u32)slot;
+	(*stub)->tlb = (u32)(offsetof(struct irrun_cpu, tlb) +
+			     (mmu * 2 + write) * IRRUN_TLB * sizeof(struct irrun_tlb_entry));
 	m = xe_rt(x, slot + offsetof(struct irrun_slot, add));
 	emit_rm(x->e, OP_MOV_RM, true, t, &m);
 	if (a.base == EMIT_NONE)
