@@ -283,6 +283,12 @@ static void t_data_follows_flushes(void)
 	irrun_tlb_flush(&cpu->rt);
 	CHECK_EQ(go(0x1000), 1);
 	CHECK_EQ(cpu->gpr[6], 222);
+	/* a large flush elsewhere leaves this page to be flushed */
+	irrun_tlb_flush_range(&cpu->rt, 0x100000, 1ULL << 62);
+	mapped = 0x8000;
+	irrun_tlb_flush_range(&cpu->rt, 0x8000, 4096);
+	CHECK_EQ(go(0x1000), 1);
+	CHECK_EQ(cpu->gpr[6], 111);
 	end();
 }
 
