@@ -176,6 +176,12 @@ static void t_dead_flags_go(void)
 		 "\n%5 = load.i64.8 %1, #0\nput.i64.1 %2, " FLAG "\nexit.plain #0");
 	CHECK_EQ(left(IR_PUT), 1);
 	CHECK_EQ(left(IR_SET), 0);
+	/* read again behind what may fault, where the unit can be entered anew: the store stays */
+	optimise("%1 = get.i64.8 #0x18\n%2 = const #0\n%3 = set.8.lts %1, %2\nput.i64.1 %3, " FLAG
+		 "\n%5 = load.i64.8 %1, #0\n%6 = get.i64.1 " FLAG
+		 "\nput.i64.8 %6, #0x20\nput.i64.1 %2, " FLAG "\nexit.plain #0");
+	CHECK_EQ(left(IR_PUT), 3);
+	CHECK_EQ(left(IR_GET), 2);
 	/* a way out in between looks */
 	optimise("%1 = get.i64.8 #0x18\n%2 = const #0\n%3 = set.8.lts %1, %2\nput.i64.1 %3, " FLAG
 		 "\nexitif %1, #0x2000\nput.i64.1 %2, " FLAG "\nexit.plain #0");

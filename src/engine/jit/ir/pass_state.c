@@ -28,6 +28,18 @@ static void learn(struct ir_pass *p, const struct ir_op *op, ir_val v)
 		p->known[op->imm] = (struct ir_known){p->stamp, v, op->size, op->type};
 }
 
+/*
+ * Behind what may fault a GET of relaxed state stays: the unit may be entered anew there, and
+ * without that GET the PUT before the fault would look as if nobody read it.
+ */
+static void may_fault(struct ir_pass *p)
+{
+	const struct ir_target *t = p->u->target;
+
+	if (t->relaxed_bytes)
+		forget(p, t->relaxed_off, t->relaxed_bytes);
+}
+
 /* The value that stands for a GET, or 0. */
 static ir_val look_up(struct ir_pass *p, struct ir_op *op)
 {
@@ -51,6 +63,8 @@ static void call(struct ir_pass *p, const struct ir_op *op)
 
 	if (flags & (IR_CALL_WRITES | IR_CALL_VECTOR))
 		forget_all(p);
+	if (flags & IR_CALL_RAISES)
+		may_fault(p);
 }
 
 static ir_val one(struct ir_pass *p, u32 i)
@@ -75,6 +89,11 @@ static ir_val one(struct ir_pass *p, u32 i)
 	case IR_CALL:
 		call(p, op);
 		return (ir_val)i;
+	case IR_LOAD:
+	case IR_STORE:
+	case IR_CAS:
+		may_fault(p);
+		break;
 	case IR_LABEL:
 		forget_all(p);
 		return (ir_val)i;
