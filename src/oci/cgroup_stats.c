@@ -114,7 +114,7 @@ json_t *cgroup_stats(const struct oci_cgroup *cg)
 
 static u64 oom_count(const struct cgroup_dir *d)
 {
-	char text[512];
+	char text[512] = "";
 
 	text_of(d, "memory.events", text, sizeof(text));
 	return field(text, "oom");

@@ -246,7 +246,7 @@ int oci_update(struct oci_container *c, json_t *resources, struct err *e)
 
 	if (!ret && oci_status(c) == OCI_STOPPED)
 		ret = err_set(e, ESRCH, "cannot update a container that is stopped");
-	if (!ret) {
+	if (!ret && holder) {
 		holder->minor = c->config->minor;
 		ret = oci_resources_parse(resources, holder, &r, e);
 	}
