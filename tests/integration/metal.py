@@ -364,7 +364,6 @@ def three_guests(flash):
         m.expect(rb"guest triple ended: CPU 0: triple fault", 300)
         m.at = 0  # in whichever order
         m.expect(rb"\[cloud\] GUEST-IS-UP", 300)
-        m.expect(rb"hull> ")
         m.command("console debian", rb"metal-guest login: ", 500)
         m.send("root\r")
         m.command("", rb"root@metal-guest", 120)
