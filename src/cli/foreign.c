@@ -53,10 +53,11 @@ int cmd_exec_foreign(const struct cli_command *self, int argc, char **argv)
 	const char **v = calloc((size_t)argc * 2 + 3, sizeof(*v));
 	int ret;
 
-	if (!v)
-		ret = err_set(&e, ENOMEM, "no memory");
-	else
-		ret = parse(self, argc, argv, v, &e);
+	if (!v) {
+		err_set(&e, ENOMEM, "no memory");
+		return cli_fail(self, &e);
+	}
+	ret = parse(self, argc, argv, v, &e);
 	if (ret) {
 		free(v);
 		return cli_parse_end(self, ret, &e);
