@@ -89,6 +89,20 @@ def processes():
     check(code == 0 and key(out) == key(PROCESSES), "status %d\n%s%s" % (code, out, err))
 
 
+BENCH = ("coremark sha256 qsort lz interp switch fib icall hash crc32 chase256k memcpy strops matmul nbody mandel saxpy "
+         "blend").split()
+
+
+def computes_the_same():
+    """The benchmark's programs, one after another in one process, beside the same natively."""
+    program = build("bench", *["guest/bench/%s.c" % n for n in ("main", "int", "mem", "fp", "sys")],
+                    flags=["-static", "-ffp-contract=off"])
+    sums = lambda out: {f[1]: f[4] for f in (line.split() for line in out.splitlines()) if len(f) == 5}
+    native, ours = execute([BUILD + "/guest/bench/hullbench", *BENCH]), foreign(program, *BENCH)
+    check(ours[0] == 0 and len(sums(native[1])) == len(BENCH), "status %d, %s" % (ours[0], ours[1] + ours[2]))
+    check(sums(ours[1]) == sums(native[1]), "hull:\n%s\nnative:\n%s" % (ours[1], native[1]))
+
+
 def bad_programs():
     open("empty", "wb").close()
     with open(calls(), "rb") as f:
@@ -119,4 +133,4 @@ def ends_as_the_program_does():
 
 
 if __name__ == "__main__":
-    main([system_calls, dynamically_linked, processes, bad_programs, ends_as_the_program_does])
+    main([system_calls, dynamically_linked, processes, computes_the_same, bad_programs, ends_as_the_program_does])
