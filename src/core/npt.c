@@ -213,7 +213,8 @@ static void change_range(struct npt *t, u64 *table, unsigned level, u64 gpa, u64
 		e = entry_of(table, level, gpa);
 		if (!*e)
 			continue;
-		if (is_page(t, *e, level) && (next - gpa == size || entry_split(t, e, level)))
+		if (level == 1 ||
+		    (is_page(t, *e, level) && (next - gpa == size || entry_split(t, e, level))))
 			change_entry(t, e, level, c);
 		else
 			change_range(t, table_of(*e), level - 1, gpa, next, c);

@@ -173,13 +173,14 @@ void xics_cppr(struct xics *x, unsigned server, u8 cppr)
 
 void xics_eoi(struct xics *x, unsigned server, u32 xirr)
 {
-	struct xics_source *s = source_at(x, xirr & 0xffffff);
+	u32 n = (xirr & 0xffffff) - XICS_BASE;
+	bool known = n < XICS_SOURCES;
 
-	if (s && s->level)
-		s->sent = false;
+	if (known && x->source[n].level)
+		x->source[n].sent = false;
 	x->server[server].cppr = (u8)(xirr >> 24);
-	if (s)
-		source_try(x, s);
+	if (known)
+		source_try(x, &x->source[n]);
 	if (!x->server[server].xisr)
 		resend(x, server);
 }

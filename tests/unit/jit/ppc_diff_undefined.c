@@ -43,12 +43,12 @@ static bool no_quotient(const struct ppc_row *r, u32 w, const struct state *s)
 	case PPC_OP_DIVDEU:
 		return a >= b;
 	case PPC_OP_DIVWE: {
-		__int128 q = sb ? ((__int128)sa << 32) / sb : 0;
+		__int128 q = sb ? ((__int128)sa * (1LL << 32)) / sb : 0;
 
 		return !sb || q != (s32)q;
 	}
 	case PPC_OP_DIVDE: {
-		__int128 n = (__int128)sa << 64;
+		__int128 n = (__int128)((unsigned __int128)sa << 64);
 
 		if (!sb || (sb == -1 && sa == INT64_MIN))
 			return true;

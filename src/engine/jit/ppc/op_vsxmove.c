@@ -52,7 +52,7 @@ static u64 convert(struct sfp_env *e, u32 arg, u64 v)
 	if (from == T_SIGNED) {
 		s64 s = vec_sext(v, fsize);
 
-		return (u64)sfp_from_int(e, format(tsize), (u64)(s < 0 ? -s : s), s < 0);
+		return (u64)sfp_from_int(e, format(tsize), s < 0 ? -(u64)s : (u64)s, s < 0);
 	}
 	return (u64)sfp_from_int(e, format(tsize), v, false);
 }
