@@ -44,8 +44,9 @@ static void lane_put(union ir_cell *v, unsigned size, unsigned i, u64 x)
 
 static u64 saturate(s64 v, unsigned size, bool sign)
 {
-	s64 lo = sign ? -(1LL << (8 * size - 1)) : 0;
-	s64 hi = sign ? (1LL << (8 * size - 1)) - 1 : (1LL << (8 * size)) - 1;
+	unsigned bits = size == 1 ? 8 : size == 2 ? 16 : 32;
+	s64 lo = sign ? -(1LL << (bits - 1)) : 0;
+	s64 hi = sign ? (1LL << (bits - 1)) - 1 : (1LL << bits) - 1;
 
 	return (u64)(v < lo ? lo : v > hi ? hi : v);
 }
@@ -193,12 +194,12 @@ static void unpack(const struct ir_op *op, union ir_cell *r, const union ir_cell
 static void pack(const struct ir_op *op, union ir_cell *r, const union ir_cell *a,
 		 const union ir_cell *b)
 {
-	unsigned n = 16u / op->size;
+	unsigned n = op->size == 4 ? 4 : 8, half = 8 / n;
 
 	for (unsigned i = 0; i < 2 * n; i++) {
 		s64 v = lane_signed(i < n ? a : b, op->size, i % n);
 
-		lane_put(r, op->size / 2, i, saturate(v, op->size / 2u, op->op == IR_VPACKSS));
+		lane_put(r, half, i, saturate(v, half, op->op == IR_VPACKSS));
 	}
 }
 
