@@ -61,7 +61,7 @@ struct sfp sfp_unpack(enum sfp_format f, u128 bits)
 
 static u128 sign_bit(enum sfp_format f, bool sign)
 {
-	return (u128)sign << (sfp_fraction_bits(f) + sfp_exponent_bits(f));
+	return sign ? (u128)1 << (sfp_fraction_bits(f) + sfp_exponent_bits(f)) : 0;
 }
 
 static u128 infinity(enum sfp_format f, bool sign)
