@@ -272,12 +272,30 @@ static int load(struct space *sp, struct task *t, char **argv, char **envp, stru
 	return 0;
 }
 
+/* The first task of the space, its program loaded; NULL: e says why. */
+static struct task *first_task(struct space *sp, char **argv, char **envp, struct err *e)
+{
+	struct task *t = task_new(sp, NULL);
+	u64 mask = 0;
+
+	if (!t) {
+		err_set(e, ENOMEM, "no memory for a CPU");
+		return NULL;
+	}
+	syscall(SYS_rt_sigprocmask, SIG_SETMASK, NULL, &mask, 8);
+	t->mask = mask;
+	t->tid = (int)gettid();
+	if (!load(sp, t, argv, envp, e))
+		return t;
+	cpu_destroy(t->cpu);
+	free(t);
+	return NULL;
+}
+
 int foreign_run(const struct foreign_options *o, char **argv, char **envp, struct err *e)
 {
 	struct space *sp = calloc(1, sizeof(*sp));
 	struct task *t;
-	u64 mask = 0;
-	int ret;
 
 	if (!sp)
 		return err_set(e, ENOMEM, "no memory");
@@ -285,21 +303,12 @@ int foreign_run(const struct foreign_options *o, char **argv, char **envp, struc
 	sp->ntasks = 1;
 	pthread_mutex_init(&sp->lock, NULL);
 	sp->self_fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-	ret = cpu_space_init(sp, e);
-	if (ret)
-		return ret;
-	t = task_new(sp, NULL);
-	if (!t)
-		return err_set(e, ENOMEM, "no memory for a CPU");
-	syscall(SYS_rt_sigprocmask, SIG_SETMASK, NULL, &mask, 8);
-	t->mask = mask;
-	t->tid = (int)gettid();
-	ret = load(sp, t, argv, envp, e);
-	if (ret)
-		return ret;
+	if (cpu_space_init(sp, e) || !(t = first_task(sp, argv, envp, e))) {
+		free(sp);
+		return -e->status;
+	}
 	task_set_current(t);
-	ret = signal_init(sp, e);
-	if (ret)
-		return ret;
+	if (signal_init(sp, e))
+		return -e->status;
 	task_loop(t);
 }
