@@ -13,6 +13,7 @@ enum {
 	MSR_TSC_ADJUST = 0x3b,
 	MSR_SPEC_CTRL = 0x48,
 	MSR_PRED_CMD = 0x49,
+	MSR_PLATFORM_ID = 0x17,
 	MSR_UCODE_WRITE = 0x79,
 	MSR_UCODE_REV = 0x8b,
 	MSR_PLATFORM_INFO = 0xce,
@@ -235,6 +236,9 @@ static bool read_fixed(struct x86_vcpu *c, u32 msr, u64 *v)
 		return !is_amd(c);
 	case MSR_ARCH_CAP:
 		*v = ARCH_CAP_VALUE;
+		return !is_amd(c);
+	case MSR_PLATFORM_ID: /* Xen wants it before it looks at the microcode's revision */
+		*v = 0;
 		return !is_amd(c);
 	case MSR_PLATFORM_INFO:
 		*v = (c->vm->tsc_khz / 100000 & 0xff) << 8;
