@@ -31,7 +31,7 @@ static int make_room(struct exec_map *m)
 
 	if (m->n + 1 < m->room)
 		return 0;
-	if (room > FOREIGN_EXEC_MAX * 16)
+	if (room > FOREIGN_EXEC_MAX)
 		return -ENOMEM;
 	r = realloc(m->range, room * sizeof(*r));
 	if (!r)

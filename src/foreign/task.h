@@ -19,11 +19,8 @@
 #include "foreign/foreign.h"
 
 #define FOREIGN_PAGE 4096ULL
-#define FOREIGN_NSIG 64u /* asm/signal.h _NSIG */
-#define FOREIGN_EXEC_MAX 4096u
-
-/* asm-generic/errno-base.h and linux/errno.h (kernel-internal: restart after the handler) */
-#define FOREIGN_ERESTART 512
+#define FOREIGN_NSIG 64u	/* asm/signal.h _NSIG */
+#define FOREIGN_EXEC_MAX 65536u /* ranges of executable memory, room for them */
 
 /* struct sigaction of the kernel's ABI; the same on both sides. */
 struct foreign_action {
