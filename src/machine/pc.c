@@ -21,7 +21,7 @@ static void on_panic(void *opaque, u8 events)
 	pc->cfg.event(pc->cfg.opaque, BOARD_EVENT_PANIC, events);
 }
 
-static void on_reset(void *opaque)
+void pc_reset_wanted(void *opaque)
 {
 	struct pc *pc = opaque;
 
@@ -37,17 +37,10 @@ static void on_power_off(void *opaque)
 
 /* ---- parts ---------------------------------------------------------------------- */
 
-struct part {
-	struct bus *bus;
-	u64 base, size;
-	const struct device_ops *ops;
-	void *opaque;
-};
-
-static int parts_add(const struct part *part, unsigned n, struct err *e)
+int pc_parts_add(const struct pc_part *part, unsigned n, struct err *e)
 {
 	for (unsigned i = 0; i < n; i++) {
-		const struct part *p = &part[i];
+		const struct pc_part *p = &part[i];
 		int err = bus_add(p->bus, p->base, p->size, p->ops, p->opaque);
 
 		if (err)
@@ -57,23 +50,19 @@ static int parts_add(const struct part *part, unsigned n, struct err *e)
 	return 0;
 }
 
-/* Timers; the PIT's and RTC's lines pass through the HPET, which may cut them. */
 static void timers_init(struct pc *pc)
 {
 	const struct io_clock *clock = loop_clock(pc->cfg.loop);
 	const struct acpi_pm_wires pm = {
 		.sci = pc_irq_line(pc, PC_SCI),
 		.power_off = on_power_off,
-		.reset = on_reset,
+		.reset = pc_reset_wanted,
 		.opaque = pc,
 	};
 
-	if (!pc->irqchip) {
-		hpet_init(&pc->hpet, clock, pc_irq_line(pc, 0));
-		pit_init(&pc->pit, clock, hpet_pit_line(&pc->hpet));
-	}
-	rtc_init(&pc->rtc, clock,
-		 pc->irqchip ? pc_irq_line(pc, PC_RTC_IRQ) : hpet_rtc_line(&pc->hpet));
+	if (!pc->irqchip)
+		pit_init(&pc->pit, clock, pc_extra_timer_line(pc, 0));
+	rtc_init(&pc->rtc, clock, pc_extra_timer_line(pc, PC_RTC_IRQ));
 	rtc_set_memory(&pc->rtc, pc->cfg.memory - pc->ram_high, pc->ram_high, pc->cfg.ncpus);
 	acpi_pm_init(&pc->pm, clock, &pm);
 }
@@ -83,66 +72,50 @@ static void timers_fini(struct pc *pc)
 {
 	const struct io_clock *clock = loop_clock(pc->cfg.loop);
 
-	for (unsigned i = 0; i < HPET_TIMERS; i++)
-		io_timer_cancel(clock, &pc->hpet.t[i].timer);
 	io_timer_cancel(clock, &pc->pit.timer);
 	io_timer_cancel(clock, &pc->rtc.second);
 	io_timer_cancel(clock, &pc->rtc.periodic);
 	io_timer_cancel(clock, &pc->pm.timer);
+	pc_extra_stop(pc);
 	uart_fini(&pc->com1); /* a guest's last words */
 }
 
-/* The parts list. */
+/* The parts list; pc_extra.c has more. */
 static int board_init(struct pc *pc, struct err *e)
 {
-	const struct part isa[] = {
-		{&pc->pio, DEBUGCON_PORT_BOCHS, DEBUGCON_WINDOW, &debugcon_ops, &pc->debugcon},
-		{&pc->pio, DEBUGCON_PORT_FIRMWARE, DEBUGCON_WINDOW, &debugcon_ops, &pc->debugcon},
+	const struct pc_part isa[] = {
 		{&pc->pio, TEST_EXIT_PORT, TEST_EXIT_WINDOW, &test_exit_ops, &pc->test_exit},
 		{&pc->pio, PVPANIC_PORT, PVPANIC_WINDOW, &pvpanic_ops, &pc->pvpanic},
-		{&pc->pio, PORT92_PORT, PORT92_WINDOW, &port92_ops, &pc->port92},
-		{&pc->pio, POST_PORT, POST_WINDOW, &post_port_ops, &pc->post},
 		{&pc->pio, UART_COM1_PORT, UART_WINDOW, &uart_ops, &pc->com1},
-		{&pc->pio, I8042_DATA_PORT, I8042_WINDOW, &i8042_data_ops, &pc->i8042},
-		{&pc->pio, I8042_COMMAND_PORT, I8042_WINDOW, &i8042_command_ops, &pc->i8042},
 		{&pc->pio, RTC_PORT, RTC_WINDOW, &rtc_ops, &pc->rtc},
 		{&pc->pio, ACPI_PM_PORT, ACPI_PM_WINDOW, &acpi_pm_ops, &pc->pm},
 		{&pc->pio, PCI_PORT_ADDR, 8, &pci_port_ops, &pc->pci},
 		{&pc->mmio, PC_ECAM, PCI_ECAM_SIZE, &pci_ecam_ops, &pc->pci},
 	};
-	const struct part irqchip[] = {
+	const struct pc_part irqchip[] = {
 		{&pc->pio, PIC_MASTER_PORT, PIC_WINDOW, &pic_master_ops, &pc->pic},
 		{&pc->pio, PIC_SLAVE_PORT, PIC_WINDOW, &pic_slave_ops, &pc->pic},
 		{&pc->pio, PIC_ELCR_PORT, PIC_ELCR_WINDOW, &pic_elcr_ops, &pc->pic},
 		{&pc->pio, PIT_PORT, PIT_WINDOW, &pit_ops, &pc->pit},
 		{&pc->pio, PIT_PORT61, PIT_PORT61_WINDOW, &pit_port61_ops, &pc->pit},
-		{&pc->mmio, HPET_BASE, HPET_WINDOW, &hpet_ops, &pc->hpet},
 		{&pc->mmio, IOAPIC_BASE, IOAPIC_WINDOW, &ioapic_ops, &pc->ioapic},
 	};
-	const struct i8042_wires kbd = {
-		.keyboard = pc_irq_line(pc, I8042_KEYBOARD_LINE),
-		.mouse = pc_irq_line(pc, I8042_MOUSE_LINE),
-		.reset = on_reset,
-		.opaque = pc,
-	};
-	int err;
+	int err = pc_extra_alloc(pc, e);
 
+	if (err)
+		return err;
 	timers_init(pc);
 	uart_init(&pc->com1, pc->cfg.serial, loop_clock(pc->cfg.loop),
 		  pc_irq_line(pc, UART_COM1_LINE));
-	debugcon_init(&pc->debugcon, pc->cfg.debugcon);
 	test_exit_init(&pc->test_exit, on_test_exit, pc);
 	pvpanic_init(&pc->pvpanic, on_panic, pc);
-	reset_cf9_init(&pc->cf9, on_reset, pc);
-	port92_init(&pc->port92, on_reset, NULL, pc);
-	post_port_init(&pc->post);
-	i8042_init(&pc->i8042, &kbd);
+	reset_cf9_init(&pc->cf9, pc_reset_wanted, pc);
 	pc_pci_init(pc);
-	err = parts_add(isa, ARRAY_LEN(isa), e);
+	err = pc_parts_add(isa, ARRAY_LEN(isa), e);
 	if (!err && !pc->irqchip)
-		err = parts_add(irqchip, ARRAY_LEN(irqchip), e);
-	if (!err && pc->cfg.firmware.data)
-		err = pc_firmware_init(pc, e);
+		err = pc_parts_add(irqchip, ARRAY_LEN(irqchip), e);
+	if (!err)
+		err = pc_extra_init(pc, e);
 	if (!err)
 		err = pc_virtio_init(pc, e);
 	return err ? err : pc_events_init(pc, e);
@@ -195,7 +168,7 @@ static void pc_destroy(struct board *b)
 	pc_cpus_fini(pc);
 	loop_unlock(pc->cfg.loop);
 	virtio_set_fini(&pc->virtio);
-	pc_firmware_fini(pc);
+	pc_extra_free(pc);
 	free(pc->smbios);
 	free(pc->acpi);
 	pc_memory_fini(pc);

@@ -16,8 +16,6 @@ static struct acpi_config acpi_describe(const struct pc *pc)
 		.ncpus = pc->cfg.ncpus,
 		.lapic_base = LAPIC_BASE_DEFAULT,
 		.ioapic_base = IOAPIC_BASE,
-		.hpet_base = pc->irqchip ? 0 : HPET_BASE,
-		.hpet_id = HPET_BLOCK_ID,
 		.pm1_evt = ACPI_PM_PORT + ACPI_PM1_STATUS,
 		.pm1_cnt = ACPI_PM_PORT + ACPI_PM1_CONTROL,
 		.pm_timer = ACPI_PM_PORT + ACPI_PM_TIMER,
@@ -33,16 +31,12 @@ static struct acpi_config acpi_describe(const struct pc *pc)
 		.npci_gsi = PC_PCI_GSIS,
 		.com1 = true,
 		.rtc = true,
-		.i8042 = true,
 		.pvpanic_port = PVPANIC_PORT,
-		.virtio_mmio_base = PC_VIRTIO_MMIO,
-		.virtio_mmio_stride = GPA_PAGE_SIZE,
-		.nvirtio_mmio = pc->nmmio,
-		.virtio_mmio_gsi = PC_MMIO_IRQ,
 	};
 
 	for (unsigned i = 0; i < PC_PCI_GSIS; i++)
 		a.pci_gsi[i] = (u8)(PC_PCI_GSI + i);
+	pc_extra_describe(pc, &a);
 	return a;
 }
 
@@ -73,7 +67,7 @@ int pc_boot_init(struct pc *pc, struct err *e)
 	if (acpi_build(&cfg, pc->cfg.firmware.data ? 0 : PC_TABLES, pc->acpi))
 		return err_set(e, E_NOSPC, "the ACPI tables do not fit");
 	err = smbios_init(pc, e);
-	return err || !pc->firmware ? err : pc_firmware_tables(pc, e);
+	return err ? err : pc_extra_tables(pc, e);
 }
 
 static int start_kernel(struct pc *pc, struct x86_state *st, struct err *e)
@@ -111,12 +105,10 @@ int pc_boot_start(struct pc *pc, struct err *e)
 	struct x86_state st;
 	int err;
 
-	if (!pc->firmware && !pc->cfg.kernel.data)
-		return err_set(e, E_INVAL, "nothing to start: no kernel, no firmware");
-	if (pc->firmware) {
-		pc_firmware_start(pc);
+	if (pc_extra_start(pc))
 		return 0;
-	}
+	if (!pc->cfg.kernel.data)
+		return err_set(e, E_INVAL, "nothing to start: no kernel, no firmware");
 	err = pc->cfg.engine->vcpu_get_state(v, &st);
 	if (err)
 		return err_set(e, -err, "engine %s: cannot read the boot CPU's state",

@@ -4,10 +4,11 @@
  * QEMU's firmware (SeaBIOS) learns of the board (QEMU docs/specs/fw_cfg.rst,
  * SeaBIOS src/fw/paravirt.c).
  */
-#include "machine/pc_internal.h"
+#include "machine/pc_firmware.h"
 
 #include "base/bits.h"
 #include "base/endian.h"
+#include "dev/fw/fw_cfg.h"
 
 #include <stdlib.h>
 #include <string.h>

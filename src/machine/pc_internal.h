@@ -6,19 +6,14 @@
 #ifndef HULL_MACHINE_PC_INTERNAL_H
 #define HULL_MACHINE_PC_INTERNAL_H
 
-#include "dev/char/debugcon.h"
-#include "dev/fw/fw_cfg.h"
-#include "dev/input/i8042.h"
 #include "dev/irq/gsi.h"
 #include "dev/irq/lapic.h"
 #include "dev/misc/misc.h"
 #include "dev/pci/pci.h"
 #include "dev/timer/acpi_pm.h"
-#include "dev/timer/hpet.h"
 #include "dev/timer/pit.h"
 #include "dev/timer/rtc.h"
 #include "dev/char/uart.h"
-#include "dev/virtio/mmio.h"
 #include "host/mem.h"
 #include "machine/acpi.h"
 #include "machine/bus.h"
@@ -26,7 +21,6 @@
 #include "machine/smbios.h"
 #include "machine/virtio_set.h"
 
-#define PC_MAX_MMIO 2u
 #define PC_MEMORY_MIN MIB(4)
 #define PC_MEMORY_MAX GIB(64)
 
@@ -115,30 +109,37 @@ struct pc {
 	struct gsi_wiring gsi;
 	u32 pci_intx; /* level of each slot's INTA */
 
-	/* Timers. HPET and PIT only without an irqchip in the engine. */
+	/* Timers. The PIT only without an irqchip in the engine. */
 	struct pit pit;
-	struct hpet hpet;
 	struct rtc rtc;
 	struct uart com1;
 	struct acpi_pm pm;
 
-	struct i8042 i8042;
-	struct debugcon debugcon;
 	struct test_exit test_exit;
 	struct pvpanic pvpanic;
 	struct reset_cf9 cf9;
-	struct port92 port92;
-	struct post_port post;
 
 	struct pci_host pci;
 	struct virtio_set virtio;
-	unsigned nmmio;
 	bool events; /* the engine signals kicks and is signalled messages */
 	struct pc_kick kick[PCI_SLOTS][PC_KICKS];
 	struct pc_message message[PC_MESSAGES];
 
+	struct pc_extra *extra;	      /* pc_extra.c */
 	struct pc_firmware *firmware; /* NULL: started without */
 };
+
+/* Where a device answers. */
+struct pc_part {
+	struct bus *bus;
+	u64 base, size;
+	const struct device_ops *ops;
+	void *opaque;
+};
+
+/* pc.c */
+int pc_parts_add(const struct pc_part *part, unsigned n, struct err *e);
+void pc_reset_wanted(void *opaque); /* a device's reset wire; opaque is the board */
 
 /* pc_memory.c: RAM, ROM and the memory map the guest is told. */
 int pc_memory_init(struct pc *pc, struct err *e);
@@ -168,11 +169,22 @@ void pc_events_map(struct pc *pc, unsigned slot, u64 addr, bool map);
 /* True if the message went that way. */
 bool pc_events_message(struct pc *pc, u64 addr, u32 data);
 
-/* pc_firmware.c: fw_cfg and the files firmware finds there. */
-int pc_firmware_init(struct pc *pc, struct err *e);
-void pc_firmware_fini(struct pc *pc);
-int pc_firmware_tables(struct pc *pc, struct err *e); /* once acpi and smbios are built */
-void pc_firmware_start(struct pc *pc);		      /* at every reset */
+/*
+ * pc_extra.c: what a PC has beyond the devices every kernel needs: HPET, keyboard
+ * controller, debug console, ports 0x80 and 0x92, virtio-mmio, firmware. hull-metal
+ * links metal/board.c in its place, which has none of them.
+ */
+int pc_extra_alloc(struct pc *pc, struct err *e);		/* before the timers */
+struct irq_line pc_extra_timer_line(struct pc *pc, unsigned n); /* of the PIT (0), the RTC (8) */
+int pc_extra_init(struct pc *pc, struct err *e);
+void pc_extra_stop(struct pc *pc); /* its timers */
+void pc_extra_free(struct pc *pc);
+/* Adds itself to what ACPI tells; once the devices are attached. */
+void pc_extra_describe(const struct pc *pc, struct acpi_config *a);
+int pc_extra_attach_mmio(void *opaque, struct virtio_dev *dev, struct err *e);
+int pc_extra_tables(struct pc *pc, struct err *e); /* once acpi and smbios are built */
+/* At every reset: false if a kernel is to be started and not firmware. */
+bool pc_extra_start(struct pc *pc);
 
 /* pc_bios.c: memory and devices as a BIOS leaves them, for kernels started without one. */
 void pc_bios_leave(struct pc *pc);

@@ -37,23 +37,6 @@ void pc_pci_init(struct pc *pc)
 	pci_host_init(&pc->pci, &cfg);
 }
 
-/* A device on a virtio-mmio transport; its PCI slot stays empty. */
-static int attach_mmio(void *opaque, struct virtio_mmio *m, struct virtio_dev *dev, struct err *e)
-{
-	struct pc *pc = opaque;
-	struct irq_line line;
-	u64 base = PC_VIRTIO_MMIO + pc->nmmio * GPA_PAGE_SIZE;
-
-	if (pc->nmmio == PC_MAX_MMIO)
-		return err_set(e, E_NOSPC, "board: more than %u devices on virtio-mmio",
-			       PC_MAX_MMIO);
-	line = pc_irq_line(pc, PC_MMIO_IRQ + pc->nmmio++);
-	virtio_mmio_init(m, dev, &line);
-	return bus_add(&pc->mmio, base, VIRTIO_MMIO_SIZE, &virtio_mmio_ops, m)
-		       ? err_set(e, E_BUSY, "board: virtio-mmio window is taken")
-		       : 0;
-}
-
 static struct irq_line intx_line(void *opaque, unsigned slot)
 {
 	return pc_intx_line(opaque, slot);
@@ -72,7 +55,7 @@ int pc_virtio_init(struct pc *pc, struct err *e)
 		.pci = &pc->pci,
 		.intx_line = intx_line,
 		.intx_gsi = intx_gsi,
-		.attach_mmio = attach_mmio,
+		.attach_mmio = pc_extra_attach_mmio,
 		.opaque = pc,
 	};
 
