@@ -6,13 +6,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/vm_sockets.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/io.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/socket.h>
@@ -21,6 +19,11 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include <linux/vm_sockets.h> /* wants sys/socket.h before it */
+#if defined(__x86_64__)
+#include <sys/io.h>
+#endif
 
 #define MODULES_DIR "/modules"
 #define EXIT_PORT 0xf4 /* isa-debug-exit of hull's board */
@@ -52,8 +55,10 @@ int init_fail(const char *fmt, ...)
 void init_power_off(void)
 {
 	sync();
-	if (!ioperm(EXIT_PORT, 1, 1))
+#if defined(__x86_64__)
+	if (!ioperm(EXIT_PORT, 1, 1)) /* at once, without ACPI's detours */
 		outb(0, EXIT_PORT);
+#endif
 	reboot(RB_POWER_OFF);
 	for (;;)
 		pause();

@@ -73,7 +73,7 @@ const struct cli_option run_options[RUN_OPTIONS] = {
 	{"engine", 0, "NAME", "vm: auto, kvm or jit (auto)", "auto kvm jit", RUN_ENGINE},
 	{"kvm-device", 0, "PATH", "vm: device node of engine kvm (/dev/kvm)", "@file", RUN_KVM_DEVICE},
 	{"kernel", 0, "NAME", "vm: a stored kernel (cloud)", NULL, RUN_KERNEL},
-	{"arch", 0, "ARCH", "architecture of the image (this computer's)", NULL, RUN_ARCH},
+	{"arch", 0, "ARCH", "of the image: amd64 or ppc64le (this computer's)", "amd64 ppc64le", RUN_ARCH},
 	{"env", 'e', "KEY[=VALUE]", "environment; without value from here", NULL, RUN_ENV},
 	{"env-file", 0, "FILE", "the same, a line each", "@file", RUN_ENV_FILE},
 	{"volume", 'v', "HOST:PATH[:ro]", "a directory or file of the host's inside", "@file", RUN_VOLUME},
@@ -148,7 +148,7 @@ struct run {
 	struct run_spec spec;
 	struct strv env; /* of the command line, over the image's */
 	struct image *image;
-	const char *entrypoint, *arch;
+	const char *entrypoint;
 	char **command; /* argv from the first word after IMAGE */
 	int ncommand;
 };
@@ -212,8 +212,7 @@ static int set_special(struct run *r, enum run_option id, const char *v, struct 
 		r->entrypoint = v;
 		return 0;
 	case RUN_ARCH:
-		r->arch = v;
-		return 0;
+		return spec_arch(&r->spec, v, e);
 	case RUN_ENV:
 		return add_env(&r->env, v, e);
 	case RUN_ENV_FILE:
@@ -301,8 +300,6 @@ static int defaults(struct run *r, struct err *e)
 		ret = spec_text(&s->as, "container", e);
 	if (!ret && !s->network)
 		ret = spec_text(&s->network, "user", e);
-	if (!ret && r->arch && strcmp(r->arch, "amd64") && strcmp(r->arch, "x86_64"))
-		ret = err_set(e, ENOSYS, "--arch %.20s: only amd64 can be run so far", r->arch);
 	return ret ? ret : created_now(s, e);
 }
 

@@ -9,37 +9,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "abi/linux_ppc64.h"
 #include "foreign/calls.h"
 
 /* ---- flags: asm/fcntl.h of POWER against asm-generic/fcntl.h as the host has it ---- */
 
-static const struct flag_pair {
-	u32 ppc, host;
-} open_flags[] = {
-	{0040000, O_DIRECTORY},
-	{0100000, O_NOFOLLOW},
-	{0400000, O_DIRECT},
-};
-enum { PPC_LARGEFILE = 0200000, PPC_DIFFERS = 0740000 };
-
 static u64 flags_to_host(u64 f)
 {
-	u64 h = f & ~(u64)PPC_DIFFERS;
-
-	for (unsigned i = 0; i < ARRAY_LEN(open_flags); i++)
-		if (f & open_flags[i].ppc)
-			h |= open_flags[i].host;
-	return h;
+	return (f & ~0xffffffffull) | ppc64_open_flags_to_generic((u32)f);
 }
 
 static u64 flags_to_guest(u64 h)
 {
-	u64 f = h & ~(u64)PPC_DIFFERS;
-
-	for (unsigned i = 0; i < ARRAY_LEN(open_flags); i++)
-		if (h & open_flags[i].host)
-			f |= open_flags[i].ppc;
-	return f | PPC_LARGEFILE;
+	return ppc64_open_flags_from_generic((u32)h) | PPC64_O_LARGEFILE;
 }
 
 /* ---- names ---- */

@@ -193,15 +193,12 @@ static int commit_upper(const struct run_spec *spec, const char *upper, const ch
 {
 	struct image_store *store;
 	struct image *im;
-	int ret = image_store_open(NULL, IMAGE_STORE_WRITE, &store, e);
+	int ret = root_resolve(spec, &store, &im, e);
 
 	if (ret)
 		return ret;
-	ret = image_resolve(store, spec->digest, NULL, &im, e);
-	if (!ret) {
-		ret = image_commit(store, im, upper, name, changes, comment, id, e);
-		image_free(im);
-	}
+	ret = image_commit(store, im, upper, name, changes, comment, id, e);
+	image_free(im);
 	image_store_close(store);
 	return ret;
 }

@@ -116,16 +116,14 @@ static bool find_below(const char *dir, const char *name, unsigned depth, char *
 	return found;
 }
 
-/* The "depends=a,b" of a module's .modinfo section, or "". */
-static void module_depends(const struct file_map *f, char *out, size_t size)
+/* A text of a module's .modinfo section by its key ("\0depends=", n bytes), or "". */
+static void module_text(const struct file_map *f, const char *key, size_t n, char *out, size_t size)
 {
-	static const char key[] = "\0depends=";
-	const char *at = memmem(f->data, f->size, key, sizeof(key) - 1);
+	const char *at = memmem(f->data, f->size, key, n);
 
 	out[0] = 0;
-	if (at && memchr(at + sizeof(key) - 1, 0,
-			 f->size - (size_t)(at - (const char *)f->data) - sizeof(key) + 1))
-		snprintf(out, size, "%s", at + sizeof(key) - 1);
+	if (at && memchr(at + n, 0, f->size - (size_t)(at - (const char *)f->data) - n))
+		snprintf(out, size, "%s", at + n);
 }
 
 static bool is_done(const struct archive *a, const char *name)
@@ -136,11 +134,39 @@ static bool is_done(const struct archive *a, const char *name)
 	return false;
 }
 
+static int add_module(struct archive *a, const char *name, char *line, size_t size, unsigned depth,
+		      struct err *e);
+
+/*
+ * "depends=a,b" and "softdep=pre: c post: d". The soft ones may be another name of a
+ * module: of the kernel's algorithms the portable form is taken (c_generic).
+ */
+static int add_needed(struct archive *a, const struct file_map *f, char *line, size_t size,
+		      unsigned depth, struct err *e)
+{
+	static const char depends[] = "\0depends=", soft[] = "\0softdep=pre:";
+	char needs[512], generic[NAME_LEN], *save, *need;
+	int ret = 0;
+
+	module_text(f, depends, sizeof(depends) - 1, needs, sizeof(needs));
+	for (need = strtok_r(needs, ",", &save); !ret && need; need = strtok_r(NULL, ",", &save))
+		ret = add_module(a, need, line, size, depth, e);
+	module_text(f, soft, sizeof(soft) - 1, needs, sizeof(needs));
+	for (need = strtok_r(needs, " ", &save); !ret && need && !strchr(need, ':');
+	     need = strtok_r(NULL, " ", &save)) {
+		ret = add_module(a, need, line, size, depth, e);
+		snprintf(generic, sizeof(generic), "%.*s_generic", (int)NAME_LEN - 10, need);
+		if (!ret)
+			ret = add_module(a, generic, line, size, depth, e);
+	}
+	return ret;
+}
+
 /* Adds a module after those it needs, appends all their names to line. Built in ones have none. */
 static int add_module(struct archive *a, const char *name, char *line, size_t size, unsigned depth,
 		      struct err *e)
 {
-	char path[PATHS_MAX], needs[512], entry_name[NAME_LEN + 16], *save, *need;
+	char path[PATHS_MAX], entry_name[NAME_LEN + 16];
 	struct file_map f;
 	int ret = 0;
 
@@ -148,9 +174,7 @@ static int add_module(struct archive *a, const char *name, char *line, size_t si
 		return 0;
 	if ((ret = file_map_open("kernel module", path, &f, e)))
 		return ret;
-	module_depends(&f, needs, sizeof(needs));
-	for (need = strtok_r(needs, ",", &save); !ret && need; need = strtok_r(NULL, ",", &save))
-		ret = add_module(a, need, line, size, depth - 1, e);
+	ret = add_needed(a, &f, line, size, depth - 1, e);
 	if (!ret && !is_done(a, name) && a->ndone < MODULES_MAX) {
 		snprintf(entry_name, sizeof(entry_name), "modules/%s.ko", name);
 		entry(a, entry_name, S_IFREG | 0644, f.data, f.size, 0, 0);
@@ -216,12 +240,30 @@ static int make(const struct kernel_entry *k, const char *init, const char *path
 	return ret;
 }
 
-int initrd_get(const struct kernel_entry *k, char *path, struct err *e)
+/* hull-init, or hull-init.ARCH. */
+static int init_path(const char *arch, char *path, struct err *e)
+{
+	char name[48];
+	int ret;
+
+	snprintf(name, sizeof(name), "hull-init%s%.32s", arch ? "." : "", arch ?: "");
+	ret = program_path(name, path, e);
+	if (ret == -ENOENT && arch)
+		return err_set(
+			e, ENOSYS,
+			"hull was built without %s, which a %s machine needs: install "
+			"gcc-powerpc64le-linux-gnu and libc6-dev-ppc64el-cross, then build it "
+			"anew",
+			name, arch);
+	return ret;
+}
+
+int initrd_get(const struct kernel_entry *k, const char *arch, char *path, struct err *e)
 {
 	char dir[PATHS_MAX], data[PATHS_MAX], init[PATHS_MAX];
 	const char *name = k->target[0] ? k->target : k->name;
 	struct stat st;
-	int ret = program_path("hull-init", init, e);
+	int ret = init_path(arch, init, e);
 
 	if (ret || (ret = paths_data(data, e)) || (ret = paths_format(dir, e, "%s/cache", data)) ||
 	    (ret = paths_make_dir(dir, 0755, e)))

@@ -9,8 +9,12 @@
 
 #include "image/kernel.h"
 
-/* Writes the archive's path to path (PATHS_MAX bytes), making it first if need be. */
-int initrd_get(const struct kernel_entry *k, char *path, struct err *e);
+/*
+ * Writes the archive's path to path (PATHS_MAX bytes), making it first if need
+ * be. arch: the machine's as run_spec has it, NULL: the host's. -ENOENT: hull was
+ * built without the hull-init of that architecture.
+ */
+int initrd_get(const struct kernel_entry *k, const char *arch, char *path, struct err *e);
 
 /*
  * The path of a program of hull's own that is no command for people (hull-init,

@@ -31,9 +31,18 @@
 #define MEMORY_DEFAULT MIB(512)
 /* Quiet, no waiting for hardware that is not there, entropy from the host. */
 #define CMDLINE                                                                                    \
-	"console=ttyS0 quiet loglevel=3 panic=-1 random.trust_cpu=on tsc=reliable "                \
-	"no_timer_check 8250.nr_uarts=1 i8042.noaux i8042.nokbd pci=lastbus=0 "                    \
-	"systemd.unified_cgroup_hierarchy=1 cgroup_no_v1=all mitigations=off"
+	"quiet loglevel=3 panic=-1 random.trust_cpu=on "                                           \
+	"systemd.unified_cgroup_hierarchy=1 cgroup_no_v1=all mitigations=off "
+
+/* What differs between the architectures of machines; those of others have no engine to choose. */
+static const struct arch {
+	const char *name, *kernel, *cmdline; /* name: as in run_spec */
+} archs[] = {
+	{NULL, "cloud",
+	 CMDLINE "console=ttyS0 tsc=reliable no_timer_check 8250.nr_uarts=1 i8042.noaux "
+		 "i8042.nokbd pci=lastbus=0"},
+	{"ppc64le", "ppc64le", CMDLINE "console=hvc0"},
+};
 
 struct machine {
 	struct vm_config cfg;
@@ -207,16 +216,25 @@ static int configure_net(struct vm_config *cfg, const struct run_spec *spec, str
 	return ret;
 }
 
+static const struct arch *arch_of(const struct run_spec *spec)
+{
+	for (unsigned i = 1; spec->arch && i < ARRAY_LEN(archs); i++)
+		if (!strcmp(spec->arch, archs[i].name))
+			return &archs[i];
+	return &archs[0];
+}
+
 static int find_kernel(const struct run_spec *spec, struct kernel_entry *k, struct err *e)
 {
-	const char *name = spec->kernel ?: "cloud";
+	const struct arch *a = arch_of(spec);
+	const char *name = spec->kernel ?: a->kernel;
 	char fetched[128];
 	int ret = kernel_find(name, k, e);
 
 	if (ret != -ENOENT || spec->kernel)
 		return ret;
 	*e = (struct err){0};
-	ret = kernel_fetch("x86_64", "cloud", fetched, e);
+	ret = kernel_fetch(a->name ?: "x86_64", a->kernel, fetched, e);
 	if (ret)
 		return err_wrap(e, "a machine needs a kernel (`hull kernel fetch`)");
 	return kernel_find(name, k, e);
@@ -230,16 +248,18 @@ static int configure(struct machine *m, const struct start *s, struct err *e)
 
 	vm_config_default(cfg);
 	if ((ret = vm_config_name(cfg, spec->name, e)) ||
+	    (spec->arch && (ret = vm_config_arch(cfg, spec->arch, e))) ||
 	    (ret = vm_config_engine(cfg, spec->engine ?: "auto", e)) ||
 	    (ret = find_kernel(spec, &m->kernel, e)) ||
-	    (ret = initrd_get(&m->kernel, m->initrd, e)) || (ret = configure_net(cfg, spec, e)) ||
+	    (ret = initrd_get(&m->kernel, spec->arch, m->initrd, e)) ||
+	    (ret = configure_net(cfg, spec, e)) ||
 	    (ret = thing_path(s->t, "v/vsock", m->vsock, e)) ||
 	    (ret = thing_path(s->t, "console", m->console, e)))
 		return ret;
 	cfg->kvm_device = spec->kvm_device;
 	cfg->kernel = m->kernel.path;
 	cfg->initrd[cfg->ninitrds++] = m->initrd;
-	cfg->append = CMDLINE;
+	cfg->append = arch_of(spec)->cmdline;
 	cfg->vsock = m->vsock;
 	cfg->console = VM_CONSOLE_FILE;
 	cfg->console_file = m->console;
@@ -263,7 +283,8 @@ static int start_shares(struct vm_config *cfg, const struct run_spec *spec, stru
 			return err_set(e, EINVAL, "at most %u volumes", VM_SHARES_MAX);
 		ret = spec_volume(spec->volumes.v[i], &v, e);
 		if (!ret)
-			ret = share_start(v.host, v.ro, &cfg->share[i].fd, &pid, e);
+			ret = share_start(v.host, v.ro, cfg->arch == VM_ARCH_PPC64,
+					  &cfg->share[i].fd, &pid, e);
 		if (ret)
 			break;
 		snprintf(cfg->share[i].tag, sizeof(cfg->share[i].tag), "hull%u", i);

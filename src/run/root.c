@@ -9,22 +9,34 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int resolve(const char *ref, struct image_store **store, struct image **out, struct err *e)
+static int resolve(const struct run_spec *spec, const char *ref, struct image_store **store,
+		   struct image **out, struct err *e)
 {
-	int ret = image_store_open(NULL, IMAGE_STORE_WRITE, store, e);
+	struct image_platform p;
+	int ret = spec->arch ? image_platform_parse(spec->arch, &p, e) : 0;
 
 	if (ret)
 		return ret;
-	ret = image_resolve(*store, ref, NULL, out, e);
+	ret = image_store_open(NULL, IMAGE_STORE_WRITE, store, e);
+
+	if (ret)
+		return ret;
+	ret = image_resolve(*store, ref, spec->arch ? &p : NULL, out, e);
 	if (ret)
 		image_store_close(*store);
 	return ret;
 }
 
+int root_resolve(const struct run_spec *spec, struct image_store **store, struct image **out,
+		 struct err *e)
+{
+	return resolve(spec, spec->digest, store, out, e);
+}
+
 int root_image(struct run_spec *spec, struct image **out, struct err *e)
 {
 	struct image_store *store;
-	int ret = resolve(spec->image, &store, out, e);
+	int ret = resolve(spec, spec->image, &store, out, e);
 
 	if (ret)
 		return ret;
@@ -71,7 +83,7 @@ int root_block(const struct run_spec *spec, char *path, struct err *e)
 {
 	struct image_store *store;
 	struct image *im;
-	int ret = resolve(spec->digest, &store, &im, e);
+	int ret = root_resolve(spec, &store, &im, e);
 
 	if (ret)
 		return ret;
@@ -88,7 +100,7 @@ int root_mount(const struct thing *t, const struct run_spec *spec, struct err *e
 	struct image_mount_config c = {.volatile_ = spec->rm};
 	struct image_store *store;
 	struct image *im;
-	int ret = resolve(spec->digest, &store, &im, e);
+	int ret = root_resolve(spec, &store, &im, e);
 
 	if (ret)
 		return ret;

@@ -19,6 +19,11 @@ int root_image(struct run_spec *spec, struct image **out, struct err *e);
 /* Keeps the image's files as long as the thing is there; thing_remove lets them go. */
 int root_pin(const struct thing *t, const struct image *im, struct err *e);
 
+/* The image of a thing's digest, in its store; the caller's both (image_free, image_store_close).
+ */
+int root_resolve(const struct run_spec *spec, struct image_store **store, struct image **out,
+		 struct err *e);
+
 /* The image's root as an EROFS file; path holds PATHS_MAX bytes. */
 int root_block(const struct run_spec *spec, char *path, struct err *e);
 

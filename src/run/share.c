@@ -204,11 +204,13 @@ static void server_free(struct server *s)
 	free(s);
 }
 
-void share_serve(int fd, int root, int proc, bool read_only)
+void share_serve(int fd, int root, int proc, bool read_only, bool ppc64)
 {
 	struct server *s = server_new(fd, root, proc, read_only);
 	ssize_t n;
 
+	if (s)
+		s->ppc64 = ppc64;
 	while (s && (n = recv(fd, s->in + 4, sizeof(s->in) - 5, 0)) >= 4) {
 		size_t len = serve_one(s, (size_t)n - 4);
 
@@ -273,7 +275,7 @@ static void limits(void)
 	umask(0);
 }
 
-static __attribute__((noreturn)) void child(const char *host, bool read_only, int fd)
+static __attribute__((noreturn)) void child(const char *host, bool read_only, bool ppc64, int fd)
 {
 	int root = -1, proc = -1, ret;
 	s32 word;
@@ -286,11 +288,11 @@ static __attribute__((noreturn)) void child(const char *host, bool read_only, in
 	word = ret;
 	if (send(fd, &word, sizeof(word), MSG_NOSIGNAL) < 0 || ret)
 		_exit(1);
-	share_serve(fd, root, proc, read_only);
+	share_serve(fd, root, proc, read_only, ppc64);
 	_exit(0);
 }
 
-int share_start(const char *host, bool read_only, int *fd, pid_t *pid, struct err *e)
+int share_start(const char *host, bool read_only, bool ppc64, int *fd, pid_t *pid, struct err *e)
 {
 	int pair[2], size = 1 << 20;
 	s32 word = -EIO;
@@ -303,7 +305,7 @@ int share_start(const char *host, bool read_only, int *fd, pid_t *pid, struct er
 	if (!*pid) {
 		close_range(3, (unsigned)pair[1] - 1, 0);
 		close_range((unsigned)pair[1] + 1, ~0u, 0);
-		child(host, read_only, pair[1]);
+		child(host, read_only, ppc64, pair[1]);
 	}
 	close(pair[1]);
 	if (*pid < 0 || recv(pair[0], &word, sizeof(word), 0) != (ssize_t)sizeof(word) || word) {

@@ -18,14 +18,15 @@
 
 /*
  * Starts the process for host (absolute). *fd is the other end of its socket;
- * when that closes the process ends. It is a child of the caller.
+ * when that closes the process ends. It is a child of the caller. ppc64: the guest
+ * is a POWER machine, whose kernel sends its own numbers of open flags.
  */
-int share_start(const char *host, bool read_only, int *fd, pid_t *pid, struct err *e);
+int share_start(const char *host, bool read_only, bool ppc64, int *fd, pid_t *pid, struct err *e);
 
 /*
  * For tests: serves requests from fd below the directory root until fd closes.
  * proc is an open /proc/self/fd.
  */
-void share_serve(int fd, int root, int proc, bool read_only);
+void share_serve(int fd, int root, int proc, bool read_only, bool ppc64);
 
 #endif

@@ -22,7 +22,7 @@ struct node {
 
 struct server {
 	int proc, sock;
-	bool read_only;
+	bool read_only, ppc64;
 	struct node *node; /* SHARE_NODES; the guest's id is the index + 1 */
 	u32 bucket[1024];  /* index + 1 */
 	u32 nnodes, free_node;

@@ -3,6 +3,7 @@
  * The FUSE requests of a share, one function each, in the order of the table
  * at the end. Structures and numbers: linux/fuse.h, protocol 7.38. See share.h.
  */
+#include "abi/linux_ppc64.h"
 #include "run/share_internal.h"
 
 #include <dirent.h>
@@ -361,16 +362,24 @@ static int do_link(struct server *s, struct request *r)
 	return reply_entry(s, r, dir, name);
 }
 
+/* FUSE carries them as the guest's architecture numbers them. */
+static int open_flags(const struct server *s, u32 flags)
+{
+	return (int)(s->ppc64 ? ppc64_open_flags_to_generic(flags) : flags);
+}
+
 static int do_open(struct server *s, struct request *r)
 {
 	const struct fuse_open_in *in = fixed(r, sizeof(*in));
 	const struct node *n = self(s, r);
+	int flags;
 
 	if (!in || !n)
 		return -EINVAL;
-	if (s->read_only && ((in->flags & O_ACCMODE) != O_RDONLY || in->flags & O_TRUNC))
+	flags = open_flags(s, in->flags);
+	if (s->read_only && ((flags & O_ACCMODE) != O_RDONLY || flags & O_TRUNC))
 		return -EROFS;
-	return reply_open(s, r, node_open(s, n, (int)in->flags & OPEN_FLAGS), 0);
+	return reply_open(s, r, node_open(s, n, flags & OPEN_FLAGS), 0);
 }
 
 static int do_create(struct server *s, struct request *r)
@@ -384,8 +393,8 @@ static int do_create(struct server *s, struct request *r)
 		return -EINVAL;
 	as_caller(r);
 	fd = openat(dir->fd, name,
-		    ((int)in->flags & (OPEN_FLAGS | O_EXCL)) | O_CREAT | O_NOFOLLOW | O_CLOEXEC |
-			    O_NONBLOCK | O_NOCTTY,
+		    (open_flags(s, in->flags) & (OPEN_FLAGS | O_EXCL)) | O_CREAT | O_NOFOLLOW |
+			    O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
 		    in->mode & ~in->umask & 07777);
 	ret = fd < 0 ? -errno : 0;
 	as_self();

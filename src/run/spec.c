@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/spec.h"
 
+#include "image/image.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <signal.h>
@@ -85,7 +87,7 @@ static const struct member {
 	M(network, TEXT),     M(restart, TEXT),	   M(read_only, FLAG),	 M(rm, FLAG),
 	M(privileged, FLAG),  M(detach, FLAG),	   M(memory, NUMBER),	 M(pids, NUMBER),
 	M(millicpus, NUMBER), M(log_size, NUMBER), M(engine, TEXT),	 M(kvm_device, TEXT),
-	M(kernel, TEXT),
+	M(kernel, TEXT),      M(arch, TEXT),
 #undef M
 };
 
@@ -188,6 +190,19 @@ int spec_from_json(const json_t *o, struct run_spec *s, struct err *e)
 		}
 	}
 	return 0;
+}
+
+/* ---- architecture ---- */
+
+int spec_arch(struct run_spec *s, const char *text, struct err *e)
+{
+	struct image_platform p, host;
+
+	image_platform_host(&host);
+	if (image_platform_parse(text, &p, NULL) || strcmp(p.os, "linux") ||
+	    (strcmp(p.arch, host.arch) && strcmp(p.arch, "ppc64le")))
+		return err_set(e, EINVAL, "--arch %.40s: give %s or ppc64le", text, host.arch);
+	return spec_text(&s->arch, strcmp(p.arch, host.arch) ? p.arch : NULL, e);
 }
 
 /* ---- volumes and ports ---- */
@@ -442,6 +457,11 @@ int spec_check(const struct run_spec *s, struct err *e)
 		return ret;
 	if (strcmp(s->as, "container") && strcmp(s->as, "vm"))
 		return err_set(e, EINVAL, "--as %.40s: give container or vm", s->as);
+	if (s->arch && !spec_is_machine(s))
+		return err_set(e, ENOSYS,
+			       "--arch %s: a container of another architecture is not built yet; "
+			       "give --as vm",
+			       s->arch);
 	if (s->rm && s->restart && strcmp(s->restart, "no"))
 		return err_set(e, EINVAL, "--rm and --restart exclude each other");
 	if (strcmp(net, "user") && strcmp(net, "none") && strcmp(net, "host"))

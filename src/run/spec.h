@@ -29,6 +29,7 @@ void strv_free(struct strv *l);
 struct run_spec {
 	/* who */
 	char *name, *as, *image, *digest, *hostname, *created;
+	char *arch; /* the image's, as images name it ("ppc64le"); NULL: the host's */
 	/* the process */
 	struct strv args, env;
 	char *user, *cwd, *stop_signal;
@@ -58,6 +59,12 @@ static inline bool spec_is_machine(const struct run_spec *s)
 {
 	return s->as && s->as[0] == 'v';
 }
+
+/*
+ * Sets the architecture by any of its names: those of images, uname and Debian.
+ * -EINVAL: hull runs none of that name on this host.
+ */
+int spec_arch(struct run_spec *s, const char *text, struct err *e);
 
 /* A volume's text HOST:PATH[:ro] taken apart. */
 struct run_volume {

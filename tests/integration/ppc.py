@@ -108,4 +108,5 @@ def wrong_options():
     check(code == 125 and "x86_64 or ppc64le" in err, err)
 
 
-main([stock_kernel, four_cpus_hash_mmu_disk, wrong_kernels, wrong_options])
+if __name__ == "__main__":
+    main([stock_kernel, four_cpus_hash_mmu_disk, wrong_kernels, wrong_options])

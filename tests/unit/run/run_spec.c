@@ -54,6 +54,25 @@ static void t_caps(void)
 	spec_free(&s);
 }
 
+static void t_arch(void)
+{
+	static const char *const host[] = {"amd64", "x86_64", "linux/amd64"};
+	static const char *const power[] = {"ppc64le", "ppc64el", "powerpc64le"};
+	struct run_spec s = {.name = "x", .as = "vm"};
+
+	for (unsigned i = 0; i < ARRAY_LEN(power); i++) {
+		CHECK(!spec_arch(&s, power[i], NULL));
+		CHECK(s.arch && !strcmp(s.arch, "ppc64le"));
+	}
+	CHECK(!spec_check(&s, NULL));
+	CHECK(spec_arch(&s, "vax", NULL) && spec_arch(&s, "", NULL));
+	CHECK(spec_arch(&s, "windows/amd64", NULL) && s.arch);
+	for (unsigned i = 0; i < ARRAY_LEN(host); i++) {
+		CHECK(!spec_arch(&s, host[i], NULL));
+		CHECK(!s.arch);
+	}
+}
+
 static void t_json(void)
 {
 	struct run_spec s = {0}, back;
@@ -122,6 +141,7 @@ int main(void)
 	RUN(t_volume);
 	RUN(t_port);
 	RUN(t_caps);
+	RUN(t_arch);
 	RUN(t_json);
 	RUN(t_signal);
 	RUN(t_check);
