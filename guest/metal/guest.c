@@ -5,6 +5,7 @@
  *	ticks	 says so again and again, with a pause
  *	triple	 faults with no interrupt table
  *	spin	 loops with interrupts off
+ *	timers	 exits without end while its local APIC's timer fires, which it never lets in
  *	touch	 reads and writes everything below 4 GiB behind its memory (`mem=` MiB)
  *	flood	 exits as often as it can, `rounds=` times
  *	calls	 hypercalls with random numbers and arguments, `rounds=` times
@@ -110,6 +111,19 @@ static void triple(void)
 static void spin(void)
 {
 	__asm__ volatile("cli; 1: jmp 1b");
+}
+
+/* SDM vol. 3A 11.5.4: divide by 1, periodic. */
+static void timers(void)
+{
+	volatile u32 *apic = (volatile u32 *)0xfee00000;
+
+	apic[0xf0 / 4] = 0x1ff;
+	apic[0x3e0 / 4] = 0xb;
+	apic[0x320 / 4] = 0x20040;
+	apic[0x380 / 4] = 50000;
+	for (;;)
+		inb(0x80);
 }
 
 /* Local APIC and I/O APIC answer; whatever else does must not be memory. */
@@ -226,6 +240,8 @@ void guest_main(const char *cmdline)
 		triple();
 	else if (starts(what, "spin"))
 		spin();
+	else if (starts(what, "timers"))
+		timers();
 	else if (starts(what, "touch"))
 		touch(number(option(cmdline, "mem="), 16) << 20);
 	else if (starts(what, "flood"))

@@ -24,6 +24,7 @@ enum {
 	REG_DIVIDE = 0x3e0,
 	SVR_ON = 0x100,
 	LVT_OFF = 1 << 16,
+	LVT_PERIODIC = 1 << 17,
 	DIVIDE_BY_16 = 3,
 	ICR_BUSY = 1 << 12,
 };
@@ -75,7 +76,7 @@ void apic_enable(void)
 	reg_write(REG_LVT_LINT0, LVT_OFF);
 	reg_write(REG_LVT_LINT1, 0x400); /* NMI */
 	reg_write(REG_DIVIDE, DIVIDE_BY_16);
-	reg_write(REG_LVT_TIMER, TRAP_TIMER);
+	reg_write(REG_LVT_TIMER, LVT_PERIODIC | TRAP_TIMER);
 	reg_write(REG_SVR, SVR_ON | TRAP_SPURIOUS);
 }
 

@@ -10,7 +10,10 @@ void apic_enable(void);
 u32 apic_id(void);
 void apic_eoi(void);
 void apic_send(u32 apic_id, u32 icr);
-/* Interrupts this CPU after count ticks of the timer; 0 stops it. */
+/*
+ * Interrupts this CPU after count ticks of the timer, and every count ticks from then on
+ * until it is set anew; 0 stops it. An interrupt that the machine loses comes again so.
+ */
 void apic_timer(u32 count);
 u32 apic_timer_left(void);
 

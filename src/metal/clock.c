@@ -14,6 +14,7 @@ enum {
 	PIT_HZ = 1193182,
 	PIT_TICKS = 40000, /* 33 ms between the two looks */
 	APIC_DIVISOR = 16,
+	LATE_HZ = 20000,
 };
 
 /* The three clocks at one moment, and how long (TSC) looking took. */
@@ -151,8 +152,8 @@ void clock_deadline(u64 ns)
 		return;
 	}
 	now = clock_ns();
-	/* A second at most: what is later is looked at again. */
+	/* A second at most: what is later is looked at again; and no storm of what is due. */
 	ticks = ns > now ? ticks_of_ns(min_u64(ns - now, NS_PER_S), metal.apic_hz / APIC_DIVISOR)
 			 : 0;
-	apic_timer((u32)max_u64(ticks, 1));
+	apic_timer((u32)max_u64(ticks, metal.apic_hz / APIC_DIVISOR / LATE_HZ + 1));
 }

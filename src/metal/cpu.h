@@ -154,7 +154,7 @@ struct cpu {
 	struct engine_vcpu *volatile runnable; /* list through vcpu->next */
 	volatile bool resched;
 	volatile bool wake; /* somebody made work for this CPU */
-	u64 deadline_ns;    /* what the timer is set to, ~0 = off */
+	u64 deadline_ns;    /* what the timer is set to, ~0 = off, 0 = set it anew */
 	u64 idle_ns, busy_ns, ticks, kicks;
 };
 

@@ -286,6 +286,7 @@ void sched_run(void)
 		smp_serve();
 		c->resched = c->wake = false;
 		if (clock_ns() >= s->poll) {
+			smp_kick_again();
 			console_poll();
 			s->poll = clock_ns() + POLL_NS;
 		}

@@ -93,6 +93,13 @@ void smp_kick(struct cpu *c)
 		apic_send(c->apic_id, ICR_FIXED | TRAP_KICK);
 }
 
+void smp_kick_again(void)
+{
+	for (unsigned i = 0; i < metal.ncpus; i++)
+		if (metal.cpu[i].wake && &metal.cpu[i] != this_cpu())
+			apic_send(metal.cpu[i].apic_id, ICR_FIXED | TRAP_KICK);
+}
+
 /* ---- calls ------------------------------------------------------------------------------ */
 
 struct call {
@@ -100,6 +107,8 @@ struct call {
 	void *arg;
 	volatile bool done;
 };
+
+#define CALL_AGAIN (1u << 16) /* looks at `done` before the IPI is taken for lost */
 
 /* One slot a CPU: whoever finds it taken waits for its turn. */
 static struct call *volatile pending[CPUS_MAX];
@@ -128,8 +137,9 @@ void smp_call(unsigned cpu, void (*fn)(void *arg), void *arg)
 		smp_serve();
 		cpu_relax();
 	}
-	apic_send(metal.cpu[cpu].apic_id, ICR_FIXED | TRAP_KICK);
-	while (!c.done) {
+	for (unsigned i = 0; !c.done; i++) {
+		if (!(i % CALL_AGAIN))
+			apic_send(metal.cpu[cpu].apic_id, ICR_FIXED | TRAP_KICK);
 		smp_serve();
 		cpu_relax();
 	}

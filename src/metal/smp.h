@@ -12,6 +12,13 @@ void smp_start(void);
 void smp_kick(struct cpu *c);
 
 /*
+ * Kicks those again that have not looked since. An emulated machine may lose an interrupt
+ * (QEMU's VMRUN with a pending virtual one does now and then), and a guest that does not
+ * exit by itself would keep its CPU for good.
+ */
+void smp_kick_again(void);
+
+/*
  * Runs fn on a CPU (which may be this one) and waits. Works also while that CPU
  * waits for a lock, so fn takes none.
  */

@@ -100,7 +100,7 @@ void trap_handle(struct trap_frame *f)
 	case TRAP_TIMER:
 		this_cpu()->ticks++;
 		this_cpu()->resched = true;
-		this_cpu()->deadline_ns = ~0ULL;
+		this_cpu()->deadline_ns = 0; /* goes on until it is set anew */
 		apic_eoi();
 		return;
 	case TRAP_KICK:

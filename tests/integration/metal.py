@@ -171,6 +171,21 @@ def hostile_guests_cost_only_themselves():
     check("this is a bug" not in out, out[-2000:])
 
 
+def interrupts_that_the_machine_loses():
+    """QEMU's VMRUN loses an interrupt that comes while it makes a virtual one pending: no CPU is lost with it."""
+    conf = guest("first", cmdline="do=timers", log="yes") + guest("second", cmdline="do=timers", log="yes")
+    with Metal(bag(conf, [("small", SMALL)])) as m:
+        for _ in range(2):
+            m.expect(rb"test kernel: do=timers")
+        end, ticks = time.monotonic() + (60 if LONG else 12), [0]
+        while time.monotonic() < end:
+            time.sleep(1)
+            ticks.append(int(m.command("stats", rb"cpu 1 .* (\d+) ticks(.|\n)*?hull> ", 30)[1]))
+        check(all(a < b for a, b in zip(ticks, ticks[1:])), "CPU 1 stands still: %s" % ticks)
+        m.command("destroy first", rb"guest first is gone", 30)
+        m.command("destroy second", rb"guest second is gone", 30)
+
+
 def consoles_and_life():
     """Prompt, consoles, input, pause, and no page lost by making and destroying a guest again and again."""
     rd = initrd("stty -echo; echo TYPE; read a; echo GOT-$a; read b")
@@ -386,5 +401,5 @@ def three_guests_on_uefi():
 
 if __name__ == "__main__":
     main([segments_are_w_xor_x, small_guest_by_pvh, stock_kernel_three_ways, hostile_guests_cost_only_themselves,
-          consoles_and_life, two_guests_over_the_switch, bad_modules_and_configurations, machines_that_lack_something,
+          interrupts_that_the_machine_loses, consoles_and_life, two_guests_over_the_switch, bad_modules_and_configurations, machines_that_lack_something,
           iso_on_bios, vmx_on_bochs] + ([iso_on_uefi, three_guests_on_bios, three_guests_on_uefi] if LONG else []))
