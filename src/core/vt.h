@@ -142,8 +142,6 @@ struct vt_ops {
 	void (*flush)(struct hv_vcpu *v, struct hv_cpu *c);
 	/* Which exceptions exit, whether DR accesses do. */
 	void (*intercept)(struct hv_vcpu *v, u32 exceptions, bool dr);
-	/* First rule of the manual the state breaks, or NULL. For debug builds and tests. */
-	const char *(*check)(struct hv_vcpu *v);
 };
 
 extern const struct vt_ops svm_ops; /* core/cpu/svm */

@@ -304,17 +304,13 @@ static void svm_enter(struct hv_vcpu *v, struct hv_cpu *c)
 	m->tsc_offset = v->vm->tsc_offset + v->tsc_base + v->tsc_adjust;
 	m->next_rip = 0;
 	m->clean = 0;
-#ifdef HULL_CORE_CHECK
 	v->fail = svm_check(v);
 	if (v->fail) {
 		v->exit = (struct vt_exit){.kind = VT_EXIT_ERROR, .hw_code = ~0ULL};
 		return;
 	}
-#endif
 	svm_enter_asm(v->gpr, port_pa(m), port_pa(c->vt_host));
 	svm_exit_decode(v);
-	if (v->exit.kind == VT_EXIT_ERROR)
-		v->fail = svm_check(v);
 }
 
 const struct vt_ops svm_ops = {
@@ -340,5 +336,4 @@ const struct vt_ops svm_ops = {
 	.window = svm_window,
 	.flush = svm_flush,
 	.intercept = svm_intercept,
-	.check = svm_check,
 };

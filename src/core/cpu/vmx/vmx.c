@@ -182,12 +182,6 @@ static void vpid_assign(struct hv_vcpu *v, struct hv_cpu *c)
 	vmx_invept(vmx_eptp(v->vm)); /* whoever had the tag before */
 }
 
-static void enter_failed(struct hv_vcpu *v)
-{
-	v->exit = (struct vt_exit){.kind = VT_EXIT_ERROR, .hw_code = vmx_read(VMCS_INSN_ERROR)};
-	v->fail = vmx_check(v);
-}
-
 static void vmx_enter(struct hv_vcpu *v, struct hv_cpu *c)
 {
 	struct vmx_vcpu *x = vmx_of(v);
@@ -201,22 +195,16 @@ static void vmx_enter(struct hv_vcpu *v, struct hv_cpu *c)
 	if ((v->rflags & FL_TF) && (v->sti_shadow || v->movss_shadow))
 		vmx_write(VMCS_GUEST_PENDING, BIT(14));
 	vmx_write(VMCS_TSC_OFFSET, v->vm->tsc_offset + v->tsc_adjust);
-#ifdef HULL_CORE_CHECK
-	if (vmx_check(v)) {
-		enter_failed(v);
-		return;
-	}
-#endif
-	if (vmx_enter_asm(v->gpr, x->launched)) {
-		enter_failed(v);
+	v->fail = vmx_check(v);
+	if (v->fail || vmx_enter_asm(v->gpr, x->launched)) {
+		v->exit = (struct vt_exit){.kind = VT_EXIT_ERROR,
+					   .hw_code = vmx_read(VMCS_INSN_ERROR)};
 		return;
 	}
 	x->launched = true;
 	vmx_exit_decode(v);
 	if (v->exit.kind == VT_EXIT_NMI)
 		vmx_host_nmi();
-	else if (v->exit.kind == VT_EXIT_ERROR)
-		v->fail = vmx_check(v);
 }
 
 static void vmx_intercept(struct hv_vcpu *v, u32 exceptions, bool dr)
@@ -246,5 +234,4 @@ const struct vt_ops vmx_ops = {
 	.window = vmx_window,
 	.flush = vmx_flush,
 	.intercept = vmx_intercept,
-	.check = vmx_check,
 };

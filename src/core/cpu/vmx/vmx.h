@@ -206,8 +206,15 @@ u64 vmx_event_encode(const struct hv_event *e);
 void vmx_fetch(struct hv_vcpu *v, u32 groups);
 void vmx_store(struct hv_vcpu *v, u32 groups);
 
-/* vmx_check.c */
+/* vmx_check.c, in debug builds: the rule that the VMCS breaks, or NULL. */
+#ifdef HULL_CORE_CHECK
 const char *vmx_check(struct hv_vcpu *v);
+#else
+static inline const char *vmx_check(struct hv_vcpu *v)
+{
+	return NULL;
+}
+#endif
 
 /* vmx_cpu.c */
 int vmx_probe(const char **why);
