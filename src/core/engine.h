@@ -176,6 +176,8 @@ struct engine_ops {
 	 * any thread.
 	 */
 	int (*vcpu_get_ppc)(struct engine_vcpu *v, struct ppc_state *s);
+	/* nip, MSR and the registers of programs; the rest of the state is not looked at. */
+	int (*vcpu_set_ppc)(struct engine_vcpu *v, const struct ppc_state *s);
 	int (*vcpu_start)(struct engine_vcpu *v, u64 nip, u64 arg);
 	void (*vcpu_stop)(struct engine_vcpu *v);
 	bool (*vcpu_stopped)(const struct engine_vcpu *v);

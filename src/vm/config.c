@@ -273,10 +273,6 @@ static int check_ppc64(const struct vm_config *cfg, struct err *e)
 			       "--engine kvm runs x86_64 only; leave it out for ppc64le");
 	if (cfg->firmware)
 		return err_set(e, EINVAL, "--firmware: a ppc64le machine starts a --kernel");
-	if (cfg->gdb_port)
-		return err_set(e, ENOSYS, "--gdb: not for ppc64le so far");
-	if (cfg->trace)
-		return err_set(e, ENOSYS, "--trace: not for ppc64le so far");
 	if (cfg->memory < MIB(128))
 		return err_set(e, EINVAL, "-m: a ppc64le machine has at least 128 MiB");
 	return 0;

@@ -3,7 +3,6 @@
 
 #include "host/log.h"
 #include "vm/gdb_internal.h"
-#include "vm/gdb_regs.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -251,7 +250,8 @@ int gdb_create(struct loop *l, const struct gdb_target *t, u16 port, bool wait, 
 	g->client = -1;
 	g->stopped = wait;
 	g->stop_work = (struct loop_work){.fn = on_stop, .opaque = g};
-	g->xml_len = gdb_target_xml(g->xml, sizeof(g->xml));
+	g->arch = gdb_arch_of(t->ops);
+	g->xml_len = gdb_target_xml(g->arch, g->xml, sizeof(g->xml));
 	g->listener = listen_on(port, e);
 	ret = g->listener < 0
 		      ? -EADDRINUSE

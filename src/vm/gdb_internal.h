@@ -5,7 +5,7 @@
  *	gdb.c          connection, packets, stopping and going on
  *	gdb_request.c  what a packet asks for
  *	gdb_text.c     hexadecimal in and out
- *	gdb_regs.c     registers as GDB numbers them
+ *	gdb_regs*.c    registers as GDB numbers them
  *
  * All on the event thread with the machine lock held.
  */
@@ -14,6 +14,7 @@
 
 #include "base/bits.h"
 #include "vm/gdb.h"
+#include "vm/gdb_regs.h"
 
 enum {
 	PACKET_MAX = 0x4000, /* characters between $ and #, announced to GDB */
@@ -47,7 +48,8 @@ struct gdb {
 	size_t out_len;
 	char xml[XML_MAX];
 	unsigned xml_len;
-	struct x86_state state; /* scratch */
+	const struct gdb_arch *arch;
+	union gdb_state state; /* scratch */
 };
 
 static inline struct engine_vcpu *gdb_vcpu(const struct gdb *g, unsigned cpu)

@@ -10,11 +10,6 @@
 /* Where a register lives in struct x86_state. */
 enum kind { K_GPR, K_RIP, K_FLAGS, K_SEG, K_ST, K_FPU, K_XMM, K_MXCSR, K_BASE, K_KGS, K_CR };
 
-struct reg {
-	const char *name, *type, *group;
-	u8 size, kind, index;
-};
-
 /* Legacy XSAVE area, SDM vol. 1 table 10-2. */
 enum {
 	XS_FCW = 0,
@@ -41,7 +36,7 @@ enum { CR_0, CR_2, CR_3, CR_4, CR_8, CR_EFER };
 #define XMM(n, i) {n, "vec128", NULL, 16, K_XMM, i}
 #define SYS(n, k, i) {n, "int64", "system", 8, k, i}
 
-static const struct reg regs[] = {
+static const struct gdb_reg regs[] = {
 	/* org.gnu.gdb.i386.core */
 	GPR("rax", X86_RAX), GPR("rbx", X86_RBX), GPR("rcx", X86_RCX), GPR("rdx", X86_RDX),
 	GPR("rsi", X86_RSI), GPR("rdi", X86_RDI),
@@ -70,17 +65,6 @@ static const struct reg regs[] = {
 	SYS("efer", K_CR, CR_EFER),
 };
 /* clang-format on */
-static_assert(ARRAY_LEN(regs) == GDB_REGS, "GDB_REGS");
-
-static const struct feature {
-	const char *name;
-	unsigned end; /* number of the first register after it */
-} features[] = {
-	{"org.gnu.gdb.i386.core", 40},
-	{"org.gnu.gdb.i386.sse", 57},
-	{"org.gnu.gdb.i386.segments", 59},
-	{"org.hull.system", GDB_REGS},
-};
 
 static const char vector_types[] =
 	"<vector id=\"v4f\" type=\"ieee_single\" count=\"4\"/>"
@@ -95,52 +79,12 @@ static const char vector_types[] =
 	"<field name=\"v2_int64\" type=\"v2i64\"/><field name=\"uint128\" type=\"uint128\"/>"
 	"</union>";
 
-struct text {
-	char *buf;
-	unsigned len, cap;
+static const struct gdb_feature features[] = {
+	{"org.gnu.gdb.i386.core", 40, NULL},
+	{"org.gnu.gdb.i386.sse", 57, vector_types},
+	{"org.gnu.gdb.i386.segments", 59, NULL},
+	{"org.hull.system", ARRAY_LEN(regs), NULL},
 };
-
-static void text_add(struct text *t, const char *s)
-{
-	while (*s && t->len < t->cap)
-		t->buf[t->len++] = *s++;
-}
-
-static void text_reg(struct text *t, const struct reg *r)
-{
-	char line[160];
-
-	snprintf(line, sizeof(line), "<reg name=\"%s\" bitsize=\"%u\" type=\"%s\"%s%s%s/>\n",
-		 r->name, r->size * 8u, r->type, r->group ? " group=\"" : "",
-		 r->group ? r->group : "", r->group ? "\"" : "");
-	text_add(t, line);
-}
-
-unsigned gdb_target_xml(char *buf, unsigned cap)
-{
-	struct text t = {.buf = buf, .cap = cap};
-	unsigned n = 0;
-
-	text_add(&t, "<?xml version=\"1.0\"?><!DOCTYPE target SYSTEM \"gdb-target.dtd\">\n"
-		     "<target><architecture>i386:x86-64</architecture>\n");
-	for (unsigned f = 0; f < ARRAY_LEN(features); f++) {
-		text_add(&t, "<feature name=\"");
-		text_add(&t, features[f].name);
-		text_add(&t, "\">\n");
-		if (f == 1)
-			text_add(&t, vector_types);
-		for (; n < features[f].end; n++)
-			text_reg(&t, &regs[n]);
-		text_add(&t, "</feature>\n");
-	}
-	text_add(&t, "</target>\n");
-	return t.len;
-}
-
-unsigned gdb_reg_size(unsigned n)
-{
-	return n < GDB_REGS ? regs[n].size : 0;
-}
 
 static u64 *state_msr(struct x86_state *s, u32 index)
 {
@@ -151,7 +95,7 @@ static u64 *state_msr(struct x86_state *s, u32 index)
 }
 
 /* Where 64-bit values live. NULL: not in this state. */
-static u64 *state_u64(struct x86_state *s, const struct reg *r)
+static u64 *state_u64(struct x86_state *s, const struct gdb_reg *r)
 {
 	switch (r->kind) {
 	case K_GPR:
@@ -185,7 +129,7 @@ static u64 *state_u64(struct x86_state *s, const struct reg *r)
 }
 
 /* Registers that are bytes in the XSAVE area: where, and how many of them. */
-static u8 *state_xsave(struct x86_state *s, const struct reg *r, unsigned *len)
+static u8 *state_xsave(struct x86_state *s, const struct gdb_reg *r, unsigned *len)
 {
 	static const u8 fpu_off[] = {XS_FCW, XS_FSW, XS_FTW, XS_FCS,
 				     XS_FIP, XS_FDS, XS_FDP, XS_FOP};
@@ -230,15 +174,14 @@ static u8 tag_abridged(u16 tag)
 	return a;
 }
 
-static bool is_ftag(const struct reg *r)
+static bool is_ftag(const struct gdb_reg *r)
 {
 	return r->kind == K_FPU && r->index == FPU_FTAG;
 }
 
-void gdb_reg_get(const struct x86_state *cs, unsigned n, u8 *out)
+static void get(const union gdb_state *cs, const struct gdb_reg *r, u8 *out)
 {
-	struct x86_state *s = (struct x86_state *)cs; /* only to share the lookup */
-	const struct reg *r = &regs[n];
+	struct x86_state *s = (struct x86_state *)&cs->x86; /* only to share the lookup */
 	unsigned len = 0;
 	const u8 *x = state_xsave(s, r, &len);
 	const u64 *v = state_u64(s, r);
@@ -254,12 +197,11 @@ void gdb_reg_get(const struct x86_state *cs, unsigned n, u8 *out)
 		store_le(out, r->size, *v);
 }
 
-void gdb_reg_set(struct x86_state *s, unsigned n, const u8 *in)
+static void set(union gdb_state *s, const struct gdb_reg *r, const u8 *in)
 {
-	const struct reg *r = &regs[n];
 	unsigned len = 0;
-	u8 *x = state_xsave(s, r, &len);
-	u64 *v = state_u64(s, r);
+	u8 *x = state_xsave(&s->x86, r, &len);
+	u64 *v = state_u64(&s->x86, r);
 
 	if (is_ftag(r))
 		*x = tag_abridged(load_le16(in));
@@ -268,4 +210,91 @@ void gdb_reg_set(struct x86_state *s, unsigned n, const u8 *in)
 	else if (v)
 		*v = load_le(in, r->size);
 	/* Segment selectors have hidden parts that GDB knows nothing of: not written. */
+}
+
+static void set_pc(union gdb_state *s, u64 pc)
+{
+	s->x86.rip = pc;
+}
+
+static const char *activity(const union gdb_state *s)
+{
+	static const char *const mp[] = {"running", "halted", "not started"};
+
+	return mp[s->x86.mp_state % 3];
+}
+
+static int load(const struct engine_ops *ops, struct engine_vcpu *v, union gdb_state *s)
+{
+	return ops->vcpu_get_state(v, &s->x86);
+}
+
+static int store(const struct engine_ops *ops, struct engine_vcpu *v, const union gdb_state *s)
+{
+	return ops->vcpu_set_state(v, &s->x86);
+}
+
+const struct gdb_arch gdb_arch_x86 = {
+	.name = "i386:x86-64",
+	.regs = regs,
+	.nregs = ARRAY_LEN(regs),
+	.features = features,
+	.nfeatures = ARRAY_LEN(features),
+	.get = get,
+	.set = set,
+	.set_pc = set_pc,
+	.activity = activity,
+	.load = load,
+	.store = store,
+};
+
+/* ---- any architecture ---- */
+
+struct text {
+	char *buf;
+	unsigned len, cap;
+};
+
+static void text_add(struct text *t, const char *s)
+{
+	while (*s && t->len < t->cap)
+		t->buf[t->len++] = *s++;
+}
+
+static void text_reg(struct text *t, const struct gdb_reg *r)
+{
+	char line[160];
+
+	snprintf(line, sizeof(line), "<reg name=\"%s\" bitsize=\"%u\" type=\"%s\"%s%s%s/>\n",
+		 r->name, r->size * 8u, r->type, r->group ? " group=\"" : "",
+		 r->group ? r->group : "", r->group ? "\"" : "");
+	text_add(t, line);
+}
+
+unsigned gdb_target_xml(const struct gdb_arch *a, char *buf, unsigned cap)
+{
+	struct text t = {.buf = buf, .cap = cap};
+	unsigned n = 0;
+
+	text_add(&t, "<?xml version=\"1.0\"?><!DOCTYPE target SYSTEM \"gdb-target.dtd\">\n"
+		     "<target><architecture>");
+	text_add(&t, a->name);
+	text_add(&t, "</architecture>\n");
+	for (unsigned f = 0; f < a->nfeatures; f++) {
+		text_add(&t, "<feature name=\"");
+		text_add(&t, a->features[f].name);
+		text_add(&t, "\">\n");
+		if (a->features[f].types)
+			text_add(&t, a->features[f].types);
+		for (; n < a->features[f].end; n++)
+			text_reg(&t, &a->regs[n]);
+		text_add(&t, "</feature>\n");
+	}
+	text_add(&t, "</target>\n");
+	return t.len;
+}
+
+const struct gdb_arch *gdb_arch_of(const struct engine_ops *ops)
+{
+	return ops->arch == ENGINE_ARCH_PPC64 ? &gdb_arch_ppc : &gdb_arch_x86;
 }

@@ -6,7 +6,6 @@
 #include "vm/gdb_internal.h"
 
 #include "base/endian.h"
-#include "vm/gdb_regs.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,7 +74,7 @@ static void write_memory(struct gdb *g, const char *p)
 
 static bool state_get(struct gdb *g)
 {
-	if (!g->t.ops->vcpu_get_state(gdb_vcpu(g, g->cpu), &g->state))
+	if (!g->arch->load(g->t.ops, gdb_vcpu(g, g->cpu), &g->state))
 		return true;
 	gdb_reply_error(g, GDB_EFAULT);
 	return false;
@@ -83,7 +82,7 @@ static bool state_get(struct gdb *g)
 
 static void state_set(struct gdb *g)
 {
-	if (g->t.ops->vcpu_set_state(gdb_vcpu(g, g->cpu), &g->state))
+	if (g->arch->store(g->t.ops, gdb_vcpu(g, g->cpu), &g->state))
 		gdb_reply_error(g, GDB_EINVAL);
 	else
 		gdb_out_text(g, "OK");
@@ -95,9 +94,9 @@ static void read_registers(struct gdb *g)
 
 	if (!state_get(g))
 		return;
-	for (unsigned n = 0; n < GDB_REGS; n++) {
-		gdb_reg_get(&g->state, n, reg);
-		gdb_out_bytes(g, reg, gdb_reg_size(n));
+	for (unsigned n = 0; n < g->arch->nregs; n++) {
+		g->arch->get(&g->state, &g->arch->regs[n], reg);
+		gdb_out_bytes(g, reg, g->arch->regs[n].size);
 	}
 }
 
@@ -107,36 +106,36 @@ static void write_registers(struct gdb *g, const char *p)
 
 	if (!state_get(g))
 		return;
-	for (unsigned n = 0; n < GDB_REGS; n++) {
-		if (!gdb_parse_bytes(&p, reg, gdb_reg_size(n))) {
+	for (unsigned n = 0; n < g->arch->nregs; n++) {
+		if (!gdb_parse_bytes(&p, reg, g->arch->regs[n].size)) {
 			gdb_reply_error(g, GDB_EINVAL);
 			return;
 		}
-		gdb_reg_set(&g->state, n, reg);
+		g->arch->set(&g->state, &g->arch->regs[n], reg);
 	}
 	state_set(g);
 }
 
 static void one_register(struct gdb *g, const char *p, bool write)
 {
+	const struct gdb_reg *r = g->arch->regs;
 	u8 reg[GDB_REG_MAX];
 	u64 n;
 
-	if (!gdb_parse_hex(&p, &n) || n >= GDB_REGS ||
-	    (write &&
-	     (!gdb_parse_char(&p, '=') || !gdb_parse_bytes(&p, reg, gdb_reg_size((unsigned)n))))) {
+	if (!gdb_parse_hex(&p, &n) || n >= g->arch->nregs ||
+	    (write && (!gdb_parse_char(&p, '=') || !gdb_parse_bytes(&p, reg, r[n].size)))) {
 		gdb_reply_error(g, GDB_EINVAL);
 		return;
 	}
 	if (!state_get(g))
 		return;
 	if (write) {
-		gdb_reg_set(&g->state, (unsigned)n, reg);
+		g->arch->set(&g->state, &r[n], reg);
 		state_set(g);
 		return;
 	}
-	gdb_reg_get(&g->state, (unsigned)n, reg);
-	gdb_out_bytes(g, reg, gdb_reg_size((unsigned)n));
+	g->arch->get(&g->state, &r[n], reg);
+	gdb_out_bytes(g, reg, r[n].size);
 }
 
 /* ---- requests: breakpoints, threads, running -------------------------------------------- */
@@ -257,7 +256,6 @@ static void thread_list(struct gdb *g)
 
 static void thread_info(struct gdb *g, const char *p)
 {
-	static const char *const mp[] = {"running", "halted", "not started"};
 	unsigned cpu, keep = g->cpu;
 	char text[48];
 
@@ -267,7 +265,7 @@ static void thread_info(struct gdb *g, const char *p)
 	}
 	g->cpu = cpu;
 	if (state_get(g)) {
-		snprintf(text, sizeof(text), "CPU %u [%s]", cpu, mp[g->state.mp_state % 3]);
+		snprintf(text, sizeof(text), "CPU %u [%s]", cpu, g->arch->activity(&g->state));
 		gdb_out_bytes(g, (const u8 *)text, strlen(text));
 	}
 	g->cpu = keep;
@@ -305,8 +303,8 @@ static bool resume(struct gdb *g, const char *p, bool step)
 	if (gdb_parse_hex(&p, &addr)) {
 		if (!state_get(g))
 			return true;
-		g->state.rip = addr;
-		if (g->t.ops->vcpu_set_state(gdb_vcpu(g, g->cpu), &g->state)) {
+		g->arch->set_pc(&g->state, addr);
+		if (g->arch->store(g->t.ops, gdb_vcpu(g, g->cpu), &g->state)) {
 			gdb_reply_error(g, GDB_EINVAL);
 			return true;
 		}

@@ -35,6 +35,26 @@ int trace_kind_by_name(const char *name)
 	return -1;
 }
 
+/* POWER's vectors (ISA III 6.5) are above x86's. */
+static const char *power_exception_name(u64 vector)
+{
+	static const struct {
+		u16 vector;
+		const char *name;
+	} known[] = {
+		{0x200, "machine-check"}, {0x300, "DSI"},	{0x380, "DSegI"},
+		{0x400, "ISI"},		  {0x480, "ISegI"},	{0x600, "alignment"},
+		{0x700, "program"},	  {0x800, "no-FP"},	{0xc00, "syscall"},
+		{0xd00, "trace"},	  {0xf20, "no-vector"}, {0xf40, "no-VSX"},
+		{0xf60, "facility"},
+	};
+
+	for (unsigned i = 0; i < ARRAY_LEN(known); i++)
+		if (known[i].vector == vector)
+			return known[i].name;
+	return "?";
+}
+
 /* SDM vol. 3A table 6-1. */
 static const char *exception_name(u64 vector)
 {
@@ -42,6 +62,8 @@ static const char *exception_name(u64 vector)
 					    "#NM", "#DF", NULL,	 "#TS", "#NP", "#SS", "#GP",
 					    "#PF", NULL,  "#MF", "#AC", "#MC", "#XM"};
 
+	if (vector >= 0x100)
+		return power_exception_name(vector);
 	return vector < ARRAY_LEN(known) && known[vector] ? known[vector] : "?";
 }
 

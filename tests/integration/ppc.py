@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Machines of POWER CPUs: Debian's stock kernel to busybox; kernels that cannot be started."""
-import glob, hashlib, json, os, shutil, subprocess
-from hulltest import BUILD, TOP, Skip, check, main, run
+import glob, hashlib, json, os, shutil, socket, struct, subprocess
+from hulltest import BUILD, TOP, Machine, Skip, check, main, run
 
 PATIENCE = 900  # seconds; the machine that runs the tests may be busy
 
@@ -98,7 +98,7 @@ def wrong_kernels():
 
 def wrong_options():
     for args, want in (((), "kernel"), (("--engine", "kvm", "--kernel", "x"), "x86_64 only"),
-                       (("--firmware", "x"), "--kernel"), (("--gdb", "1234", "--kernel", "x"), "so far"),
+                       (("--firmware", "x"), "--kernel"),
                        (("-m", "64M", "--kernel", "x"), "128 MiB"), (("--mmu", "flat", "--kernel", "x"), "radix or hash")):
         code, _, err = run("boot", "--arch", "ppc64le", *args)
         check(code == 125 and want in err, "%r: %d %r" % (args, code, err))
@@ -108,5 +108,93 @@ def wrong_options():
     check(code == 125 and "x86_64 or ppc64le" in err, err)
 
 
+def program(name, words, at=0x100000):
+    """An ELF file of big-endian instructions, as a POWER CPU starts, at a physical address."""
+    code = b"".join(struct.pack(">I", w) for w in words)
+    head = b"\177ELF\2\1\1" + bytes(9) + struct.pack("<HHIQQQIHHHHHH", 2, 21, 1, at, 64, 0, 0, 64, 56, 1, 0, 0, 0)
+    with open(name, "wb") as f:
+        f.write(head + struct.pack("<IIQQQQQQ", 1, 7, 120, at, at, len(code), len(code), 4) + code)
+    return "./" + name
+
+
+class Gdb:
+    """The client's end of GDB's protocol, for machines gdb itself was not built for."""
+
+    def __init__(self, port):
+        self.sock = socket.create_connection(("127.0.0.1", port), 30)
+        self.sock.settimeout(60)
+        self.buf = b""
+
+    def reply(self):
+        while True:
+            start, end = self.buf.find(b"$"), self.buf.find(b"#")
+            if 0 <= start < end and len(self.buf) >= end + 3:
+                body, self.buf = self.buf[start + 1:end], self.buf[end + 3:]
+                self.sock.sendall(b"+")
+                return body.decode()
+            data = self.sock.recv(65536)
+            check(data, "the debugger's connection was closed")
+            self.buf += data
+
+    def send(self, text):
+        self.sock.sendall(b"$%s#%02x" % (text.encode(), sum(text.encode()) & 255))
+
+    def ask(self, text):
+        self.send(text)
+        return self.reply()
+
+    def reg(self, n):
+        return int.from_bytes(bytes.fromhex(self.ask("p%x" % n)), "little")
+
+
+def gdb():
+    R_PC, LOOP, DATA = 32, 0x100008, 0x200000
+    kernel = program("loop", [0x38800000,  # li r4,0
+                              0x3ca00020,  # lis r5,DATA
+                              0x38840001,  # loop: addi r4,r4,1
+                              0xf8850000,  # std r4,0(r5)
+                              0xe8c50000,  # ld r6,0(r5)
+                              0x4bfffff4])  # b loop
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    with Machine("--arch", "ppc64le", "--net", "none", "--cpus", "2", "--kernel", kernel, "--gdb", str(port)) as m:
+        m.expect(b"waiting for gdb")
+        g = Gdb(port)
+        xml = g.ask("qXfer:features:read:target.xml:0,3000")
+        check("powerpc:common64" in xml and "org.gnu.gdb.power.vsx" in xml, xml[:200])
+        check("T05" in g.ask("?"), "not stopped")
+        check(g.reg(R_PC) == 0x100000 and g.reg(3) > 0x100000, "starts at %#x" % g.reg(R_PC))
+        for i in range(3):
+            g.ask("s")
+        check(g.reg(R_PC) == LOOP + 4 and g.reg(4) == 1 and g.reg(5) == DATA, "after 3 steps: %#x" % g.reg(R_PC))
+        check(g.ask("Z0,%x,4" % (LOOP + 8)) == "OK", "no breakpoint")
+        check("T05" in g.ask("c") and g.reg(R_PC) == LOOP + 8 and g.reg(4) == 1, "breakpoint: %#x" % g.reg(R_PC))
+        check(g.ask("m%x,8" % DATA) == "0000000000000001", g.ask("m%x,8" % DATA))
+        check(g.ask("P4=" + (7).to_bytes(8, "little").hex()) == "OK" and g.reg(4) == 7, "register not written")
+        g.ask("z0,%x,4" % (LOOP + 8))
+        check(g.ask("Z2,%x,1" % (DATA + 7)) == "OK", "no watchpoint")
+        why = g.ask("c")
+        check("watch:%x" % (DATA + 7) in why and g.reg(R_PC) == LOOP + 4, why + " %#x" % g.reg(R_PC))
+        check(g.ask("m%x,8" % DATA) == "0000000000000001", "the access was made")
+        g.ask("z2,%x,1" % (DATA + 7))
+        g.ask("s")
+        check(g.ask("m%x,8" % DATA) == "0000000000000008", "after the access: " + g.ask("m%x,8" % DATA))
+        check(g.ask("M%x,8:%016x" % (DATA, 5)) == "OK" and g.ask("m%x,8" % DATA).endswith("05"), "memory not written")
+        g.send("c")
+        g.sock.sendall(b"\3")
+        check("T02" in g.reply() and LOOP <= g.reg(R_PC) < LOOP + 16 and g.reg(4) >= 8, "Ctrl-C")
+        check("[not started]" in bytes.fromhex(g.ask("qThreadExtraInfo,2")).decode(), "the second CPU")
+        g.send("k")
+        check(m.wait() != 0, "killed")
+
+
+def traces():
+    kernel = program("exit", [0x3c801fff, 0x788483e4,  # r4 = 0x1fff00000000
+                              0x38a00003, 0x7ca0252c, 0x48000000])  # li r5,3; stwbrx r5,0,r4; b .
+    code, _, err = run("boot", "--arch", "ppc64le", "--net", "none", "--kernel", kernel, "--trace", "exc,mmio")
+    check(code == 3 and "10000c mmio write 4 1fff00000000 = 3" in err, "%d %r" % (code, err))
+
+
 if __name__ == "__main__":
-    main([stock_kernel, four_cpus_hash_mmu_disk, wrong_kernels, wrong_options])
+    main([stock_kernel, four_cpus_hash_mmu_disk, wrong_kernels, wrong_options, gdb, traces])

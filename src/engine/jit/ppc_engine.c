@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "engine/jit/ppc/fp.h"
 #include "engine/jit/ppc/lift.h"
 #include "engine/jit/ppc/system.h"
 
@@ -70,8 +71,12 @@ static void ppc_vm_freeze(struct engine_vm *e, bool frozen)
 static void ppc_probe(struct engine_info *info, const char *device)
 {
 	(void)device;
-	*info = (struct engine_info){
-		.name = "jit", .max_vcpus = PPC_MAX_VCPUS, .usable = true, .fast = true};
+	*info = (struct engine_info){.name = "jit",
+				     .max_vcpus = PPC_MAX_VCPUS,
+				     .usable = true,
+				     .fast = true,
+				     .traces = 1u << VCPU_TRACE_EXC | 1u << VCPU_TRACE_INT |
+					       1u << VCPU_TRACE_MMIO | 1u << VCPU_TRACE_EXIT};
 }
 
 static void ppc_wake(struct ppc_vcpu *c)
@@ -124,6 +129,7 @@ static const struct irrun_ops irrun_ops = {
 	.cas = ppc_cas,
 	.exit = ppc_unit_exit,
 	.mmu = ppc_mmu_index,
+	.no_break = PPC_KEY_STEP,
 	.protect = ppc_protect,
 };
 
@@ -141,6 +147,7 @@ static int ppc_vm_create(const struct engine_vm_config *cfg, struct engine_vm **
 		return -E_NOMEM;
 	e->vm.map = cfg->map;
 	e->vm.ncpus = cfg->ncpus;
+	e->vm.trace = cfg->trace && cfg->trace->kinds ? cfg->trace : NULL;
 	e->vm.host = (struct ppc_host){
 		.timebase = timebase, .wake = ppc_wake, .yield = yield, .opaque = e};
 	atomic_store(&e->tb_base, host_ns());
@@ -278,7 +285,7 @@ static void sleep_until_kick(struct engine_vcpu *v)
 	atomic_store(&v->asleep, 0);
 }
 
-static int ppc_vcpu_run(struct engine_vcpu *v, struct vcpu_exit *exit)
+static int run(struct engine_vcpu *v, struct vcpu_exit *exit)
 {
 	*exit = (struct vcpu_exit){0};
 	v->count.exits++;
@@ -291,6 +298,11 @@ static int ppc_vcpu_run(struct engine_vcpu *v, struct vcpu_exit *exit)
 		case PPC_RUN_STOPPED:
 			sleep_until_kick(v);
 			break;
+		case PPC_RUN_DEBUG:
+			exit->kind = VCPU_EXIT_DEBUG;
+			exit->addr = v->sys.dbg_addr;
+			v->sys.dbg_hit = false;
+			return 0;
 		case PPC_RUN_ERROR:
 			exit->kind = VCPU_EXIT_ERROR;
 			snprintf(exit->reason, sizeof(exit->reason),
@@ -301,12 +313,21 @@ static int ppc_vcpu_run(struct engine_vcpu *v, struct vcpu_exit *exit)
 	}
 }
 
+static int ppc_vcpu_run(struct engine_vcpu *v, struct vcpu_exit *exit)
+{
+	int ret = run(v, exit);
+
+	ppc_trace(v->c, (struct vcpu_trace_event){.kind = VCPU_TRACE_EXIT, .where = exit->kind});
+	return ret;
+}
+
 /* ---- state ---- */
 
 static int ppc_get(struct engine_vcpu *v, struct ppc_state *s)
 {
-	const struct ppc_vcpu *c = v->c;
+	struct ppc_vcpu *c = v->c;
 
+	ppc_start_serve(c);
 	*s = (struct ppc_state){
 		.nip = c->nip,
 		.msr = c->msr,
@@ -315,7 +336,8 @@ static int ppc_get(struct engine_vcpu *v, struct ppc_state *s)
 		.xer = ppc_xer_read(c),
 		.cr = ppc_cr_read(c),
 		.vrsave = c->vrsave,
-		.fpscr = c->fpscr,
+		.vscr = c->vscr_nj << 16 | ((c->vscr_sat.dw[0] | c->vscr_sat.dw[1]) != 0),
+		.fpscr = ppc_fpscr_read(c),
 		.srr0 = c->srr0,
 		.srr1 = c->srr1,
 		.dar = c->dar,
@@ -333,6 +355,31 @@ static int ppc_get(struct engine_vcpu *v, struct ppc_state *s)
 	return 0;
 }
 
+/* What a debugger may change: nip, MSR and the registers of programs. */
+static int ppc_set(struct engine_vcpu *v, const struct ppc_state *s)
+{
+	struct ppc_vcpu *c = v->c;
+
+	c->nip = s->nip & ~3ull;
+	c->lr = s->lr;
+	c->ctr = s->ctr;
+	ppc_xer_write(c, s->xer);
+	ppc_cr_write(c, s->cr);
+	c->vrsave = s->vrsave;
+	c->vscr_nj = s->vscr >> 16 & 1;
+	c->vscr_sat = (union ppc_vsr){.dw = {s->vscr & 1, 0}};
+	memcpy(c->gpr, s->gpr, sizeof(c->gpr));
+	for (unsigned i = 0; i < 64; i++) {
+		c->vsr[i].dw[PPC_DW(0)] = s->vsr[i].hi;
+		c->vsr[i].dw[PPC_DW(1)] = s->vsr[i].lo;
+	}
+	ppc_fpscr_write(c, s->fpscr);
+	if (c->msr != s->msr)
+		ppc_mtmsr(c, s->msr, 0, true);
+	ppc_key_update(c);
+	return 0;
+}
+
 static u64 ppc_vcpu_translate(struct engine_vcpu *v, u64 ea)
 {
 	const struct ppc_exc exc = v->c->exc;
@@ -345,8 +392,10 @@ static u64 ppc_vcpu_translate(struct engine_vcpu *v, u64 ea)
 
 static int ppc_vcpu_debug(struct engine_vcpu *v, const struct vcpu_debug *dbg)
 {
-	(void)v;
-	return dbg && (dbg->step || dbg->nbreaks || dbg->nwatch) ? -E_NOSYS : 0;
+	if (dbg && (dbg->nbreaks > ARRAY_LEN(dbg->breaks) || dbg->nwatch > ARRAY_LEN(dbg->watch)))
+		return -E_INVAL;
+	ppc_debug_set(v->c, dbg);
+	return 0;
 }
 
 static void ppc_counters(struct engine_vcpu *v, struct engine_counters *out)
@@ -365,6 +414,7 @@ const struct engine_ops engine_ppc_ops = {
 	.vcpu_destroy = ppc_vcpu_destroy,
 	.vcpu_reset = ppc_vcpu_reset,
 	.vcpu_get_ppc = ppc_get,
+	.vcpu_set_ppc = ppc_set,
 	.vcpu_start = ppc_vcpu_start,
 	.vcpu_stop = ppc_vcpu_stop,
 	.vcpu_stopped = ppc_vcpu_stopped,

@@ -26,6 +26,9 @@ static void t_lines(void)
 	CHECK(!strcmp(line((struct vcpu_trace_event){.kind = VCPU_TRACE_EXC, .where = 200}),
 		      "cpu 0 0 exc ? error 0"));
 	CHECK(!strcmp(line((struct vcpu_trace_event){
+			      .kind = VCPU_TRACE_EXC, .where = 0x300, .aux = 0x1000}),
+		      "cpu 0 0 exc DSI error 0 at 1000"));
+	CHECK(!strcmp(line((struct vcpu_trace_event){
 			      .kind = VCPU_TRACE_INT, .where = 0x80, .write = true}),
 		      "cpu 0 0 int 80 by instruction"));
 	CHECK(!strcmp(line((struct vcpu_trace_event){.kind = VCPU_TRACE_MMIO,

@@ -402,6 +402,8 @@ static void t_fill(void)
 	/* A code page is filled for reading only, and cuts stretches for writing. */
 	ppc_protect(&r.vm, 0x345000);
 	CHECK_EQ(ppc_rig_look().protects, 1);
+	ppc_protect(&r.vm, 0x345000); /* another unit of the page: soft TLBs need no second look */
+	CHECK_EQ(ppc_rig_look().protects, 0);
 	CHECK_EQ(ppc_fill(r.c[0], KERNEL_EA, 8, true, &f), 0);
 	CHECK(!f.host);
 	CHECK_EQ(ppc_fill(r.c[0], KERNEL_EA + 0x1000, 8, true, &f), 0);
@@ -496,6 +498,46 @@ static void t_device(void)
 	ppc_rig_free(&r);
 }
 
+/* A debugger's watchpoints: their pages are not filled, their accesses not made. */
+static void t_watch(void)
+{
+	struct vcpu_debug d = {
+		.nbreaks = 1, .nwatch = 1, .watch = {{.addr = 0x5004, .len = 4, .on_write = true}}};
+	struct irrun_fill f;
+	struct ppc_rig r;
+	struct ppc_vcpu *c;
+	u64 v = ~0ULL;
+
+	ppc_rig_make(&r, 1);
+	c = r.c[0];
+	c->msr = PPC_MSR_SF;
+	ppc_rig_look();
+	ppc_debug_set(c, &d);
+	CHECK_EQ(ppc_rig_look().flushes, 1);
+	CHECK_EQ(ppc_fill(c, 0x5800, 8, false, &f), 0);
+	CHECK(!f.host);
+	CHECK_EQ(ppc_fill(c, 0x4800, 8, false, &f), 0);
+	CHECK(f.host && f.start == 0x4000 && f.bytes == GPA_PAGE_SIZE);
+	CHECK_EQ(ppc_access_any(c, 0x5000, 4, true, &v), 0);
+	CHECK_EQ(ppc_access_any(c, 0x5004, 4, false, &v), 0);
+	CHECK(!ppc_debug_exit(c, IRRUN_LEFT));
+	CHECK_EQ(ppc_access_any(c, 0x5000, 8, true, &v), -1);
+	CHECK_EQ(load_le64(r.ram + 0x5000), 0xffffffff);
+	CHECK(ppc_debug_exit(c, IRRUN_LEFT));
+	CHECK_EQ(c->sys->dbg_addr, 0x5004);
+	ppc_debug_set(c, &d);
+	v = 0;
+	CHECK_EQ(ppc_cas(c, 0x5004, 4, &v, &v), -1);
+	CHECK(c->sys->dbg_hit);
+	ppc_debug_set(c, NULL);
+	CHECK_EQ(ppc_access_any(c, 0x5000, 8, true, &v), 0);
+	CHECK(!ppc_debug_exit(c, IRRUN_LEFT));
+	c->nip = 0x700;
+	CHECK(ppc_debug_exit(c, IRRUN_BREAK));
+	CHECK_EQ(c->sys->dbg_addr, 0x700);
+	ppc_rig_free(&r);
+}
+
 int main(void)
 {
 	RUN(t_radix_walk);
@@ -510,5 +552,6 @@ int main(void)
 	RUN(t_cas);
 	RUN(t_fill_defers);
 	RUN(t_device);
+	RUN(t_watch);
 	return test_done();
 }

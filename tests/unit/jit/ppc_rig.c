@@ -30,6 +30,11 @@ void irrun_tlb_protect(struct irrun_cpu *c, const u8 *host)
 	seen.protects++;
 }
 
+void irrun_breaks(struct irrun *r, const u64 *pc, u32 n)
+{
+	seen.breaks = n;
+}
+
 /* "Runs" one unit that does nothing and lets the vCPU be stopped. */
 int irrun_run(struct irrun_cpu *rt)
 {

@@ -31,7 +31,7 @@ void ppc_rig_free(struct ppc_rig *r);
 
 /* What the stand-in of the run time saw since the last look; clears it. */
 struct ppc_rig_seen {
-	unsigned flushes, ranges, pages, protects;
+	unsigned flushes, ranges, pages, protects, breaks;
 	u64 range_addr, range_bytes;
 };
 struct ppc_rig_seen ppc_rig_look(void);

@@ -125,6 +125,35 @@ static void t_irq_and_decrementer(void)
 	ppc_rig_free(&r);
 }
 
+/* A debugger's step is no trace interrupt of the guest's, and takes no other one. */
+static void t_step(void)
+{
+	const struct vcpu_debug step = {.step = true};
+	struct ppc_rig r;
+	struct ppc_vcpu *c;
+
+	ppc_rig_make(&r, 1);
+	c = r.c[0];
+	c->msr = PPC_MSR_SF | PPC_MSR_EE;
+	ppc_debug_set(c, &step);
+	CHECK(c->rt.key & PPC_KEY_STEP);
+	atomic_store(&c->irq_pin, true);
+	c->nip = 0x4000;
+	ppc_run(c);
+	CHECK_EQ(c->nip, 0x4000);
+	ppc_raise(c, PPC_TRACE, 0);
+	CHECK_EQ(ppc_unit_exit(c, IRRUN_LEFT), 1);
+	CHECK(!c->exc.pending);
+	CHECK_EQ(c->nip, 0x4000);
+	ppc_debug_set(c, NULL);
+	CHECK(!(c->rt.key & PPC_KEY_STEP));
+	c->msr |= PPC_MSR_SE; /* the guest's own */
+	ppc_raise(c, PPC_TRACE, 0);
+	CHECK_EQ(ppc_unit_exit(c, IRRUN_LEFT), 0);
+	CHECK_EQ(c->nip, 0xd00);
+	ppc_rig_free(&r);
+}
+
 static void t_cede(void)
 {
 	struct ppc_rig r;
@@ -356,6 +385,7 @@ int main(void)
 	RUN(t_delivery);
 	RUN(t_return);
 	RUN(t_irq_and_decrementer);
+	RUN(t_step);
 	RUN(t_cede);
 	RUN(t_start_stop);
 	RUN(t_spr_rights);

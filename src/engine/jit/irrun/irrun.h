@@ -30,6 +30,7 @@ enum {
 	IRRUN_JC = 16384, /* jump cache: by pc bits 2..15 */
 	IRRUN_KONSTS = 16,
 	IRRUN_PAGE = 4096, /* granule of code pages and of the soft TLB */
+	IRRUN_BREAKS = 32,
 };
 
 /* Guest page to host: host = guest + add. Empty: a page that belongs to another entry. */
@@ -107,6 +108,7 @@ struct irrun_ops {
 	/* As ir_env.cas; atomic. */
 	int (*cas)(void *cpu, u64 addr, u32 size, const void *old, const void *new);
 	unsigned (*mmu)(u32 key);
+	u32 no_break; /* code of a key with one of these bits has no breakpoints */
 	/* Mark the page as holding code: stores to it must not be filled for writing any more, in
 	 * any vCPU, until irrun_page_written. Under the lock. */
 	void (*protect)(void *vm, u64 gpa);
@@ -116,6 +118,7 @@ enum {
 	IRRUN_LEFT = 0x7ffffffc,    /* a helper set leave, or fill, access, cas or fetch said < 0 */
 	IRRUN_NO_CODE = 0x7ffffff0, /* pc is not in RAM and no fault was raised */
 	IRRUN_BAD_UNIT = 0x7ffffffd, /* what was lifted at pc is no valid unit */
+	IRRUN_BREAK = 0x7ffffffe,    /* pc is a breakpoint */
 };
 enum { IRRUN_KICK_FLUSH = 1U << 31 }; /* in irrun_cpu.kick, the run time's own */
 
@@ -139,6 +142,12 @@ void irrun_cpu_remove(struct irrun *r, void *cpu);
  * State is in memory before and after.
  */
 int irrun_run(struct irrun_cpu *c);
+
+/*
+ * ops.exit is called with IRRUN_BREAK before the instruction at one of the n guest addresses runs
+ * (at most IRRUN_BREAKS). While no vCPU runs.
+ */
+void irrun_breaks(struct irrun *r, const u64 *pc, u32 n);
 
 /* A signal handler jumped out of irrun_run, from a helper or from ops.lift no less. */
 void irrun_abandon(struct irrun_cpu *c);

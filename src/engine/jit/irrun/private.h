@@ -121,6 +121,8 @@ struct irrun {
 	u64 *ir_arena; /* interpret: the units' copies */
 	u64 ir_used, ir_bytes;
 	bool perf, no_passes;
+	u32 nbreaks;
+	u64 brk[IRRUN_BREAKS];
 	struct ir_unit *work; /* under the lock */
 	void *passes;	      /* their work area */
 	void *emitter;	      /* its work area, ir_x86_bytes */

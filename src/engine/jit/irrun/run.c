@@ -70,20 +70,38 @@ static struct ir_unit *keep(struct irrun *r, const struct ir_unit *u)
 	return k;
 }
 
-static void lift(struct irrun *r, const struct irrun_map *m, u64 pc)
+/* Bytes of the page from pc on that are before the next breakpoint; 0: there is one at pc. */
+static u32 before_break(const struct irrun *r, u64 pc, u32 key)
 {
-	u32 off = (u32)(pc & (IRRUN_PAGE - 1));
-	u32 at;
+	u64 bytes = IRRUN_PAGE - (pc & (IRRUN_PAGE - 1));
 
-	ir_begin(r->work, r->target, pc);
-	r->ops->lift(r->work, m->host + off, IRRUN_PAGE - off, pc, m->key);
-	if (!ir_verify(r->work, &at))
-		return;
-	/* A lifter's fault, or too long a unit: an exit that says so instead. */
+	for (u32 i = 0; i < r->nbreaks && !(key & r->ops->no_break); i++)
+		bytes = min_u64(bytes, r->brk[i] - pc);
+	return (u32)bytes;
+}
+
+/* A unit that does nothing but leave. */
+static void lift_exit(struct irrun *r, u64 pc, u32 reason)
+{
 	ir_begin(r->work, r->target, pc);
 	ir_insn(r->work, pc);
 	ir_put(r->work, IR_I64, 8, r->target->pc_off, ir_const(r->work, pc));
-	ir_exitrt(r->work, IRRUN_BAD_UNIT);
+	ir_exitrt(r->work, reason);
+}
+
+static void lift(struct irrun *r, const struct irrun_map *m, u64 pc)
+{
+	u32 off = (u32)(pc & (IRRUN_PAGE - 1)), bytes = before_break(r, pc, m->key);
+	u32 at;
+
+	if (!bytes) {
+		lift_exit(r, pc, IRRUN_BREAK);
+		return;
+	}
+	ir_begin(r->work, r->target, pc);
+	r->ops->lift(r->work, m->host + off, bytes, pc, m->key);
+	if (ir_verify(r->work, &at)) /* a lifter's fault, or too long a unit */
+		lift_exit(r, pc, IRRUN_BAD_UNIT);
 }
 
 /* Under the lock. */
@@ -413,6 +431,20 @@ static void run_interpreted(struct irrun *r, struct irrun_cpu *c)
 		if (!u || !interpret(r, c, u))
 			break;
 	}
+}
+
+void irrun_breaks(struct irrun *r, const u64 *pc, u32 n)
+{
+	bool same = n == r->nbreaks;
+
+	for (u32 i = 0; same && i < n; i++)
+		same = pc[i] == r->brk[i];
+	if (same || n > IRRUN_BREAKS)
+		return;
+	for (u32 i = 0; i < n; i++)
+		r->brk[i] = pc[i];
+	r->nbreaks = n;
+	atomic_store(&r->flush_wanted, 1); /* units made so far know others */
 }
 
 /* ---- flush: everyone out of generated code, then forget it all ---- */

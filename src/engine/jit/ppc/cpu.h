@@ -141,7 +141,7 @@ enum ppc_key {
 	PPC_KEY_FP = 1 << 6,
 	PPC_KEY_VEC = 1 << 7,
 	PPC_KEY_VSX = 1 << 8,
-	PPC_KEY_STEP = 1 << 9, /* MSR.SE or BE: one instruction a unit, then TRACE */
+	PPC_KEY_STEP = 1 << 9, /* MSR.SE, BE or dbg_step: one instruction a unit, then TRACE */
 	/* FPSCR enables an exception, or NI: floating point by helpers only. */
 	PPC_KEY_FPSLOW = 1 << 10,
 	PPC_KEY_ISA3 = 1 << 11, /* ISA 3.0 instructions exist */
@@ -255,6 +255,7 @@ struct ppc_vcpu {
 	unsigned index;
 	_Atomic bool irq_pin; /* external interrupt line */
 	bool halted;	      /* H_CEDE, stop: until an interrupt */
+	bool dbg_step;	      /* the debugger wants to see the next instruction's end */
 	struct ppc_vm *vm;
 	struct ppc_sys *sys;
 	struct ppc_vcpu *self;
@@ -321,7 +322,7 @@ static inline void ppc_xer_write(struct ppc_vcpu *c, u64 v)
 		      (u32) ~(PPC_XER_SO | PPC_XER_OV | PPC_XER_CA | PPC_XER_OV32 | PPC_XER_CA32);
 }
 
-/* Recompute key from msr, fpscr, vscr_nj and fscr; the bits ISA3 and FLAT stay. */
+/* Recompute key from msr, dbg_step, fpscr, vscr_nj and fscr; the bits ISA3 and FLAT stay. */
 static inline void ppc_key_update(struct ppc_vcpu *c)
 {
 	u32 k = c->rt.key & (PPC_KEY_ISA3 | PPC_KEY_FLAT);
@@ -335,7 +336,7 @@ static inline void ppc_key_update(struct ppc_vcpu *c)
 	k |= c->msr & PPC_MSR_FP ? PPC_KEY_FP : 0;
 	k |= c->msr & PPC_MSR_VEC ? PPC_KEY_VEC : 0;
 	k |= c->msr & PPC_MSR_VSX ? PPC_KEY_VSX : 0;
-	k |= c->msr & (PPC_MSR_SE | PPC_MSR_BE) ? PPC_KEY_STEP : 0;
+	k |= c->msr & (PPC_MSR_SE | PPC_MSR_BE) || c->dbg_step ? PPC_KEY_STEP : 0;
 	k |= c->fpscr & 0xfc ? PPC_KEY_FPSLOW : 0; /* VE OE UE ZE XE NI */
 	k |= c->vscr_nj ? PPC_KEY_NJ : 0;
 	k |= c->fscr & BIT(12) ? PPC_KEY_SCV : 0;

@@ -70,6 +70,15 @@ static void enter_handler(struct ppc_vcpu *c, unsigned vector)
 
 static void interrupt(struct ppc_vcpu *c, unsigned vector, u64 srr1)
 {
+	bool async = vector == PPC_EXTERNAL || vector == PPC_DECR || vector == PPC_RESET;
+
+	ppc_trace(c, (struct vcpu_trace_event){.kind = async ? VCPU_TRACE_INT : VCPU_TRACE_EXC,
+					       .where = vector,
+					       .value = srr1,
+					       .aux = vector == PPC_DSI || vector == PPC_DSEG ||
+								      vector == PPC_ALIGN
+							      ? c->dar
+							      : 0});
 	c->srr0 = c->nip;
 	c->srr1 = (c->msr & ~SRR1_INFO) | srr1;
 	enter_handler(c, vector);
@@ -138,7 +147,7 @@ static void deliver_async(struct ppc_vcpu *c)
 {
 	if (atomic_exchange(&c->sys->reset_wanted, false))
 		interrupt(c, PPC_RESET, 0);
-	if (!(c->msr & PPC_MSR_EE))
+	if (!(c->msr & PPC_MSR_EE) || c->dbg_step) /* a step is not to end in a handler */
 		return;
 	if (atomic_load(&c->irq_pin))
 		interrupt(c, PPC_EXTERNAL, 0);
@@ -201,14 +210,18 @@ int ppc_unit_exit(void *cpu, u32 reason)
 {
 	struct ppc_vcpu *c = cpu;
 
-	if (c->exc.pending)
+	if (c->exc.pending && c->exc.vector == PPC_TRACE && !(c->msr & (PPC_MSR_SE | PPC_MSR_BE)))
+		c->exc.pending = false; /* the debugger's step, not the guest's */
+	else if (c->exc.pending)
 		ppc_deliver(c);
 	else if (reason == IRRUN_NO_CODE) {
 		/* What a bus without an answer does to a fetch. */
 		c->dar = c->nip;
 		interrupt(c, PPC_MCHECK, 0);
 	}
-	return reason == IRRUN_BAD_UNIT ? -1 : 0;
+	if (reason == IRRUN_BAD_UNIT)
+		return -1;
+	return ppc_debug_exit(c, reason);
 }
 
 static void halt_serve(struct ppc_vcpu *c)
@@ -218,7 +231,7 @@ static void halt_serve(struct ppc_vcpu *c)
 		c->halted = false;
 }
 
-static void start_serve(struct ppc_vcpu *c)
+void ppc_start_serve(struct ppc_vcpu *c)
 {
 	u64 nip = atomic_load(&c->sys->start_nip);
 
@@ -231,6 +244,8 @@ static void start_serve(struct ppc_vcpu *c)
 
 enum ppc_run_end ppc_run(struct ppc_vcpu *c)
 {
+	int end;
+
 	for (;;) {
 		u32 kick = atomic_fetch_and(&c->rt.kick, (u32)IRRUN_KICK_FLUSH);
 
@@ -242,7 +257,7 @@ enum ppc_run_end ppc_run(struct ppc_vcpu *c)
 		if (kick & PPC_KICK_IRQ)
 			ppc_dec_arm(c); /* the timer may have come before a moved deadline */
 		if (atomic_load(&c->sys->stopped)) {
-			start_serve(c);
+			ppc_start_serve(c);
 			if (atomic_load(&c->sys->stopped))
 				return PPC_RUN_STOPPED;
 		}
@@ -252,7 +267,8 @@ enum ppc_run_end ppc_run(struct ppc_vcpu *c)
 				return PPC_RUN_HALT;
 		}
 		deliver_async(c);
-		if (irrun_run(&c->rt) < 0)
-			return PPC_RUN_ERROR;
+		end = irrun_run(&c->rt);
+		if (end)
+			return end < 0 ? PPC_RUN_ERROR : PPC_RUN_DEBUG;
 	}
 }

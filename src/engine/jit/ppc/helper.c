@@ -52,10 +52,15 @@ static u64 h_scv(void *cpu, u64 lev, u64 b, u64 d)
 	return 0;
 }
 
-static u64 h_trace(void *cpu, u64 a, u64 b, u64 d)
+/* The instruction is done, the next one is at nip. */
+static u64 h_trace(void *cpu, u64 nip, u64 b, u64 d)
 {
-	if (!((struct ppc_vcpu *)cpu)->exc.pending)
-		ppc_raise(cpu, PPC_TRACE, 0);
+	struct ppc_vcpu *c = cpu;
+
+	if (!c->exc.pending) {
+		c->nip = nip;
+		ppc_raise(c, PPC_TRACE, 0);
+	}
 	return 0;
 }
 

@@ -116,8 +116,7 @@ static bool stepping(const struct lx *x)
 
 static void step_exit(struct lx *x, ir_val pc)
 {
-	ir_put(x->u, IR_I64, 8, OFF(nip), pc);
-	ir_call(x->u, H_TRACE, 0, 0, 0);
+	ir_call(x->u, H_TRACE, pc, 0, 0);
 	ir_exitrt(x->u, 0);
 }
 

@@ -93,11 +93,15 @@ int ppc_fill(void *cpu, u64 ea, u32 size, bool write, struct irrun_fill *out)
 	if (err)
 		return -1;
 	s = gpa_slot_find(c->vm->map, x.gpa);
-	if (!s || c->sys->defer ||
+	if (!s || c->sys->defer || ppc_debug_watched(c, ea) ||
 	    (write && (s->readonly || s->page_flags[(x.gpa - s->gpa) >> GPA_PAGE_SHIFT])))
 		return 0;
 	lo = max_u64(align_down(x.gpa, BIT(x.shift)), s->gpa);
 	hi = min_u64(align_down(x.gpa, BIT(x.shift)) + BIT(x.shift), s->gpa + s->size);
+	if (c->sys->dbg.nwatch) { /* the next page may be watched */
+		lo = max_u64(lo, align_down(x.gpa, GPA_PAGE_SIZE));
+		hi = min_u64(hi, align_down(x.gpa, GPA_PAGE_SIZE) + GPA_PAGE_SIZE);
+	}
 	if (write)
 		writable_stretch(s, x.gpa, &lo, &hi);
 	out->host = s->host + (x.gpa - s->gpa);
@@ -119,6 +123,11 @@ static void device_access(struct ppc_vcpu *c, u64 gpa, u32 size, bool write, u8 
 			bus->mmio_write(bus->opaque, gpa, n, load_le(data, n));
 		else
 			store_le(data, n, bus->mmio_read(bus->opaque, gpa, n));
+		ppc_trace(c, (struct vcpu_trace_event){.kind = VCPU_TRACE_MMIO,
+						       .where = gpa,
+						       .value = load_le(data, n),
+						       .size = n,
+						       .write = write});
 		gpa += n;
 		data += n;
 		size -= n;
@@ -166,7 +175,7 @@ int ppc_access_any(void *cpu, u64 ea, u32 size, bool write, void *data)
 	u32 first = (u32)min_u64(size, GPA_PAGE_SIZE - ea % GPA_PAGE_SIZE);
 	struct ppc_xlate a, b;
 
-	if (ppc_translate(c, ea, kind, false, &a) ||
+	if (ppc_debug_access(c, ea, size, write) || ppc_translate(c, ea, kind, false, &a) ||
 	    (first < size && ppc_translate(c, ea + first, kind, false, &b)))
 		return -1;
 	page_access(c, a.gpa, first, write, data);
@@ -218,7 +227,7 @@ int ppc_cas(void *cpu, u64 ea, u32 size, const void *old, const void *new)
 	struct ppc_xlate x;
 	u8 *p;
 
-	if (ppc_translate(c, ea, PPC_WRITE, false, &x))
+	if (ppc_debug_access(c, ea, size, true) || ppc_translate(c, ea, PPC_WRITE, false, &x))
 		return -1;
 	p = gpa_ptr(c->vm->map, x.gpa, size, true);
 	if (!p || x.gpa & (size - 1) || !swap(p, size, old, new))
@@ -237,7 +246,9 @@ void ppc_protect(void *vm, u64 gpa)
 	if (!s)
 		return;
 	gpa = align_down(gpa, GPA_PAGE_SIZE);
-	atomic_fetch_or(&s->page_flags[(gpa - s->gpa) >> GPA_PAGE_SHIFT], GPA_PAGE_CODE);
+	if (atomic_fetch_or(&s->page_flags[(gpa - s->gpa) >> GPA_PAGE_SHIFT], GPA_PAGE_CODE) &
+	    GPA_PAGE_CODE)
+		return; /* since then nobody got it for writing */
 	for (unsigned i = 0; i < v->ncpus; i++) {
 		struct ppc_vcpu *c = __atomic_load_n(&v->vcpu[i], __ATOMIC_ACQUIRE);
 

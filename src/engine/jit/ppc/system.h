@@ -9,6 +9,7 @@
  *	mmu_insn.c	tlb*, slb* and other rare privileged instructions
  *	hcall.c		hypercalls of the processor	hcall_hpt.c	of the hash table
  *	reset.c		starting states
+ *	debug.c		breakpoints, watchpoints, steps, traces
  *
  * The guest is a partition: MSR.HV is always 0, there is no nested hypervisor and
  * no partition table; a real address is a guest-physical one. Fault convention as
@@ -64,6 +65,10 @@ struct ppc_sys {
 	bool filling, defer;
 	u64 vpa, slb_shadow, dtl; /* guest-physical, 0 = not registered */
 	_Atomic u64 timer_armed;  /* time base value the machine's timer is armed for, 0 = none */
+	/* The debugger's; changed while the vCPU does not run. */
+	struct vcpu_debug dbg;
+	bool dbg_hit; /* it asked for a stop: dbg_addr is the instruction or the watchpoint */
+	u64 dbg_addr;
 };
 
 /* What the engine's host glue provides. */
@@ -87,6 +92,7 @@ struct ppc_vm {
 	_Atomic u64 *hpt;
 	unsigned hpt_shift;
 	atomic_flag hpt_lock;
+	const struct engine_trace *trace; /* NULL: nobody traces */
 };
 
 /* ---- modes ---- */
@@ -98,16 +104,32 @@ void ppc_kick_set(struct ppc_vcpu *c, u32 bits);
 
 /* ---- exc.c ---- */
 
-enum ppc_run_end { PPC_RUN_KICK, PPC_RUN_HALT, PPC_RUN_STOPPED, PPC_RUN_ERROR };
+enum ppc_run_end { PPC_RUN_KICK, PPC_RUN_HALT, PPC_RUN_STOPPED, PPC_RUN_DEBUG, PPC_RUN_ERROR };
 
 /* Runs until the vCPU has to stop (KICK: PPC_KICK_EXIT was set and is cleared). */
 enum ppc_run_end ppc_run(struct ppc_vcpu *c);
+/* Does a start that was asked for. On the vCPU's thread or while it does not run. */
+void ppc_start_serve(struct ppc_vcpu *c);
 /* irrun_ops.exit */
 int ppc_unit_exit(void *cpu, u32 reason);
 /* Delivers c->exc. */
 void ppc_deliver(struct ppc_vcpu *c);
 /* An interrupt that would end H_CEDE or be delivered with MSR.EE is there. */
 bool ppc_irq_pending(struct ppc_vcpu *c);
+
+/* ---- debug.c ---- */
+
+/* Cheap unless somebody traces this kind of event; cpu and rip are filled in here. */
+void ppc_trace(struct ppc_vcpu *c, struct vcpu_trace_event ev);
+
+/* What the debugger wants, NULL: nothing. While the vCPU does not run. */
+void ppc_debug_set(struct ppc_vcpu *c, const struct vcpu_debug *dbg);
+/* A watchpoint is on the page of ea. */
+bool ppc_debug_watched(const struct ppc_vcpu *c, u64 ea);
+/* -1: an access that a watchpoint waits for; the unit is to be left without it. */
+int ppc_debug_access(struct ppc_vcpu *c, u64 ea, u32 size, bool write);
+/* The unit was left for `reason`, its interrupt is delivered: does the debugger want a stop? */
+bool ppc_debug_exit(struct ppc_vcpu *c, u32 reason);
 
 /* ---- spr.c ---- */
 u64 ppc_timebase(struct ppc_vcpu *c);
