@@ -30,6 +30,14 @@ struct cli_option {
 	int id;		   /* the command's own */
 };
 
+/* What a command needs of a user who is not root (host/rootless.h). */
+enum cli_rootless {
+	ROOTLESS_AS_IS, /* nothing */
+	ROOTLESS_TRY,	/* his user namespace if there can be one */
+	ROOTLESS_ENTER, /* his user namespace */
+	ROOTLESS_TELL,	/* and says so if that has one ID only */
+};
+
 struct cli_command {
 	const char *name;
 	const char *args; /* positional arguments as shown in the usage line */
@@ -39,6 +47,7 @@ struct cli_command {
 	const char *words; /* completion of positional arguments, as above */
 	int (*run)(const struct cli_command *self, int argc, char **argv);
 	const char *more; /* further help text, NULL = none */
+	enum cli_rootless rootless;
 };
 
 extern const struct cli_command *const cli_commands[]; /* NULL-terminated */

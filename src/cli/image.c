@@ -446,6 +446,7 @@ const struct cli_command cli_images = {.name = "images",
 				       OPTIONS(list_options),
 				       .run = cmd_images};
 const struct cli_command cli_rmi = {.name = "rmi",
+				    .rootless = ROOTLESS_ENTER,
 				    .args = "IMAGE...",
 				    .help = "Remove images, and what only they used",
 				    OPTIONS(rmi_options),
@@ -457,12 +458,14 @@ const struct cli_command cli_tag = {.name = "tag",
 				    .words = "@image",
 				    .run = cmd_tag};
 const struct cli_command cli_prune = {.name = "prune",
+				      .rootless = ROOTLESS_ENTER,
 				      .args = "",
 				      .help = "Remove what no image uses any more",
 				      OPTIONS(prune_options),
 				      .run = cmd_prune};
 const struct cli_command cli_image = {
 	.name = "image",
+	.rootless = ROOTLESS_TELL,
 	.args = "inspect IMAGE... | build DIRECTORY",
 	.help = "Print what images are, as JSON, or build one from a Containerfile",
 	OPTIONS(image_options),

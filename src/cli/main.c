@@ -7,6 +7,8 @@
 #include "cli/image.h"
 #include "cli/run.h"
 
+#include "host/rootless.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -86,65 +88,65 @@ static const struct cli_command boot = {
 	boot_options, BOOT_OPTIONS, NULL, cmd_boot, boot_more_help};
 static const struct cli_command run = {
 	"run", "IMAGE [COMMAND...]", "Run an image as a container or as a machine",
-	run_options, RUN_OPTIONS, NULL, cmd_run, run_more_help};
+	run_options, RUN_OPTIONS, NULL, cmd_run, run_more_help, ROOTLESS_TELL};
 static const struct cli_command ps = {
-	.name = "ps", .args = "", .help = "List running containers and machines", OPTIONS(ps_options),
+	.name = "ps", .rootless = ROOTLESS_TRY, .args = "", .help = "List running containers and machines", OPTIONS(ps_options),
 	.run = cmd_ps};
 static const struct cli_command exec = {
-	.name = "exec", .args = "NAME COMMAND...", .help = "Run one more command in a running container or machine",
+	.name = "exec", .rootless = ROOTLESS_ENTER, .args = "NAME COMMAND...", .help = "Run one more command in a running container or machine",
 	OPTIONS(exec_options), .words = "@machine", .run = cmd_exec};
 static const struct cli_command exec_foreign = {
 	.name = "exec-foreign", .args = "PROGRAM [ARGUMENT...]",
 	.help = "Run a Linux program of another ISA (ppc64le) as a process of this host",
 	OPTIONS(foreign_options), .words = "@file", .run = cmd_exec_foreign};
 static const struct cli_command logs = {
-	.name = "logs", .args = "NAME", .help = "Print what a container or machine has printed",
+	.name = "logs", .rootless = ROOTLESS_TRY, .args = "NAME", .help = "Print what a container or machine has printed",
 	OPTIONS(logs_options), .words = "@machine", .run = cmd_logs};
 static const struct cli_command attach = {
-	.name = "attach", .args = "NAME", .help = "Attach this terminal to a container's or machine's command",
+	.name = "attach", .rootless = ROOTLESS_TRY, .args = "NAME", .help = "Attach this terminal to a container's or machine's command",
 	OPTIONS(attach_options), .words = "@machine", .run = cmd_attach};
 static const struct cli_command stop = {
-	.name = "stop", .args = "NAME...",
+	.name = "stop", .rootless = ROOTLESS_TRY, .args = "NAME...",
 	.help = "Ask containers and machines to end, and wait until they have",
 	OPTIONS(stop_options), .words = "@machine", .run = cmd_things};
 static const struct cli_command kill_ = {
-	.name = "kill", .args = "NAME...", .help = "End containers and machines at once, or send a signal",
+	.name = "kill", .rootless = ROOTLESS_TRY, .args = "NAME...", .help = "End containers and machines at once, or send a signal",
 	OPTIONS(kill_options), .words = "@machine", .run = cmd_things};
 static const struct cli_command start_ = {
-	.name = "start", .args = "NAME...", .help = "Start ended containers and machines again",
+	.name = "start", .rootless = ROOTLESS_ENTER, .args = "NAME...", .help = "Start ended containers and machines again",
 	.words = "@machine", .run = cmd_things};
 static const struct cli_command restart = {
-	.name = "restart", .args = "NAME...", .help = "Stop and start again",
+	.name = "restart", .rootless = ROOTLESS_ENTER, .args = "NAME...", .help = "Stop and start again",
 	OPTIONS(stop_options), .words = "@machine", .run = cmd_things};
 static const struct cli_command rm = {
-	.name = "rm", .args = "NAME...", .help = "Remove ended containers and machines",
+	.name = "rm", .rootless = ROOTLESS_TRY, .args = "NAME...", .help = "Remove ended containers and machines",
 	OPTIONS(rm_options), .words = "@machine", .run = cmd_things};
 static const struct cli_command wait_ = {
-	.name = "wait", .args = "NAME...", .help = "Wait for the end, print the exit status",
+	.name = "wait", .rootless = ROOTLESS_TRY, .args = "NAME...", .help = "Wait for the end, print the exit status",
 	.words = "@machine", .run = cmd_things};
 static const struct cli_command pause_ = {
-	.name = "pause", .args = "NAME...", .help = "Hold containers and machines still",
+	.name = "pause", .rootless = ROOTLESS_TRY, .args = "NAME...", .help = "Hold containers and machines still",
 	.words = "@machine", .run = cmd_things};
 static const struct cli_command resume = {
-	.name = "resume", .args = "NAME...", .help = "Let paused ones go on",
+	.name = "resume", .rootless = ROOTLESS_TRY, .args = "NAME...", .help = "Let paused ones go on",
 	.words = "@machine", .run = cmd_things};
 static const struct cli_command cp = {
-	.name = "cp", .args = "NAME:PATH PATH | PATH NAME:PATH", .help = "Copy files out of or into a container or machine",
+	.name = "cp", .rootless = ROOTLESS_ENTER, .args = "NAME:PATH PATH | PATH NAME:PATH", .help = "Copy files out of or into a container or machine",
 	.words = "@machine", .run = cmd_cp};
 static const struct cli_command commit = {
-	.name = "commit", .args = "NAME [IMAGE]", .help = "Make an image of a container's or machine's changes",
+	.name = "commit", .rootless = ROOTLESS_ENTER, .args = "NAME [IMAGE]", .help = "Make an image of a container's or machine's changes",
 	OPTIONS(commit_options), .words = "@machine", .run = cmd_commit};
 static const struct cli_command stats = {
-	.name = "stats", .args = "[NAME]", .help = "Print what running containers and machines use",
+	.name = "stats", .rootless = ROOTLESS_TRY, .args = "[NAME]", .help = "Print what running containers and machines use",
 	OPTIONS(json_only), .words = "@machine", .run = cmd_stats};
 static const struct cli_command top = {
-	.name = "top", .args = "NAME", .help = "List the processes of a container or machine",
+	.name = "top", .rootless = ROOTLESS_TRY, .args = "NAME", .help = "List the processes of a container or machine",
 	.words = "@machine", .run = cmd_top};
 static const struct cli_command console = {
 	.name = "console", .args = "NAME", .help = "Attach to a machine's console; Ctrl-] q leaves",
 	.words = "@machine", .run = cmd_console};
 static const struct cli_command inspect = {
-	.name = "inspect", .args = "NAME...", .help = "Print what containers and machines are, as JSON",
+	.name = "inspect", .rootless = ROOTLESS_TRY, .args = "NAME...", .help = "Print what containers and machines are, as JSON",
 	.words = "@machine", .run = cmd_things};
 static const struct cli_command balloon = {
 	.name = "balloon", .args = "NAME [SIZE]",
@@ -200,6 +202,23 @@ static int unknown_command(const char *word)
 	return cli_fail(NULL, &e);
 }
 
+static int run_command(const struct cli_command *c, int argc, char **argv)
+{
+	bool help = argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"));
+	struct err e = {0};
+
+	if (c->rootless != ROOTLESS_AS_IS && !help) {
+		if (rootless_enter(&e) && c->rootless != ROOTLESS_TRY)
+			return cli_fail(c, &e);
+		if (c->rootless == ROOTLESS_TELL && rootless_single_id())
+			fprintf(stderr,
+				"hull %s: you have no IDs in /etc/subuid and /etc/subgid: all "
+				"files and processes of images belong to one user\n",
+				c->name);
+	}
+	return c->run(c, argc, argv);
+}
+
 int main(int argc, char **argv)
 {
 	signal(SIGPIPE, SIG_IGN);
@@ -217,6 +236,6 @@ int main(int argc, char **argv)
 		return cmd_end(argc - 1, argv + 1);
 	for (unsigned i = 0; cli_commands[i]; i++)
 		if (!strcmp(argv[1], cli_commands[i]->name))
-			return cli_commands[i]->run(cli_commands[i], argc - 1, argv + 1);
+			return run_command(cli_commands[i], argc - 1, argv + 1);
 	return unknown_command(argv[1]);
 }

@@ -332,6 +332,7 @@ static const struct cli_option import_options[] = {
 
 const struct cli_command cli_load = {
 	.name = "load",
+	.rootless = ROOTLESS_TELL,
 	.args = "[ARCHIVE | DIRECTORY]",
 	.help = "Load images from a docker-archive, an oci-archive, an "
 		"OCI layout, or standard input",
@@ -339,12 +340,14 @@ const struct cli_command cli_load = {
 	.words = "@file",
 	.run = cmd_load};
 const struct cli_command cli_import = {.name = "import",
+				       .rootless = ROOTLESS_TELL,
 				       .args = "ROOTFS.tar NAME[:TAG]",
 				       .help = "Make an image from the tar of a root file system",
 				       OPTIONS(import_options),
 				       .words = "@file",
 				       .run = cmd_import};
 const struct cli_command cli_pull = {.name = "pull",
+				     .rootless = ROOTLESS_TELL,
 				     .args = "IMAGE...",
 				     .help = "Get images from their registries",
 				     OPTIONS(pull_options),
@@ -362,6 +365,7 @@ const struct cli_command cli_save = {.name = "save",
 				     .words = "@image",
 				     .run = cmd_save};
 const struct cli_command cli_export = {.name = "export",
+				       .rootless = ROOTLESS_ENTER,
 				       .args = "IMAGE",
 				       .help = "Write an image's root file system as a tar",
 				       OPTIONS(export_options),

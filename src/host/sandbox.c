@@ -2,6 +2,8 @@
 /* See sandbox.h. The steps stand in the order they run in sandbox_enter, at the end. */
 #include "host/sandbox.h"
 
+#include "host/rootless.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -59,14 +61,17 @@ static void enter_namespaces(struct sandbox_report *r)
 	unsigned uid = geteuid(), gid = getegid();
 	char map[64];
 
-	if (uid == 0) {
+	if (uid == 0 && !rootless()) {
 		r->namespaces = unshare(flags) == 0;
 	} else if (unshare(flags | CLONE_NEWUSER) == 0) {
-		/* Keep our own ids: files made so far stay ours. user_namespaces(7). */
-		snprintf(map, sizeof(map), "%u %u 1", uid, uid);
+		/*
+		 * Keep our own ids: files made so far stay ours. user_namespaces(7). Who is
+		 * root of a user's namespace is nobody in here, and still that user outside.
+		 */
+		snprintf(map, sizeof(map), "%u %u 1", uid ? uid : NOBODY, uid);
 		r->namespaces = write_file("/proc/self/setgroups", "deny") == 0 &&
 				write_file("/proc/self/uid_map", map) == 0;
-		snprintf(map, sizeof(map), "%u %u 1", gid, gid);
+		snprintf(map, sizeof(map), "%u %u 1", gid ? gid : NOBODY, gid);
 		r->namespaces = r->namespaces && write_file("/proc/self/gid_map", map) == 0;
 	}
 	if (!r->namespaces)

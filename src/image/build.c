@@ -615,8 +615,6 @@ int image_build(struct image_store *s, const struct image_build_options *o, char
 	char path[PATHS_MAX];
 	int ret = 0;
 
-	if (geteuid())
-		return err_set(e, EPERM, "building needs root so far");
 	b.args = json_object();
 	b.global_args = json_object();
 	b.stages = calloc(MAX_STAGES, sizeof(*b.stages));

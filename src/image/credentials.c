@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "image/credentials.h"
 
+#include "host/rootless.h"
 #include "host/log.h"
 #include "image/doc.h"
 
@@ -136,7 +137,7 @@ static int usual_places(const struct ref *r, struct credentials *out, struct err
 
 	if (run && *run)
 		paths_format(path[0], NULL, "%s/containers/auth.json", run);
-	paths_format(path[1], NULL, "/run/containers/%u/auth.json", (unsigned)geteuid());
+	paths_format(path[1], NULL, "/run/containers/%u/auth.json", (unsigned)rootless_owner());
 	if (conf && *conf)
 		paths_format(path[2], NULL, "%s/containers/auth.json", conf);
 	else if (home && *home)

@@ -132,7 +132,8 @@ int image_mount_fd(const struct image *im, const struct image_mount_config *c, s
 /*
  * The same attached at target, an existing directory. Falls back to mount(2) on
  * older kernels and, not root and refused by the kernel, to the fuse-overlayfs
- * program. Undone by umount2(target) or image_unmount.
+ * program (HULL_OVERLAY=fuse in the environment: at once), a child of this
+ * process that dies with it. Undone by umount2(target) or image_unmount.
  */
 int image_mount(const struct image *im, const struct image_mount_config *c, const char *target,
 		struct err *e);

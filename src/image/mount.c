@@ -7,21 +7,28 @@
 #include "image/image.h"
 
 #include "host/proc.h"
+#include "host/rootless.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/mount.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* One string of fsconfig(2) (kernel fs/fsopen.c), and the page of options of mount(2). */
 #define FSCONFIG_STRING_MAX 256u
 #define MOUNT_DATA_MAX 4096u
 #define FUSE_MAGIC 0x65735546 /* linux/magic.h, FUSE_SUPER_MAGIC */
+#define FUSE_START_MS 5000u
+#define FUSE_STEP_MS 5u
 
 /* mount(2) and umount(2) of glibc's header clash with linux/mount.h. */
 static int sys_mount(const char *src, const char *target, const char *type, unsigned long flags,
@@ -97,7 +104,7 @@ static int config_layers(int fs, const struct image *im, const struct image_moun
 		return -1;
 	if (c->upper && c->volatile_ && config(fs, "volatile", NULL))
 		return -1;
-	return geteuid() ? config(fs, "userxattr", NULL) : 0;
+	return rootless() ? config(fs, "userxattr", NULL) : 0;
 }
 
 int image_mount_fd(const struct image *im, const struct image_mount_config *c, struct err *e)
@@ -178,7 +185,7 @@ static int mount_string(const struct image *im, const struct image_mount_config 
 	struct text t = {data, 0, sizeof(data)};
 	unsigned long flags = c->upper ? 0 : MS_RDONLY;
 
-	if (!options(&t, im, c) || (geteuid() && !append(&t, ",userxattr", false)) ||
+	if (!options(&t, im, c) || (rootless() && !append(&t, ",userxattr", false)) ||
 	    (c->upper && c->volatile_ && !append(&t, ",volatile", false)))
 		return err_set(e, E2BIG,
 			       "%s has too many layers (%u) for this kernel: Linux 6.8 lifts that",
@@ -186,6 +193,63 @@ static int mount_string(const struct image *im, const struct image_mount_config 
 	if (sys_mount("hull", target, "overlay", flags, data))
 		return overlay_error(im, "overlayfs", e);
 	return 0;
+}
+
+/*
+ * In the foreground, as a child that dies with this process (or the program it
+ * becomes): by itself it would stay for as long as its own mount namespace,
+ * which is this one.
+ */
+static pid_t start_fuse(const char *options, const char *target, int words)
+{
+	pid_t pid = fork();
+	sigset_t none;
+
+	if (pid)
+		return pid;
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	dup2(words, STDERR_FILENO);
+	close_range(3, ~0u, 0);
+	execlp("fuse-overlayfs", "fuse-overlayfs", "-f", "-o", options, target, (char *)NULL);
+	_exit(127);
+}
+
+static bool is_fuse(const char *target)
+{
+	struct statfs st;
+
+	return !statfs(target, &st) && st.f_type == FUSE_MAGIC;
+}
+
+static int run_fuse(const char *options, const char *target, struct err *e)
+{
+	const struct timespec wait = {.tv_nsec = FUSE_STEP_MS * 1000000l};
+	char why[200] = "";
+	int words[2], status = 0;
+	unsigned past = 0;
+	ssize_t n;
+	pid_t pid;
+
+	if (pipe2(words, O_CLOEXEC | O_NONBLOCK))
+		return err_errno(e, "pipe");
+	pid = start_fuse(options, target, words[1]);
+	close(words[1]);
+	while (pid > 0 && !is_fuse(target) && past < FUSE_START_MS &&
+	       !waitpid(pid, &status, WNOHANG)) {
+		nanosleep(&wait, NULL);
+		past += FUSE_STEP_MS;
+	}
+	n = is_fuse(target) ? 0 : read(words[0], why, sizeof(why) - 1);
+	why[n > 0 ? n : 0] = 0;
+	why[strcspn(why, "\n")] = 0;
+	close(words[0]);
+	if (is_fuse(target))
+		return 0;
+	if (pid > 0)
+		kill(pid, SIGKILL);
+	return err_set(e, EIO, "fuse-overlayfs: %s", *why ? why : "it did not start");
 }
 
 static int mount_fuse(const struct image *im, const struct image_mount_config *c,
@@ -200,8 +264,7 @@ static int mount_fuse(const struct image *im, const struct image_mount_config *c
 	if (!options(&t, im, c)) {
 		ret = err_set(e, E2BIG, "%s has too many layers", im->name);
 	} else {
-		ret = proc_run((const char *const[]){"fuse-overlayfs", "-o", t.s, target, NULL},
-			       NULL, NULL, 0, e);
+		ret = run_fuse(t.s, target, e);
 	}
 	free(t.s);
 	return ret;
@@ -210,9 +273,13 @@ static int mount_fuse(const struct image *im, const struct image_mount_config *c
 int image_mount(const struct image *im, const struct image_mount_config *c, const char *target,
 		struct err *e)
 {
+	const char *how = getenv("HULL_OVERLAY");
 	struct err first = {0};
-	int ret, fd = image_mount_fd(im, c, &first);
+	int ret, fd;
 
+	if (how && !strcmp(how, "fuse"))
+		return mount_fuse(im, c, target, e);
+	fd = image_mount_fd(im, c, &first);
 	if (fd >= 0) {
 		ret = (int)syscall(SYS_move_mount, fd, "", AT_FDCWD, target,
 				   MOVE_MOUNT_F_EMPTY_PATH);
@@ -223,7 +290,9 @@ int image_mount(const struct image *im, const struct image_mount_config *c, cons
 	ret = fd;
 	if (ret == -EOPNOTSUPP || ret == -ENOSYS)
 		ret = mount_string(im, c, target, &first);
-	if (ret == -EPERM && geteuid() && proc_found("fuse-overlayfs"))
+	/* Linux before 5.11, or a file system below that has no attributes of users. */
+	if ((ret == -EPERM || ret == -EINVAL || ret == -EOPNOTSUPP) && rootless() &&
+	    proc_found("fuse-overlayfs"))
 		ret = mount_fuse(im, c, target, &first);
 	if (ret && e)
 		*e = first;

@@ -20,37 +20,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static int write_map(const char *path, unsigned id)
+static int enter_namespace(struct err *e)
 {
-	char line[40];
-	int n = snprintf(line, sizeof(line), "0 %u 1\n", id);
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	bool ok = fd >= 0 && write(fd, line, (size_t)n) == n;
-
-	if (fd >= 0)
-		close(fd);
-	return ok ? 0 : -1;
-}
-
-/* Without root also a user namespace, where we are root. */
-static int enter_namespaces(struct err *e)
-{
-	unsigned uid = geteuid(), gid = getegid();
-	int fd, ret = 0;
-
-	if (unshare(CLONE_NEWNS | (uid ? CLONE_NEWUSER : 0)))
+	if (unshare(CLONE_NEWNS))
 		return err_errno(e, "cannot make a mount namespace");
-	if (uid) {
-		fd = open("/proc/self/setgroups", O_WRONLY | O_CLOEXEC);
-		if (fd < 0 || write(fd, "deny", 4) != 4 || write_map("/proc/self/uid_map", uid) ||
-		    write_map("/proc/self/gid_map", gid))
-			ret = err_errno(e, "cannot map users");
-		if (fd >= 0)
-			close(fd);
-	}
-	if (!ret && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
-		ret = err_errno(e, "cannot make mounts private");
-	return ret;
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
+		return err_errno(e, "cannot make mounts private");
+	return 0;
 }
 
 struct child {
@@ -64,7 +40,7 @@ static void child_main(const struct child *c, int report)
 {
 	const struct image_mount_config ro = {0};
 	struct err e = {0};
-	int ret = enter_namespaces(&e);
+	int ret = enter_namespace(&e);
 
 	if (!ret)
 		ret = image_mount(c->im, &ro, c->dir, &e);

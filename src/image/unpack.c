@@ -2,6 +2,7 @@
 #include "image/unpack.h"
 
 #include "host/log.h"
+#include "host/rootless.h"
 #include "image/store.h"
 
 #include <errno.h>
@@ -33,6 +34,8 @@ struct dir_time {
 struct unpack {
 	int root;
 	bool privileged, whiteouts;
+	bool one_id;		  /* there is one user here: all files are his */
+	const char *opaque_xattr; /* unpack_opaque_xattr() */
 	const struct unpack_limits *limits;
 	struct unpack_result done;
 	char parent[TAR_MAX_NAME]; /* of the last entry, cleaned */
@@ -59,7 +62,7 @@ void unpack_limits_default(struct unpack_limits *out)
 
 const char *unpack_opaque_xattr(void)
 {
-	return geteuid() == 0 ? "trusted.overlay.opaque" : "user.overlay.opaque";
+	return rootless() ? "user.overlay.opaque" : "trusted.overlay.opaque";
 }
 
 static int fail(const struct unpack *u, const char *what, struct err *e)
@@ -223,6 +226,23 @@ static bool xattr_wanted(const struct unpack *u, const char *name)
 		!strncmp(name, "system.posix_acl_", 17));
 }
 
+/*
+ * The owner of what name (AT_SYMLINK_NOFOLLOW) or the descriptor dir itself
+ * (name "", AT_EMPTY_PATH) is. Where there is one ID, nobody else can own it.
+ */
+static int set_owner(struct unpack *u, int dir, const char *name, int flag,
+		     const struct tar_entry *t, struct err *e)
+{
+	if (!u->privileged || u->one_id || !fchownat(dir, name, t->uid, t->gid, flag))
+		return 0;
+	if (errno != EINVAL)
+		return fail(u, "cannot set the owner of", e);
+	return err_set(e, EPERM,
+		       "%.200s belongs to %u:%u, which is beyond the IDs of this user in "
+		       "/etc/subuid and /etc/subgid: images want 65536",
+		       u->name, t->uid, t->gid);
+}
+
 /* fd -1: through dir and name, not following; only files and directories have user. xattrs. */
 static int set_xattrs(struct unpack *u, int fd, const struct tar_entry *t, struct err *e)
 {
@@ -231,8 +251,9 @@ static int set_xattrs(struct unpack *u, int fd, const struct tar_entry *t, struc
 
 		if (!xattr_wanted(u, x->name))
 			continue;
+		/* EINVAL: an ACL that names an ID which is not here. */
 		if (fsetxattr(fd, x->name, x->value, x->len, 0) && errno != ENOTSUP &&
-		    errno != EPERM)
+		    errno != EPERM && !(errno == EINVAL && u->one_id))
 			return fail(u, "cannot set extended attributes of", e);
 	}
 	return 0;
@@ -248,8 +269,10 @@ static int set_attributes(struct unpack *u, int fd, const struct tar_entry *t, s
 {
 	mode_t mode = u->privileged || t->kind != TAR_DIR ? t->mode : t->mode | 0700;
 
-	if (u->privileged && (t->uid || t->gid) && fchown(fd, t->uid, t->gid))
-		return fail(u, "cannot set the owner of", e);
+	int ret = t->uid || t->gid ? set_owner(u, fd, "", AT_EMPTY_PATH, t, e) : 0;
+
+	if (ret)
+		return ret;
 	if (fchmod(fd, u->privileged ? mode : mode & ~06000u))
 		return fail(u, "cannot set the mode of", e);
 	return t->nxattrs ? set_xattrs(u, fd, t, e) : 0;
@@ -260,10 +283,11 @@ static int set_attributes_at(struct unpack *u, int dir, const char *name, const 
 			     struct err *e)
 {
 	struct timespec ts[2];
+	int ret = set_owner(u, dir, name, AT_SYMLINK_NOFOLLOW, t, e);
 
 	times(t, ts);
-	if (u->privileged && fchownat(dir, name, t->uid, t->gid, AT_SYMLINK_NOFOLLOW))
-		return fail(u, "cannot set the owner of", e);
+	if (ret)
+		return ret;
 	if (t->kind != TAR_SYMLINK && fchmodat(dir, name, t->mode, 0))
 		return fail(u, "cannot set the mode of", e);
 	if (utimensat(dir, name, ts, AT_SYMLINK_NOFOLLOW))
@@ -326,7 +350,7 @@ static int put_file(struct unpack *u, struct tar *tar, const struct tar_entry *t
 
 static int set_opaque(struct unpack *u, int dir, struct err *e)
 {
-	if (fsetxattr(dir, unpack_opaque_xattr(), "y", 1, 0))
+	if (fsetxattr(dir, u->opaque_xattr, "y", 1, 0))
 		return fail(u, "cannot make opaque the directory of", e);
 	return 0;
 }
@@ -581,6 +605,8 @@ int unpack_tar(const struct source *from, int root, bool whiteouts,
 	u->root = root;
 	u->parent_fd = -1;
 	u->privileged = geteuid() == 0;
+	u->one_id = rootless_single_id();
+	u->opaque_xattr = unpack_opaque_xattr();
 	u->whiteouts = whiteouts;
 	u->limits = limits ? limits : &standard;
 	ret = put_all(u, tar, e);

@@ -2,6 +2,8 @@
 #include "oci/cgroup.h"
 #include "oci/sys.h"
 
+#include "host/rootless.h"
+
 #include <limits.h>
 #include <linux/magic.h>
 #include <stdio.h>
@@ -168,6 +170,17 @@ static int plan_mixed(struct oci_cgroup *cg, const char *own_table, const char *
 	return ret;
 }
 
+/* Something that only a cgroup can do; device rules alone are not. */
+static bool has_limits(const struct oci_resources *r)
+{
+	bool throttled = false;
+
+	for (unsigned i = 0; i < OCI_THROTTLES; i++)
+		throttled |= r->nthrottle[i] != 0;
+	return r->have || r->cpus || r->mems || throttled || r->nweight_device || r->nhugepages ||
+	       r->nnet_priorities || r->nunified;
+}
+
 int cgroup_plan(struct oci_cgroup *cg, const struct oci_config *config, const char *id,
 		enum oci_cgroups how, struct err *e)
 {
@@ -175,7 +188,8 @@ int cgroup_plan(struct oci_cgroup *cg, const struct oci_config *config, const ch
 	char path[PATH_MAX], own[PATH_MAX], inner[PATH_MAX], table[8192];
 	int ret;
 
-	*cg = (struct oci_cgroup){.rootless = geteuid() != 0};
+	*cg = (struct oci_cgroup){.rootless = rootless(),
+				  .limited = has_limits(&config->resources)};
 	if (how == OCI_CGROUPS_NONE)
 		return 0;
 	cg->wanted = true;
@@ -376,7 +390,7 @@ static int join_dir(const struct oci_cgroup *cg, const struct cgroup_dir *d, con
 		return err_set(e, ENAMETOOLONG, "cgroup: name is too long");
 	if ((v2 && !sub && already_in(d)) || fd_write_text(AT_FDCWD, path, "0") == 0)
 		return 0;
-	if (cg->rootless)
+	if (cg->rootless && !cg->limited)
 		return 0;
 	err_errno(e, "error adding pid %d to cgroups: %s", getpid(), path);
 	return errno == ENOENT ? 1 : -errno;
@@ -434,7 +448,11 @@ int cgroup_set(const struct oci_cgroup *cg, const struct oci_resources *r, bool 
 {
 	int ret;
 
-	if (!cg->n && r->have && !cg->rootless && cg->wanted)
+	if (!cg->n && has_limits(r) && cg->rootless && cg->wanted)
+		return err_set(e, EPERM,
+			       "cannot set limits: no cgroup could be made, none is delegated to "
+			       "this user");
+	if (!cg->n && r->have && cg->wanted)
 		return err_set(
 			e, EROFS,
 			"the config has limits, but no cgroup could be made: the cgroup file "
@@ -445,7 +463,7 @@ int cgroup_set(const struct oci_cgroup *cg, const struct oci_resources *r, bool 
 		ret = cgroup_v2_set(&cg->d[0], r, create, e);
 	else
 		ret = cgroup_v1_set(cg, r, create, e);
-	if (ret && cg->rootless && create)
+	if (ret && cg->rootless && create && !has_limits(r))
 		return 0;
 	return ret;
 }
@@ -476,7 +494,7 @@ int cgroup_from_json(json_t *j, struct oci_cgroup *cg, struct err *e)
 	size_t i;
 
 	*cg = (struct oci_cgroup){.v2 = json_is_true(json_object_get(j, "v2")),
-				  .rootless = geteuid() != 0};
+				  .rootless = rootless()};
 	if (unit)
 		cg->unit = strdup(unit);
 	json_array_foreach(dirs, i, d)

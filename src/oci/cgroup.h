@@ -22,7 +22,8 @@ struct cgroup_dir {
 
 struct oci_cgroup {
 	bool v2;       /* v2 is all there is */
-	bool rootless; /* failures of creating are not errors */
+	bool rootless; /* failures of creating are not errors unless there are limits */
+	bool limited;  /* the config has limits */
 	bool wanted;   /* there are to be some (not in the state file: create alone asks) */
 	unsigned n;    /* 0: none */
 	struct cgroup_dir d[CGROUP_MAX];

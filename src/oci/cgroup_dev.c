@@ -8,6 +8,8 @@
 #include "oci/cgroup.h"
 #include "oci/sys.h"
 
+#include "host/rootless.h"
+
 #include <linux/bpf.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -159,7 +161,7 @@ int cgroup_v2_devices(const struct cgroup_dir *d, const struct oci_device_rule *
 	prog = load(&p);
 	free(p.v);
 	if (prog < 0)
-		return errno == EPERM && geteuid() ? 0 : err_errno(e, "device filter: bpf");
+		return errno == EPERM && rootless() ? 0 : err_errno(e, "device filter: bpf");
 	dir = open(d->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	ret = dir < 0 ? -errno : attach(dir, prog);
 	fd_close(&dir);

@@ -3,6 +3,7 @@
 #include "oci/container.h"
 #include "oci/hooks.h"
 
+#include <dirent.h>
 #include <poll.h>
 #include <pwd.h>
 #include <sched.h>
@@ -258,9 +259,52 @@ int oci_update(struct oci_container *c, json_t *resources, struct err *e)
 	return ret;
 }
 
+/* The PID namespace of a process by its inode, 0: there is none to see. */
+static ino_t pid_space(const char *pid)
+{
+	char path[48];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%.16s/ns/pid", pid);
+	return stat(path, &st) ? 0 : st.st_ino;
+}
+
+/* Who is without a cgroup to look into: what is in the PID namespace of its init, unless that is
+ * ours. */
+static int pids_of_space(struct oci_container *c, pid_t **pids, size_t *n, struct err *e)
+{
+	char name[16];
+	struct dirent *de;
+	ino_t space;
+	DIR *d;
+	int ret = 0;
+
+	snprintf(name, sizeof(name), "%d", oci_pid(c));
+	space = pid_space(name);
+	if (!space || space == pid_space("self"))
+		return 0;
+	d = opendir("/proc");
+	while (d && !ret && (de = readdir(d))) {
+		pid_t *more;
+
+		if (de->d_name[0] < '1' || de->d_name[0] > '9' || pid_space(de->d_name) != space)
+			continue;
+		more = reallocarray(*pids, *n + 1, sizeof(**pids));
+		if (!more)
+			ret = err_set(e, ENOMEM, "out of memory");
+		else
+			(*pids = more)[(*n)++] = atoi(de->d_name);
+	}
+	if (d)
+		closedir(d);
+	return ret;
+}
+
 int oci_pids(struct oci_container *c, pid_t **pids, size_t *n, struct err *e)
 {
-	return cgroup_pids(&c->cgroup, pids, n, e);
+	int ret = cgroup_pids(&c->cgroup, pids, n, e);
+
+	return ret || c->cgroup.n || oci_pid(c) <= 0 ? ret : pids_of_space(c, pids, n, e);
 }
 
 json_t *oci_stats_json(struct oci_container *c, struct err *e)

@@ -125,7 +125,7 @@ const char *oci_status_name(enum oci_status s);
 enum oci_status oci_status(struct oci_container *c);
 /* The state of the specification plus rootfs, created and owner, as `runc state`. New reference. */
 json_t *oci_state_json(struct oci_container *c);
-/* Processes in the container's cgroup (host pids), malloc'ed. */
+/* Processes in the container's cgroup or, without one, PID namespace (host pids), malloc'ed. */
 int oci_pids(struct oci_container *c, pid_t **pids, size_t *n, struct err *e);
 /* Memory, pids, cpu figures as `runc events --stats` has them. New reference, or NULL. */
 json_t *oci_stats_json(struct oci_container *c, struct err *e);

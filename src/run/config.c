@@ -7,6 +7,7 @@
 #include "run/network.h"
 #include "run/user.h"
 
+#include "host/rootless.h"
 #include "oci/caps.h"
 
 #include <errno.h>
@@ -58,6 +59,29 @@ static char *image_text(const struct thing *t, pid_t pid, const char *path)
 	return text;
 }
 
+/* Is that ID one of this user namespace's? */
+static bool is_mapped(const char *map, u32 id)
+{
+	FILE *f = fopen(map, "re");
+	u32 inside, outside, count;
+	bool found = !f;
+
+	while (f && !found && fscanf(f, "%u %u %u", &inside, &outside, &count) == 3)
+		found = id >= inside && id - inside < count;
+	if (f)
+		fclose(f);
+	return found;
+}
+
+static int check_mapped(const struct user *u, struct err *e)
+{
+	if (is_mapped("/proc/self/uid_map", u->uid) && is_mapped("/proc/self/gid_map", u->gid))
+		return 0;
+	return err_set(e, ENOEXEC,
+		       "user %u:%u: beyond the IDs that you have in /etc/subuid and /etc/subgid",
+		       u->uid, u->gid);
+}
+
 static int find_user(const struct thing *t, pid_t pid, const struct run_spec *spec, struct user *u,
 		     struct err *e)
 {
@@ -70,7 +94,7 @@ static int find_user(const struct thing *t, pid_t pid, const struct run_spec *sp
 		ret = err_set(e, ENOEXEC, "the image has no user or group %s", spec->user);
 	free(passwd);
 	free(group);
-	return ret;
+	return ret ? ret : check_mapped(u, e);
 }
 
 static json_t *caps_json(u64 caps, bool root)
@@ -191,7 +215,8 @@ static void mounts_fixed(json_t *a, const struct run_spec *spec)
 	mount_add(a, "/proc", "proc", "proc", "nosuid,noexec,nodev");
 	mount_add(a, "/dev", "tmpfs", "tmpfs", "nosuid,strictatime,mode=755,size=65536k");
 	mount_add(a, "/dev/pts", "devpts", "devpts",
-		  "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5");
+		  rootless_single_id() ? "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620"
+				       : "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5");
 	mount_add(a, "/dev/shm", "tmpfs", "shm", "nosuid,noexec,nodev,mode=1777,size=65536k");
 	mount_add(a, "/dev/mqueue", "mqueue", "mqueue", "nosuid,noexec,nodev");
 	mount_add(a, "/sys", "sysfs", "sysfs", ro);
@@ -410,11 +435,13 @@ static void add_masks(json_t *linux_)
 static int linux_json(const struct thing *t, const struct run_spec *spec, const struct network *net,
 		      json_t **out, struct err *e)
 {
-	char cgroup[RUN_NAME_MAX + 16];
+	char cgroup[RUN_CGROUP_MAX + 1];
 	json_t *o;
 	int ret;
 
-	snprintf(cgroup, sizeof(cgroup), "/hull-%s", t->name);
+	/* A user's is below the group he is in, if anywhere. */
+	cgroup[0] = '/';
+	cgroup_name(t->name, cgroup + !rootless());
 	o = json_pack("{s:o, s:o, s:s}", "namespaces", namespaces_json(spec, net), "resources",
 		      resources_json(spec), "cgroupsPath", cgroup);
 	if (!spec->privileged)

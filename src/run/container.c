@@ -280,6 +280,14 @@ static u64 number_at(const json_t *o, const char *a, const char *b, const char *
 	return (u64)json_integer_value(c ? json_object_get(o, c) : o);
 }
 
+/* Nobody counted for the container as a whole: those that live are added up. */
+static void usage_of_processes(const pid_t *pids, size_t n, struct thing_use *out)
+{
+	out->processes = 0;
+	for (size_t i = 0; i < n; i++)
+		process_usage(pids[i], out, NULL);
+}
+
 int container_usage(const struct thing *t, struct thing_use *out, struct err *e)
 {
 	struct oci_container *c;
@@ -291,16 +299,21 @@ int container_usage(const struct thing *t, struct thing_use *out, struct err *e)
 	if (ret)
 		return ret;
 	o = oci_stats_json(c, e);
-	if (!oci_pids(c, &pids, &n, NULL))
-		free(pids);
+	if (oci_pids(c, &pids, &n, NULL))
+		n = 0;
 	oci_close(c);
-	if (!o)
+	if (!o) {
+		free(pids);
 		return -EIO;
+	}
 	data = json_object_get(o, "data") ?: o;
 	out->cpu_ns = number_at(data, "cpu", "usage", "total");
 	out->memory = number_at(data, "memory", "usage", "usage");
 	out->processes = n;
 	json_decref(o);
+	if (!out->cpu_ns && !out->memory)
+		usage_of_processes(pids, n, out);
+	free(pids);
 	return 0;
 }
 

@@ -15,6 +15,7 @@
 
 #define MAGIC 0x70637568u /* "hucp" */
 #define OPAQUE "trusted.overlay.opaque"
+#define OPAQUE_USER "user.overlay.opaque" /* in a user namespace, where the other is refused */
 
 static int fail(const char *what)
 {
@@ -152,14 +153,19 @@ static bool is_whiteout(const struct stat *st)
 	return S_ISCHR(st->st_mode) && !st->st_rdev;
 }
 
+static u32 owner(const struct walk *w, u32 id)
+{
+	return w->flags & COPY_USER && id == COPY_NOBODY ? 0 : id;
+}
+
 static int put_entry(struct walk *w, int dir, const char *name, const struct stat *st)
 {
 	struct copy_entry *c = &w->c;
 	ssize_t n;
 
 	c->mode = st->st_mode;
-	c->uid = st->st_uid;
-	c->gid = st->st_gid;
+	c->uid = owner(w, st->st_uid);
+	c->gid = owner(w, st->st_gid);
 	c->size = S_ISREG(st->st_mode) ? (u64)st->st_size : 0;
 	c->mtime_ns = (u64)st->st_mtim.tv_sec * 1000000000u + (u64)st->st_mtim.tv_nsec;
 	c->link[0] = 0;
@@ -328,7 +334,8 @@ static int make_dir(int dir, const char *last, const struct copy_entry *c, unsig
 	fd = openat(dir, last, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 || fchown(fd, c->uid, c->gid) || fchmod(fd, c->mode & 07777))
 		ret = fail(c->name);
-	if (!ret && c->opaque && flags & COPY_OVERLAY && fsetxattr(fd, OPAQUE, "y", 1, 0))
+	if (!ret && c->opaque && flags & COPY_OVERLAY && fsetxattr(fd, OPAQUE, "y", 1, 0) &&
+	    fsetxattr(fd, OPAQUE_USER, "y", 1, 0))
 		ret = fail(c->name);
 	if (fd >= 0)
 		close(fd);
@@ -415,6 +422,8 @@ static int copy_entries(FILE *from, int dest, const char *as, unsigned flags)
 
 		if (as && (ret = rename_entry(c, as)))
 			break;
+		if (flags & COPY_USER)
+			c->uid = c->gid = 0;
 		dir = open_parent(dest, c->name, &last);
 		ret = dir < 0 ? fail(c->name) : make_entry(from, dir, last, c, flags);
 		if (dir >= 0)

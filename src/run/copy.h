@@ -22,6 +22,12 @@
 
 /* Overlay's own marks go along: whiteouts (device 0:0) and opaque directories. */
 #define COPY_OVERLAY 1u
+/*
+ * The host's side of somebody who is not root: what comes in is his, whoever
+ * owned it; what goes out and belongs to nobody he has an ID for is root's.
+ */
+#define COPY_USER 2u
+#define COPY_NOBODY 65534u /* proc(5), overflowuid */
 
 struct copy_entry {
 	u32 mode, uid, gid; /* mode 0 ends the stream */

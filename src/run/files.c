@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/files.h"
 
+#include "host/rootless.h"
 #include "image/image.h"
 #include "image/build.h"
 #include "run/copy.h"
@@ -80,25 +81,27 @@ static int machine_side(const struct files_side *s, bool out, int fd, struct err
 			  out ? fd : -1, e);
 }
 
-static int own_side(const struct files_side *s, bool out, int fd, struct err *e)
+static int own_side(const struct files_side *s, bool out, int fd, unsigned flags, struct err *e)
 {
 	FILE *f = fdopen(fd, out ? "w" : "r");
 	int ret;
 
 	if (!f)
 		return err_errno(e, "copy");
-	ret = out ? copy_out(f, s->path, 0) : copy_in(f, s->path, 0);
+	ret = out ? copy_out(f, s->path, flags) : copy_in(f, s->path, flags);
 	fclose(f);
 	return ret ? err_set(e, EIO, "%s", "") : 0; /* it has said why */
 }
 
 static int run_side(const struct files_side *s, bool out, int fd, struct err *e)
 {
+	/* Asked before the root changes and with it /proc. */
+	unsigned flags = (s->thing ? rootless_single_id() : rootless()) ? COPY_USER : 0;
 	struct run_spec spec;
 	int ret;
 
 	if (!s->thing)
-		return own_side(s, out, fd, e);
+		return own_side(s, out, fd, flags, e);
 	ret = thing_spec(s->thing, &spec, e);
 	if (ret)
 		return ret;
@@ -107,7 +110,7 @@ static int run_side(const struct files_side *s, bool out, int fd, struct err *e)
 	} else {
 		ret = enter(s->thing, &spec, e);
 		if (!ret)
-			ret = own_side(s, out, fd, e);
+			ret = own_side(s, out, fd, flags, e);
 	}
 	spec_free(&spec);
 	return ret;
@@ -176,9 +179,10 @@ static int fetch_changes(const struct thing *t, const char *upper, struct err *e
 	pid = fork();
 	if (!pid) {
 		FILE *f = fdopen(p[0], "r");
+		unsigned flags = COPY_OVERLAY | (rootless_single_id() ? COPY_USER : 0);
 
 		close(p[1]);
-		_exit(!f || chroot(upper) || chdir("/") || copy_in(f, "/", COPY_OVERLAY));
+		_exit(!f || chroot(upper) || chdir("/") || copy_in(f, "/", flags));
 	}
 	close(p[0]);
 	ret = machine_op(t, "changes", NULL, NULL, -1, p[1], e);

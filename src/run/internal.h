@@ -28,6 +28,8 @@ bool container_is_paused(const struct thing *t);
 int container_exec(const struct thing *t, const struct run_spec *spec, bool detach,
 		   struct client_result *out, struct err *e);
 int container_usage(const struct thing *t, struct thing_use *out, struct err *e);
+/* Adds CPU time and memory of one process of the host's to the figures. */
+int process_usage(pid_t pid, struct thing_use *u, struct err *e);
 int container_top(const struct thing *t, struct err *e);
 
 /* config.c: the runtime's configuration of a container, and of one more process in it. */
@@ -47,6 +49,9 @@ int socket_connect(const char *path);
 void helper_kill(pid_t pid);
 /* Lets the image's files go (image_unpin). */
 void thing_unpin(const struct thing *t);
+/* The cgroup of a container: its name, and its user's ID if that is not root. */
+#define RUN_CGROUP_MAX (RUN_NAME_MAX + 24)
+void cgroup_name(const char *name, char out[RUN_CGROUP_MAX]);
 /*
  * Ends what is in the cgroups of a container whose runtime was killed before it
  * had written its state, and removes them.

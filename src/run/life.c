@@ -362,8 +362,7 @@ int machine_op(const struct thing *t, const char *op, const char *path, const ch
 
 /* ---- figures ---- */
 
-/* CPU time and memory of one process of the host's: the machine's. */
-static int process_usage(pid_t pid, struct thing_use *u, struct err *e)
+int process_usage(pid_t pid, struct thing_use *u, struct err *e)
 {
 	unsigned long long user, sys, rss;
 	char path[40], text[1024], *end;
@@ -382,9 +381,9 @@ static int process_usage(pid_t pid, struct thing_use *u, struct err *e)
 			   "%*d %*d %*u %*u %llu",
 			   &user, &sys, &rss) != 3)
 		return err_set(e, ENOENT, "its process has ended");
-	u->cpu_ns = (user + sys) * (1000000000ull / (u64)sysconf(_SC_CLK_TCK));
-	u->memory = rss * (u64)sysconf(_SC_PAGESIZE);
-	u->processes = 1;
+	u->cpu_ns += (user + sys) * (1000000000ull / (u64)sysconf(_SC_CLK_TCK));
+	u->memory += rss * (u64)sysconf(_SC_PAGESIZE);
+	u->processes++;
 	return 0;
 }
 

@@ -2,6 +2,7 @@
 #include "run/network.h"
 
 #include "host/paths.h"
+#include "host/rootless.h"
 #include "net/passt.h"
 
 #include <errno.h>
@@ -39,26 +40,76 @@ static int loopback_up(struct err *e)
 	return ret;
 }
 
-/* A new name space with loopback; this process comes back to its own. */
+/* A process in a new name space with loopback, until the other end of `hold` is closed. */
+static __attribute__((noreturn)) void space_child(int hold)
+{
+	struct err e = {0};
+
+	if (unshare(CLONE_NEWNET))
+		err_errno(&e, "network: no name space");
+	else
+		loopback_up(&e);
+	if (send(hold, &e, sizeof(e), MSG_NOSIGNAL) == (ssize_t)sizeof(e))
+		recv(hold, &e, 1, 0);
+	_exit(0);
+}
+
+static int space_of(pid_t pid, int hold, int *ns, struct err *e)
+{
+	struct err why = {0};
+	char path[32];
+
+	if (recv(hold, &why, sizeof(why), 0) != (ssize_t)sizeof(why))
+		return err_set(e, EIO, "network: no name space");
+	why.msg[sizeof(why.msg) - 1] = 0;
+	if (why.status)
+		return err_set(e, why.status, "%s", why.msg);
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
+	*ns = open(path, O_RDONLY | O_CLOEXEC);
+	return *ns < 0 ? err_errno(e, "network") : 0;
+}
+
+/* A new name space with loopback. By a child: who is not root could not come back to the host's. */
 static int make_space(int *ns, struct err *e)
 {
-	int ret, own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	int pair[2], ret;
+	pid_t pid;
 
-	if (own < 0 || unshare(CLONE_NEWNET)) {
-		ret = err_errno(e, "network: no name space");
-		if (own >= 0)
-			close(own);
-		return ret;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
+		return err_errno(e, "network: socketpair");
+	pid = fork();
+	if (!pid) {
+		close(pair[0]);
+		space_child(pair[1]);
 	}
-	*ns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	ret = *ns < 0 ? err_errno(e, "network") : loopback_up(e);
-	if (setns(own, CLONE_NEWNET) && !ret)
-		ret = err_errno(e, "network: cannot come back");
-	close(own);
+	close(pair[1]);
+	ret = pid < 0 ? err_errno(e, "network: cannot start a process")
+		      : space_of(pid, pair[0], ns, e);
+	close(pair[0]);
+	if (pid > 0)
+		waitpid(pid, NULL, 0);
 	return ret;
 }
 
 /* ---- pasta ---- */
+
+/* pasta would say no more than that it cannot. */
+static int check_port(const struct run_port *p, struct err *e)
+{
+	FILE *f = rootless() ? fopen("/proc/sys/net/ipv4/ip_unprivileged_port_start", "re") : NULL;
+	unsigned first = 0;
+
+	if (f && fscanf(f, "%u", &first) != 1)
+		first = 0;
+	if (f)
+		fclose(f);
+	if (p->host >= first)
+		return 0;
+	return err_set(e, EACCES,
+		       "port %u: below %u only root may listen (sysctl "
+		       "net.ipv4.ip_unprivileged_port_start): give a higher one",
+		       p->host, first);
+}
 
 static int port_args(struct args *a, const struct run_spec *spec, struct err *e)
 {
@@ -70,6 +121,8 @@ static int port_args(struct args *a, const struct run_spec *spec, struct err *e)
 	for (unsigned i = 0; i < spec->ports.n; i++) {
 		int ret = spec_port(spec->ports.v[i], &p, e);
 
+		if (!ret)
+			ret = check_port(&p, e);
 		if (ret)
 			return ret;
 		snprintf(a->port[i], sizeof(a->port[i]), "%s/%u:%u", p.addr, p.host, p.guest);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/start.h"
 
+#include "host/rootless.h"
 #include "run/initrd.h"
 #include "run/internal.h"
 
@@ -178,6 +179,7 @@ static __attribute__((noreturn)) void child_main(struct start *s)
 	struct err e = {0};
 
 	detach(s->t);
+	rootless_note();
 	become(s, &e);
 	send_error(s->owner, &e);
 	_exit(125);

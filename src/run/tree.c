@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Removing what a thing left: directories, and helpers of a monitor that was killed. */
+#include "host/rootless.h"
 #include "run/internal.h"
 
 #include <dirent.h>
@@ -100,16 +101,25 @@ static void cgroup_remove(const char *dir)
 	}
 }
 
+void cgroup_name(const char *name, char out[RUN_CGROUP_MAX])
+{
+	if (rootless())
+		snprintf(out, RUN_CGROUP_MAX, "hull-%u-%s", rootless_owner(), name);
+	else
+		snprintf(out, RUN_CGROUP_MAX, "hull-%s", name);
+}
+
 void cgroups_sweep(const char *name)
 {
 	/* v2 alone; v1 hierarchies, and v2 beside them. */
-	static const char *const patterns[] = {"/sys/fs/cgroup/hull-%s",
-					       "/sys/fs/cgroup/*/hull-%s"};
-	char pattern[PATHS_MAX];
+	static const char *const patterns[] = {"/sys/fs/cgroup/%s", "/sys/fs/cgroup/*/%s"};
+	char pattern[PATHS_MAX], own[RUN_CGROUP_MAX];
 	glob_t g;
 
+	cgroup_name(name, own);
+
 	for (unsigned i = 0; i < ARRAY_LEN(patterns); i++) {
-		snprintf(pattern, sizeof(pattern), patterns[i], name);
+		snprintf(pattern, sizeof(pattern), patterns[i], own);
 		if (glob(pattern, 0, NULL, &g))
 			continue;
 		for (size_t k = 0; k < g.gl_pathc; k++)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Frames, the fields of a START, the user files of an image and copied files, from any bytes. */
+#include "host/rootless.h"
 #include "run/copy.h"
 #include "run/user.h"
 #include "run/wire.h"
@@ -26,6 +27,7 @@ static void fields(const struct wire_frame *f)
 static void user(const u8 *data, size_t size)
 {
 	char *text = malloc(size + 1);
+	struct id_range r[ROOTLESS_RANGES];
 	struct user u;
 
 	if (!text)
@@ -36,6 +38,9 @@ static void user(const u8 *data, size_t size)
 	user_find(text, "root:x:0:0::/root:", "root:x:0:root", &u);
 	if (u.ngroups > USER_GROUPS_MAX || memchr(u.home, 0, sizeof(u.home)) == NULL)
 		abort();
+	for (unsigned i = rootless_ranges(text, "www", 33, r); i--;)
+		if (!r[i].start || (u64)r[i].start + r[i].count > 0xffffffffu)
+			abort();
 	free(text);
 }
 

@@ -900,7 +900,8 @@ def without_root():
         shutil.copy(HULL, d + "/hull")
         os.chmod(d + "/r.tar", 0o644)
         os.chown(d, 65534, 65534)
-        user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "env", "HULL_DATA=" + d + "/data", "HOME=" + d]
+        user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "env", "HULL_DATA=" + d + "/data",
+                "HULL_RUNTIME=" + d + "/run", "HOME=" + d]
         sh(*user, d + "/hull", "import", d + "/r.tar", "bb", cwd=d)
         sh(*user, d + "/hull", "export", "-o", d + "/e.tar", "bb", cwd=d)
         have = sh("tar", "tf", d + "/e.tar").split()
@@ -1069,7 +1070,8 @@ def nothing_left():
     check(not left, "mounts: %s" % left)
 
 
-main([store_commands, unpacked_as_written, bad_usage, formats_both_ways, podman_and_umoci, whiteouts, registry_push_and_pull,
-      registry_password_and_tls, several_platforms, registry_that_disconnects, interrupted_pull_resumes, registry_that_lies,
-      spoiled_layouts, nested_indexes, escapes, hostile_numbers, bombs, full_disk, killed_at_any_point, many_at_once,
-      another_boot, damage_is_mended, without_root, build_everything, build_cache, build_errors, build_killed, nothing_left])
+if __name__ == "__main__":
+    main([store_commands, unpacked_as_written, bad_usage, formats_both_ways, podman_and_umoci, whiteouts, registry_push_and_pull,
+          registry_password_and_tls, several_platforms, registry_that_disconnects, interrupted_pull_resumes, registry_that_lies,
+          spoiled_layouts, nested_indexes, escapes, hostile_numbers, bombs, full_disk, killed_at_any_point, many_at_once,
+          another_boot, damage_is_mended, without_root, build_everything, build_cache, build_errors, build_killed, nothing_left])
