@@ -45,8 +45,9 @@ enum boot_option {
 	BOOT_INTERPRET,
 	BOOT_VSOCK,
 	BOOT_PORT,
+	BOOT_TESTDEV,
 };
-static_assert(BOOT_PORT + 1 == BOOT_OPTIONS, "one row each");
+static_assert(BOOT_TESTDEV + 1 == BOOT_OPTIONS, "one row each");
 
 /* clang-format off */
 const struct cli_option boot_options[BOOT_OPTIONS] = {
@@ -77,6 +78,7 @@ const struct cli_option boot_options[BOOT_OPTIONS] = {
 	 BOOT_VSOCK},
 	{"port", 0, "NAME=PATH", "guest's /dev/virtio-ports/NAME behind the unix socket PATH", "@file",
 	 BOOT_PORT},
+	{"test-device", 0, NULL, "add the device of kvm-unit-tests, QEMU's pc-testdev", NULL, BOOT_TESTDEV},
 };
 /* clang-format on */
 
@@ -193,6 +195,9 @@ static int boot_set(struct vm_config *cfg, enum boot_option id, const char *v, s
 		if (v[0] != '/') /* it is used from inside the sandbox, which has another root */
 			return err_set(e, EINVAL, "--vsock %.80s: give an absolute path", v);
 		cfg->vsock = v;
+		return 0;
+	case BOOT_TESTDEV:
+		cfg->testdev = true;
 		return 0;
 	case BOOT_PORT:
 		return vm_config_port(cfg, v, e);

@@ -51,6 +51,7 @@ struct board_config {
 	unsigned ncpus;
 	u64 memory;    /* bytes, a multiple of 1 MiB */
 	bool hash_mmu; /* pseries: offer the hash page table, not radix */
+	bool testdev;  /* pc: dev/misc/testdev.h is there */
 
 	/* What to start: a firmware image or a kernel (data NULL: none). */
 	struct boot_blob kernel, firmware;

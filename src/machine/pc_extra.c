@@ -3,6 +3,7 @@
 #include "base/bits.h"
 #include "dev/char/debugcon.h"
 #include "dev/input/i8042.h"
+#include "dev/misc/testdev.h"
 #include "dev/timer/hpet.h"
 #include "dev/virtio/mmio.h"
 #include "machine/pc_firmware.h"
@@ -19,6 +20,7 @@ struct pc_extra {
 	struct post_port post;
 	struct virtio_mmio mmio[PC_MAX_MMIO];
 	unsigned nmmio;
+	struct testdev testdev; /* if it is asked for */
 };
 
 /* The PIT's and RTC's lines pass through the HPET, which may cut them. */
@@ -37,6 +39,19 @@ int pc_extra_alloc(struct pc *pc, struct err *e)
 	if (!pc->irqchip)
 		hpet_init(&pc->extra->hpet, loop_clock(pc->cfg.loop), pc_irq_line(pc, 0));
 	return 0;
+}
+
+static int testdev_add(struct pc *pc, struct testdev *d, struct err *e)
+{
+	const struct pc_part part[] = {
+		{&pc->pio, TESTDEV_PORT, TESTDEV_PORT_WINDOW, &testdev_port_ops, d},
+		{&pc->pio, TESTDEV_LINE_PORT, TESTDEV_LINES, &testdev_line_ops, d},
+		{&pc->mmio, TESTDEV_RAM_BASE, TESTDEV_RAM_SIZE, &testdev_ram_ops, d},
+	};
+
+	for (unsigned i = 0; i < TESTDEV_LINES; i++)
+		d->line[i] = pc_irq_line(pc, i);
+	return pc_parts_add(part, ARRAY_LEN(part), e);
 }
 
 int pc_extra_init(struct pc *pc, struct err *e)
@@ -64,6 +79,8 @@ int pc_extra_init(struct pc *pc, struct err *e)
 	post_port_init(&x->post);
 	i8042_init(&x->i8042, &kbd);
 	err = pc_parts_add(part, ARRAY_LEN(part) - pc->irqchip, e); /* the HPET is the last */
+	if (!err && pc->cfg.testdev)
+		err = testdev_add(pc, &x->testdev, e);
 	return err || !pc->cfg.firmware.data ? err : pc_firmware_init(pc, e);
 }
 

@@ -284,6 +284,8 @@ int vm_config_check(const struct vm_config *cfg, struct err *e)
 
 	if (ret)
 		return ret;
+	if (cfg->testdev && cfg->arch != VM_ARCH_X86_64)
+		return err_set(e, EINVAL, "--test-device is for --arch x86_64");
 	if (cfg->hash_mmu && cfg->arch != VM_ARCH_PPC64)
 		return err_set(e, EINVAL, "--mmu is for --arch ppc64le");
 	if (cfg->kernel && cfg->firmware)

@@ -60,6 +60,7 @@ struct vm_config {
 	enum vm_engine engine;
 	const char *kvm_device; /* kvm: its node, NULL: /dev/kvm */
 	bool interpret;		/* jit: never translate */
+	bool testdev;		/* x86-64: kvm-unit-tests' device */
 	bool user_irqchip;	/* kvm: hull's own interrupt controllers */
 	unsigned ncpus;
 	u64 memory; /* bytes */

@@ -332,6 +332,7 @@ static int open_board(struct vm *vm, struct err *e)
 		.kvm_device = cfg->kvm_device,
 		.ncpus = cfg->ncpus,
 		.hash_mmu = cfg->hash_mmu,
+		.testdev = cfg->testdev,
 		.memory = cfg->memory,
 		.cmdline = cfg->append,
 		.serial = console_char(vm->console, CONSOLE_SERIAL),

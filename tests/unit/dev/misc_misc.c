@@ -3,6 +3,7 @@
 
 #include "dev/char/debugcon.h"
 #include "dev/misc/misc.h"
+#include "dev/misc/testdev.h"
 
 struct seen {
 	u32 value;
@@ -134,6 +135,41 @@ static void t_debugcon(void)
 	debugcon_ops.write(&d, 0, 1, 'x');
 }
 
+static void on_line(void *opaque, unsigned n, bool level)
+{
+	((struct seen *)opaque)->value = n << 1 | level;
+}
+
+static void t_testdev(void)
+{
+	struct testdev *d = calloc(1, sizeof(*d));
+	struct seen s = {0};
+
+	for (unsigned i = 0; i < TESTDEV_LINES; i++)
+		d->line[i] = (struct irq_line){on_line, &s, i};
+	testdev_line_ops.write(d, 14, 1, 1);
+	CHECK_EQ(s.value, 14 << 1 | 1);
+	testdev_line_ops.write(d, 14, 1, 0);
+	CHECK_EQ(s.value, 14 << 1);
+	testdev_line_ops.write(d, TESTDEV_LINES - 1, 1, 2);
+	CHECK_EQ(s.value, (TESTDEV_LINES - 1) << 1 | 1);
+
+	testdev_port_ops.write(d, 0, 4, 0x12345678);
+	testdev_port_ops.write(d, 1, 1, 0xaa);
+	testdev_port_ops.write(d, 4, 4, 0x99999999);
+	CHECK_EQ(testdev_port_ops.read(d, 0, 4), 0x1234aa78);
+	CHECK_EQ(testdev_port_ops.read(d, 2, 2), 0x1234);
+	CHECK_EQ(testdev_port_ops.read(d, 4, 4), 0);
+
+	testdev_ram_ops.write(d, TESTDEV_RAM_SIZE - 8, 8, 0x1122334455667788);
+	CHECK_EQ(testdev_ram_ops.read(d, TESTDEV_RAM_SIZE - 8, 8), 0x1122334455667788);
+	CHECK_EQ(testdev_ram_ops.read(d, TESTDEV_RAM_SIZE - 7, 2), 0x6677);
+	testdev_ram_ops.reset(d);
+	CHECK_EQ(testdev_ram_ops.read(d, TESTDEV_RAM_SIZE - 8, 8), 0);
+	CHECK_EQ(testdev_port_ops.read(d, 0, 4), 0);
+	free(d);
+}
+
 int main(void)
 {
 	RUN(t_test_exit);
@@ -142,5 +178,6 @@ int main(void)
 	RUN(t_port92);
 	RUN(t_post);
 	RUN(t_debugcon);
+	RUN(t_testdev);
 	return test_done();
 }
