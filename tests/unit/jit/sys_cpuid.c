@@ -148,6 +148,9 @@ static void t_msr_checks(void)
 	}
 	CHECK_EQ(x86_rdmsr(c, 0x12345678, &v), -1);
 	CHECK_EQ(x86_wrmsr(c, 0xfe, 0), -1); /* MTRRCAP is read only */
+	CHECK(!x86_has(c, 7, 0, EDX, 28));   /* L1D_FLUSH: no IA32_FLUSH_CMD without it */
+	CHECK_EQ(x86_wrmsr(c, 0x10b, 0), -1);
+	CHECK_EQ(x86_wrmsr(c, 0x10b, 1), -1);
 	/* TSC and TSC_ADJUST move together. */
 	CHECK_EQ(x86_wrmsr(c, 0x3b, 1000000), 0);
 	CHECK_EQ(x86_wrmsr(c, 0x10, 0), 0);

@@ -191,26 +191,31 @@ void x86_set_pkrs(struct x86_vcpu *c, u32 v)
 	keys_changed(c, diff, false);
 }
 
-/* Empty every entry for pages of [base, base + 2^shift). */
+/* Empty the entries of one table for pages of [base, base + 2^shift): n of them, from index on. */
+static void table_flush_range(struct x86_tlb_entry *table, unsigned index, unsigned n, u64 base,
+			      unsigned shift)
+{
+	u64 mask = ~(BIT(shift) - 1);
+
+	for (unsigned i = index; i < index + n; i++)
+		if ((table[i].page & mask) == base)
+			table[i].page = x86_tlb_empty(i);
+}
+
+/* Empty every entry for pages of the 2^shift bytes around linear. */
 static void flush_range(struct x86_vcpu *c, u64 linear, unsigned shift)
 {
 	u64 base = linear & ~(BIT(shift) - 1);
 
-	for (unsigned m = 0; m < X86_MMU_COUNT && c->vm->jit && shift > 12; m++)
-		jit_slots_clear(c, m);
 	for (unsigned m = 0; m < X86_MMU_COUNT; m++) {
-		unsigned pages = 1u << (shift - 12), n = entries(c, m);
+		/* Both sizes are powers of two: the entries lie side by side. */
+		unsigned n = (unsigned)min_u64(BIT(shift - 12), entries(c, m));
+		unsigned index = (unsigned)((base >> 8 & c->tlb_mask[m]) / 16);
 
-		for (unsigned i = 0; i < pages && i < n; i++) {
-			u64 a = base + ((u64)i << 12);
-			struct x86_tlb_entry *r = entry_of(c, c->tlb[m].rd, m, a);
-			struct x86_tlb_entry *w = entry_of(c, c->tlb[m].wr, m, a);
-
-			if ((r->page & ~(BIT(shift) - 1)) == base)
-				r->page = x86_tlb_empty((unsigned)(r - c->tlb[m].rd));
-			if ((w->page & ~(BIT(shift) - 1)) == base)
-				w->page = x86_tlb_empty((unsigned)(w - c->tlb[m].wr));
-		}
+		if (c->vm->jit && shift > 12)
+			jit_slots_clear(c, m);
+		table_flush_range(c->tlb[m].rd, index, n, base, shift);
+		table_flush_range(c->tlb[m].wr, index, n, base, shift);
 	}
 }
 

@@ -19,7 +19,6 @@ enum {
 	MSR_PLATFORM_INFO = 0xce,
 	MSR_MTRR_CAP = 0xfe,
 	MSR_ARCH_CAP = 0x10a,
-	MSR_FLUSH_CMD = 0x10b,
 	MSR_SYSENTER_CS = 0x174,
 	MSR_SYSENTER_ESP = 0x175,
 	MSR_SYSENTER_EIP = 0x176,
@@ -338,7 +337,6 @@ static int write_special(struct x86_vcpu *c, u32 msr, u64 v)
 	case MSR_AMD_PATCH_LOADER:
 		return 0;
 	case MSR_PRED_CMD:
-	case MSR_FLUSH_CMD:
 		return v & ~1ULL || is_amd(c) ? gp0(c) : 0;
 	}
 	return 1;
