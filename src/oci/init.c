@@ -17,12 +17,12 @@
 #include "oci/hooks.h"
 #include "oci/mount.h"
 #include "oci/ns.h"
+#include "oci/program.h"
 #include "oci/root.h"
 #include "oci/settings.h"
 
 #include "host/log.h"
 
-#include <ctype.h>
 #include <grp.h>
 #include <sched.h>
 #include <signal.h>
@@ -376,110 +376,6 @@ static int drop(struct oci_plan *p, struct err *e)
 
 /* ---- 6: the program ----------------------------------------------------- */
 
-static const char *env_get(const struct oci_strings *env, const char *name)
-{
-	size_t len = strlen(name);
-	const char *found = NULL;
-
-	for (unsigned i = 0; i < env->n; i++)
-		if (!strncmp(env->v[i], name, len) && env->v[i][len] == '=')
-			found = env->v[i] + len + 1;
-	return found;
-}
-
-static bool executable(const char *path)
-{
-	struct stat st;
-
-	if (stat(path, &st))
-		return false;
-	if (S_ISDIR(st.st_mode)) {
-		errno = EISDIR;
-		return false;
-	}
-	if (faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0)
-		return true;
-	/* A filter older than faccessat2(2) refuses the question, not the file. */
-	return (errno == EPERM || errno == ENOSYS) && st.st_mode & 0111;
-}
-
-/* strerror as Go's programs write it, whose words engines look for. */
-static const char *reason(int error, char *out, size_t size)
-{
-	snprintf(out, size, "%s", strerror(error));
-	out[0] = (char)tolower((unsigned char)out[0]);
-	return out;
-}
-
-/* execvp's search, done before the start so that create can report a program that is not there. */
-static int find_program(struct oci_plan *p, char *out, size_t size, struct err *e)
-{
-	const char *name = p->process->args.v[0], *path = env_get(&p->process->env, "PATH");
-	char text[80];
-	int worst = ENOENT;
-
-	if (strchr(name, '/')) {
-		if (snprintf(out, size, "%s", name) < (int)size && executable(out))
-			return 0;
-		return err_set(e, errno, "exec: \"%s\": stat %s: %s", name, name,
-			       reason(errno, text, sizeof(text)));
-	}
-	for (const char *s = path; s && *s; s += *s == ':') {
-		int n = (int)strcspn(s, ":");
-
-		if (n && snprintf(out, size, "%.*s/%s", n, s, name) < (int)size) {
-			if (executable(out))
-				return 0;
-			worst = errno == EACCES ? EACCES : worst;
-		}
-		s += n;
-	}
-	if (worst == EACCES)
-		return err_set(e, EACCES, "exec: \"%s\": permission denied", name);
-	return err_set(e, ENOENT, "exec: \"%s\": executable file not found in $PATH", name);
-}
-
-/* True if a later entry has the same name: that one counts. */
-static bool set_again(const struct oci_strings *env, unsigned i)
-{
-	size_t len = strcspn(env->v[i], "=") + 1;
-
-	for (unsigned k = i + 1; k < env->n && env->n < 1024; k++)
-		if (!strncmp(env->v[k], env->v[i], len))
-			return true;
-	return false;
-}
-
-/* The environment with HOME if it has none, malloc'ed (exec ends the process or it dies). */
-static const char **make_env(struct oci_plan *p)
-{
-	const struct oci_strings *env = &p->process->env;
-	const char **out = calloc(env->n + 4, sizeof(*out));
-	char home[4096], text[32];
-	char *var;
-	unsigned n = 0;
-
-	if (!out)
-		return env->v;
-	for (unsigned i = 0; i < env->n; i++)
-		if (!set_again(env, i) && strcmp(env->v[i], "HOME="))
-			out[n++] = env->v[i];
-	/* An empty one counts as none. */
-	if (!env_get(env, "HOME") || !*env_get(env, "HOME")) {
-		if (!user_home(p->process->uid, home, sizeof(home)) || !home[0])
-			strcpy(home, "/");
-		if (asprintf(&var, "HOME=%s", home) > 0)
-			out[n++] = var;
-	}
-	if (p->listen_fds) {
-		snprintf(text, sizeof(text), "LISTEN_FDS=%d", p->listen_fds);
-		out[n++] = strdup(text);
-		snprintf(text, sizeof(text), "LISTEN_PID=%d", getpid());
-		out[n++] = strdup(text);
-	}
-	return out;
-}
-
 static int wait_start(struct oci_plan *p, struct err *e)
 {
 	char byte;
@@ -563,7 +459,7 @@ static int launch(struct oci_plan *p, struct err *e)
 	const char **env;
 	int ret;
 
-	ret = p->process->given ? find_program(p, program, sizeof(program), e) : 0;
+	ret = p->process->given ? program_find(p->process, program, sizeof(program), e) : 0;
 	if (ret)
 		return ret;
 	if (p->process->no_new_privs && p->seccomp.notify && (ret = load_seccomp(p, e)))
@@ -589,13 +485,14 @@ static int launch(struct oci_plan *p, struct err *e)
 	/* As late as can be; a listener's descriptor had to go while the runtime was there. */
 	if (!ret && p->process->no_new_privs && !p->seccomp.notify)
 		ret = load_seccomp(p, e);
-	env = make_env(p);
+	env = program_env(p->process, p->listen_fds);
 	if (!ret && !p->exec)
 		ret = run_hooks(p, HOOK_START_CONTAINER, &(struct hooks_where){.env = env},
 				"created", e);
 	if (!ret) {
 		execve(program, (char *const *)p->process->args.v, (char *const *)env);
-		ret = err_set(e, errno, "exec %s: %s", program, reason(errno, text, sizeof(text)));
+		ret = err_set(e, errno, "exec %s: %s", program,
+			      program_reason(errno, text, sizeof(text)));
 	}
 	if (env != p->process->env.v)
 		free(env);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The mounts of a config, one after the other, and what is done to a mount by its descriptor. */
 #include "oci/mount.h"
 #include "oci/root.h"
 
@@ -9,7 +10,6 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 
 #define LOCKABLE (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
@@ -29,8 +29,7 @@ int mount_set(int fd, bool rec, u64 set, u64 clr, u64 propagation)
 	return mount_setattr(fd, "", AT_EMPTY_PATH | (rec ? AT_RECURSIVE : 0), &a, sizeof(a));
 }
 
-/* mount_setattr wants one propagation type and no MS_REC. */
-static int set_propagation(int fd, unsigned long flags)
+int mount_propagate(int fd, unsigned long flags)
 {
 	return mount_set(fd, flags & MS_REC, 0, 0, flags & ~(unsigned long)MS_REC);
 }
@@ -52,132 +51,8 @@ int mount_attrs(int fd, const struct oci_mount *m, bool bind, bool user_ns, stru
 	if ((m->rec_set || m->rec_clr) && mount_set(fd, true, m->rec_set, m->rec_clr, 0))
 		return err_errno(e, "mount %s: set its recursive flags", m->dest);
 	for (int i = 0; m->propagation[i]; i++)
-		if (set_propagation(fd, m->propagation[i]))
+		if (mount_propagate(fd, m->propagation[i]))
 			return err_errno(e, "mount %s: set its propagation", m->dest);
-	return 0;
-}
-
-/* ---- root --------------------------------------------------------------- */
-
-int mount_attach_root(struct oci_plan *p, struct err *e)
-{
-	unsigned long prop = p->config->rootfs_propagation;
-	bool shared = prop & MS_SHARED;
-	int at = -1, ret = 0;
-
-	int own = open(p->bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
-
-	/* The runtime's descriptor is of its mount namespace; only one of ours can be cloned. */
-	if (own >= 0) {
-		fd_close(&p->bundle_fd);
-		p->bundle_fd = own;
-	}
-	if (mount(NULL, "/", NULL, prop ? prop : MS_SLAVE | MS_REC, NULL))
-		return err_errno(e, "set the propagation of the mount namespace");
-	/* What is put on "/" must not spread, whatever the rest does. */
-	if (shared && mount(NULL, "/", NULL, MS_PRIVATE, NULL))
-		return err_errno(e, "make the root mount private");
-	if (p->rootfs < 0)
-		p->rootfs = mount_clone(p->bundle_fd, p->config->rootfs, true, false);
-	if (p->rootfs < 0)
-		return err_errno(e, "clone the mount of %s", p->config->rootfs);
-	/* pivot_root(2) takes no shared root; it becomes shared again once it is entered. */
-	if (shared && mount_set(p->rootfs, false, 0, 0, MS_PRIVATE))
-		return err_errno(e, "make the container's root private");
-	if (!shared && mount_set(p->rootfs, true, 0, 0,
-				 prop & (MS_PRIVATE | MS_UNBINDABLE) ? MS_PRIVATE : MS_SLAVE))
-		return err_errno(e, "detach the root from the host's mounts");
-	/*
-	 * On the rootfs's own path, where hooks of others look for it; on "/" when that
-	 * path's mount would spread what is mounted on it.
-	 */
-	if (p->no_pivot)
-		p->old_root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (!shared && !p->no_pivot)
-		at = openat(p->bundle_fd, p->config->rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (at < 0 ||
-	    move_mount(p->rootfs, "", at, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH))
-		ret = move_mount(p->rootfs, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH);
-	fd_close(&at);
-	return ret ? err_errno(e, "attach the root") : p->rootfs;
-}
-
-/* A whole procfs or sysfs there goes; what cannot be unmounted is covered. */
-static int hide_one(const struct oci_plan *p, const char *path)
-{
-	int fd = openat(p->old_root, *path == '/' && path[1] ? path + 1 : ".",
-			O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	struct statfs fs;
-	int ret = 0;
-
-	if (fd >= 0 && fstatfs(fd, &fs) == 0 &&
-	    (fs.f_type == PROC_SUPER_MAGIC || fs.f_type == SYSFS_MAGIC))
-		ret = fchdir(fd) || (umount2(".", MNT_DETACH) &&
-				     mount("tmpfs", ".", "tmpfs", MS_RDONLY, "nr_blocks=1"));
-	fd_close(&fd);
-	return ret;
-}
-
-/*
- * Without pivot_root the host's mounts stay reachable for the kernel, which lets a
- * user namespace mount procfs and sysfs anew while there is a bare one (fs/namespace.c,
- * mount_too_revealing): the container's masks would be worth nothing.
- */
-static int hide_host(struct oci_plan *p, struct err *e)
-{
-	int fd = openat(p->proc, "self/mountinfo", O_RDONLY | O_CLOEXEC), ret = 0;
-	char *text, *save = NULL, path[4096], type[16];
-	size_t len;
-
-	if (fd < 0 || p->old_root < 0)
-		return err_errno(e, "the host's mounts");
-	text = fd_read_all(fd, 4 << 20, &len);
-	close(fd);
-	if (!text)
-		return err_errno(e, "read the host's mounts");
-	for (char *s = strtok_r(text, "\n", &save); s && !ret; s = strtok_r(NULL, "\n", &save)) {
-		char *sep = strstr(s, " - ");
-
-		if (sep && sscanf(sep + 3, "%15s", type) == 1 &&
-		    (!strcmp(type, "proc") || !strcmp(type, "sysfs")) &&
-		    sscanf(s, "%*d %*d %*s %*s %4095s", path) == 1 && hide_one(p, path))
-			ret = err_errno(e, "hide the host's %s", path);
-	}
-	free(text);
-	return ret;
-}
-
-int mount_enter_root(struct oci_plan *p, int root, struct err *e)
-{
-	unsigned long prop = p->config->rootfs_propagation;
-
-	if (p->config->rootfs_readonly && mount_set(root, false, MOUNT_ATTR_RDONLY, 0, 0))
-		return err_errno(e, "make the root read-only");
-	if (p->no_pivot && hide_host(p, e))
-		return -EIO;
-	if (fchdir(root))
-		return err_errno(e, "enter the root");
-	if (p->no_pivot) {
-		if (chroot("."))
-			return err_errno(e, "chroot");
-	} else {
-		int old = prop & MS_SHARED ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1, ret;
-
-		/* pivot_root(2), "pivot_root(".", ".")": the old root ends up below the new one. */
-		if (syscall(SYS_pivot_root, ".", "."))
-			return err_errno(e, "pivot_root");
-		/* Letting go of the host's tree must not unmount anything of the host's. */
-		ret = prop & MS_SHARED ? mount_set(old, true, 0, 0, MS_SLAVE) : 0;
-		fd_close(&old);
-		if (ret)
-			return err_errno(e, "detach the old root");
-		if (umount2(".", MNT_DETACH))
-			return err_errno(e, "unmount the old root");
-	}
-	if (chdir("/"))
-		return err_errno(e, "chdir /");
-	if (prop && set_propagation(root, prop))
-		return err_errno(e, "set the root's propagation");
 	return 0;
 }
 
@@ -382,8 +257,7 @@ static int mount_fallback(struct oci_plan *p, const struct oci_mount *m, int des
 	return ret;
 }
 
-/* A new /dev is filled before it becomes read-only (mount_restrict). */
-static bool is_dev(const struct oci_mount *m)
+bool mount_is_dev(const struct oci_mount *m)
 {
 	char name[16];
 
@@ -417,7 +291,7 @@ static int mount_plain(struct oci_plan *p, const struct oci_mount *m, int dest, 
 		       struct err *e)
 {
 	const char *source = m->source ? m->source : m->type;
-	unsigned long flags = is_dev(m) ? m->flags & ~(unsigned long)MS_RDONLY : m->flags;
+	unsigned long flags = mount_is_dev(m) ? m->flags & ~(unsigned long)MS_RDONLY : m->flags;
 	char *plain = data;
 	int ret;
 
@@ -444,7 +318,7 @@ static int mount_plain(struct oci_plan *p, const struct oci_mount *m, int dest, 
 /* With the new mount's own descriptor: what must be done to it before or after it is put. */
 static int mount_by_fd(const struct oci_mount *m, int dest, const char *data, struct err *e)
 {
-	unsigned long flags = is_dev(m) ? m->flags & ~(unsigned long)MS_RDONLY : m->flags;
+	unsigned long flags = mount_is_dev(m) ? m->flags & ~(unsigned long)MS_RDONLY : m->flags;
 	int fd = mount_new(m, flags, data, e), ret;
 
 	if (fd < 0)
@@ -476,7 +350,7 @@ static int remount(int root, const struct oci_mount *m, struct err *e)
 	if (ret)
 		ret = err_errno(e, "remount %s", m->dest);
 	for (int i = 0; m->propagation[i] && !ret; i++)
-		if (set_propagation(fd, m->propagation[i]))
+		if (mount_propagate(fd, m->propagation[i]))
 			ret = err_errno(e, "mount %s: set its propagation", m->dest);
 	close(fd);
 	return ret;
@@ -517,120 +391,4 @@ int mount_all(struct oci_plan *p, int root, struct err *e)
 			return ret;
 	}
 	return 0;
-}
-
-/* ---- masked and read-only paths ----------------------------------------- */
-
-/* One empty read-only tmpfs serves every masked directory. */
-static int open_empty(int *empty, struct err *e)
-{
-	static const struct oci_mount tmpfs = {
-		.dest = "masked path", .type = "tmpfs", .source = "tmpfs"};
-
-	if (*empty < 0)
-		*empty = mount_new(&tmpfs, MS_RDONLY, "nr_blocks=1,nr_inodes=1", e);
-	return *empty;
-}
-
-static int mask_one(int root, const char *path, int null, int *empty, struct err *e)
-{
-	int fd = root_open(root, path, O_PATH, 0), with = null, mnt = -1, ret = 0;
-	struct stat st;
-
-	if (fd < 0)
-		return errno == ENOENT || errno == ENOTDIR || errno == EACCES
-			       ? 0
-			       : err_errno(e, "mask path %s", path);
-	if (fstat(fd, &st))
-		ret = err_errno(e, "mask path %s", path);
-	else if (S_ISDIR(st.st_mode))
-		ret = with = open_empty(empty, e);
-	if (ret >= 0) {
-		mnt = mount_clone(with, "", false, false);
-		/* Linux before 6.15 clones no detached mount: then each has its own. */
-		if (mnt < 0 && errno == EINVAL && with != null) {
-			mnt = with;
-			*empty = -1;
-		}
-		ret = mnt < 0 || move_mount(mnt, "", fd, "",
-					    MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
-		if (ret)
-			ret = err_errno(e, "mask path %s", path);
-	}
-	fd_close(&mnt);
-	close(fd);
-	return ret;
-}
-
-static int readonly_one(int root, const char *path, struct err *e)
-{
-	int fd = root_open(root, path, O_PATH, 0), mnt, ret = 0;
-
-	if (fd < 0)
-		return errno == ENOENT || errno == ENOTDIR ? 0
-							   : err_errno(e, "readonly path %s", path);
-	mnt = mount_clone(fd, "", true, false);
-	if (mnt < 0 || mount_set(mnt, false, MOUNT_ATTR_RDONLY, 0, 0) ||
-	    move_mount(mnt, "", fd, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH))
-		ret = err_errno(e, "readonly path %s", path);
-	fd_close(&mnt);
-	close(fd);
-	return ret;
-}
-
-/* The host's /dev/null, proven to be one (CVE-2025-31133 was about a swapped one). */
-static int open_null(struct err *e)
-{
-	int fd = open("/dev/null", O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	struct stat st;
-
-	if (fd < 0)
-		return err_errno(e, "open the host's /dev/null");
-	if (fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3))
-		return fd;
-	close(fd);
-	return err_set(e, ENODEV, "the host's /dev/null is not the null device");
-}
-
-/* What had to be writable until everything was in it. */
-static int restrict_dev(const struct oci_config *c, int root, struct err *e)
-{
-	int fd, ret = 0;
-
-	for (unsigned i = 0; i < c->nmounts && !ret; i++) {
-		if (!(c->mounts[i].flags & MS_RDONLY) || !is_dev(&c->mounts[i]))
-			continue;
-		fd = root_open(root, "/dev", O_PATH | O_DIRECTORY, 0);
-		if (fd < 0 || mount_set(fd, false, MOUNT_ATTR_RDONLY, 0, 0))
-			ret = err_errno(e, "make /dev read-only");
-		fd_close(&fd);
-	}
-	return ret;
-}
-
-/* The same path once more; lists too long to be written by hand are not looked through. */
-static bool masked_before(const struct oci_strings *masked, unsigned i)
-{
-	for (unsigned k = 0; k < i && masked->n < 1024; k++)
-		if (!strcmp(masked->v[k], masked->v[i]))
-			return true;
-	return false;
-}
-
-int mount_restrict(struct oci_plan *p, int root, struct err *e)
-{
-	const struct oci_config *c = p->config;
-	int null = -1, empty = -1, ret = restrict_dev(c, root, e);
-
-	for (unsigned i = 0; i < c->readonly.n && !ret; i++)
-		ret = readonly_one(root, c->readonly.v[i], e);
-	if (c->masked.n && !ret)
-		null = ret = open_null(e);
-	ret = ret < 0 ? ret : 0;
-	for (unsigned i = 0; i < c->masked.n && !ret; i++)
-		if (!masked_before(&c->masked, i))
-			ret = mask_one(root, c->masked.v[i], null, &empty, e);
-	fd_close(&null);
-	fd_close(&empty);
-	return ret;
 }

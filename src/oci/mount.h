@@ -12,11 +12,12 @@
 /* A tree of the host, detached: fd or -1. rec: with what is mounted below. */
 int mount_clone(int dir, const char *path, bool rec, bool nofollow);
 
-/* Puts the root's tree on top of "/" without entering it: fd of its root, or -errno. */
+/* mount_root.c: puts the root's tree on top of "/" without entering it: fd of its root, or -errno.
+ */
 int mount_attach_root(struct oci_plan *p, struct err *e);
 /* config.mounts below root. */
 int mount_all(struct oci_plan *p, int root, struct err *e);
-/* maskedPaths and readonlyPaths. */
+/* mount_restrict.c: maskedPaths and readonlyPaths. */
 int mount_restrict(struct oci_plan *p, int root, struct err *e);
 /* Makes root "/" and lets go of the host's tree; then read-only if asked. */
 int mount_enter_root(struct oci_plan *p, int root, struct err *e);
@@ -37,5 +38,9 @@ int mount_copy_up(int from, int to, struct err *e);
 int mount_attrs(int fd, const struct oci_mount *m, bool bind, bool user_ns, struct err *e);
 /* mount_setattr(2) on an fd. -1 with errno. */
 int mount_set(int fd, bool rec, u64 set, u64 clr, u64 propagation);
+/* One propagation type, MS_REC with it or not: mount_setattr wants that apart. -1 with errno. */
+int mount_propagate(int fd, unsigned long flags);
+/* A new /dev: it is filled before it becomes read-only (mount_restrict). */
+bool mount_is_dev(const struct oci_mount *m);
 
 #endif
