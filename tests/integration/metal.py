@@ -126,7 +126,7 @@ COMMAND = "dmesg | grep -o 'kernel on .*'; nproc; echo GUEST-IS-UP"
 def stock_kernel_three_ways():
     """Debian's cloud kernel told nothing, with KVM's and with Xen's interface; two of them have two CPUs."""
     rd = initrd(COMMAND)
-    conf = "".join(guest(pv, "vmlinuz", "192M", "console=%s quiet no_timer_check" % tty, initrd="initrd", pv=pv, cpus=cpus, entry=entry,
+    conf = "".join(guest(pv, "vmlinuz", "192M", "console=%s quiet" % tty, initrd="initrd", pv=pv, cpus=cpus, entry=entry,
                          log="yes")
                    for pv, tty, cpus, entry in (("none", "ttyS0", 1, "linux"), ("kvm", "ttyS0", 2, "linux"),
                                                 ("xen", "hvc0", 2, "pvh")))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 #include "dev/timer/pit.h"
 
+#include "base/bits.h"
 #include "base/ticks.h"
 
 /* Control word, 8254 "Programming the 8254". */
@@ -19,6 +20,9 @@ enum {
 #define REFRESH_PERIOD_NS 15085u
 /* Interrupts closer than this are merged: nobody can serve them. */
 #define PIT_MIN_PERIOD_NS 20000u
+/* Ticks of at most 2 kHz are made up for, and no more of them than this. */
+#define PIT_MADE_UP_COUNT 600u
+#define PIT_MISSED_MAX 20u
 
 static u64 channel_elapsed(const struct pit *p, const struct pit_channel *c)
 {
@@ -104,19 +108,44 @@ static void pit_schedule(struct pit *p)
 }
 
 /* OUT rises; in the periodic modes and the strobes it has just been low. */
+static void pit_pulse(struct pit *p)
+{
+	p->waits = true;
+	irq_set(&p->irq, false);
+	irq_set(&p->irq, true);
+}
+
 static void pit_fire(void *opaque)
 {
 	struct pit *p = opaque;
+	struct pit_channel *c = &p->ch[0];
+	u64 period = channel_elapsed(p, c) / c->count, missed;
 
-	irq_set(&p->irq, false);
-	irq_set(&p->irq, true);
+	if ((c->mode == 2 || c->mode == 3) && c->count >= PIT_MADE_UP_COUNT) {
+		missed = p->missed + (period - p->fired) - !p->waits;
+		p->missed = (u8)min_u64(missed, PIT_MISSED_MAX);
+		p->fired = period;
+	}
+	pit_pulse(p);
 	pit_schedule(p);
+}
+
+void pit_acked(struct pit *p)
+{
+	p->waits = false;
+	if (!p->missed)
+		return;
+	p->missed--;
+	pit_pulse(p);
 }
 
 static void channel_changed(struct pit *p, struct pit_channel *c)
 {
 	if (c != &p->ch[0])
 		return;
+	p->fired = 0;
+	p->missed = 0;
+	p->waits = false;
 	irq_set(&p->irq, channel_out(p, c));
 	pit_schedule(p);
 }

@@ -53,9 +53,18 @@ struct pit {
 	const struct io_clock *clock;
 	struct io_timer timer;
 	struct irq_line irq; /* ISA line 0 */
+	u64 fired;	     /* periodic modes: which period's interrupt was the last */
+	bool waits;	     /* nobody has taken the last one */
+	u8 missed;	     /* periods whose interrupt fell into one that waited */
 };
 
 void pit_init(struct pit *p, const struct io_clock *clock, struct irq_line irq);
+
+/*
+ * The interrupt was taken: what was missed while the guest did not run follows, one after
+ * the other, so that a guest that counts ticks keeps its time. Under the machine's lock.
+ */
+void pit_acked(struct pit *p);
 
 /* Instance of both windows is the struct pit; reset is in the first. */
 extern const struct device_ops pit_ops, pit_port61_ops;

@@ -49,6 +49,42 @@ static void t_rate_generator(void)
 	CHECK_EQ(r->out.rises[0], 0);
 }
 
+/* A guest that does not run for a while has its ticks when it takes them, a few at most. */
+static void t_missed_ticks_are_made_up(void)
+{
+	struct rig *r = rig_new();
+
+	out(r, 3, 0x34);
+	out(r, 0, 4772 & 0xff);
+	out(r, 0, 4772 >> 8); /* 250 Hz */
+	r->out.rises[0] = 0;
+	fake_clock_advance(&r->fc, 4 * MS + MS / 2);
+	CHECK_EQ(r->out.rises[0], 1);
+	pit_acked(&r->pit);
+	CHECK_EQ(r->out.rises[0], 1);
+	fake_clock_advance(&r->fc, 20 * MS); /* five more, of which four fall into the first */
+	r->out.rises[0] = 0;
+	for (unsigned i = 0; i < 10; i++)
+		pit_acked(&r->pit);
+	CHECK_EQ(r->out.rises[0], 4);
+	r->fc.now += 40 * MS; /* the host was late */
+	fake_clock_advance(&r->fc, 1);
+	r->out.rises[0] = 0;
+	for (unsigned i = 0; i < 20; i++)
+		pit_acked(&r->pit);
+	CHECK_EQ(r->out.rises[0], 9);
+	fake_clock_advance(&r->fc, 1000 * MS);
+	r->out.rises[0] = 0;
+	for (unsigned i = 0; i < 100; i++)
+		pit_acked(&r->pit);
+	CHECK_EQ(r->out.rises[0], 20);
+	fake_clock_advance(&r->fc, 40 * MS);
+	out(r, 3, 0x34); /* programmed anew: none of the old ones */
+	r->out.rises[0] = 0;
+	pit_acked(&r->pit);
+	CHECK_EQ(r->out.rises[0], 0);
+}
+
 static void t_one_shot_mode0(void)
 {
 	struct rig *r = rig_new();
@@ -178,6 +214,7 @@ static void t_refresh_toggles(void)
 int main(void)
 {
 	RUN(t_rate_generator);
+	RUN(t_missed_ticks_are_made_up);
 	RUN(t_one_shot_mode0);
 	RUN(t_latch_and_read_back);
 	RUN(t_null_count_and_bcd);
