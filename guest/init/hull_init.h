@@ -44,7 +44,9 @@ struct setup {
 	const char *root;   /* block device with the image's root */
 	const char *format; /* its file system */
 	const char *rw;	    /* block device for what changes, NULL: memory */
-	const char *hostname, *ip, *gateway, *mtu, *time;
+	const char *hostname, *time;
+	const char *card[4]; /* NAME ADDRESS/BITS MTU [GATEWAY] */
+	unsigned ncards;
 	const char *volume[64]; /* TAG:ro|rw:PATH */
 	unsigned nvolumes;
 	const char *tmpfs[64]; /* PATH[:OPTIONS] */

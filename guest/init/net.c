@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Addresses and routes as the host says; the first Ethernet card is eth0. See hull_init.h. */
+/* Addresses and routes as the host says; cards are in the order of the machine. See hull_init.h. */
 #include "hull_init.h"
 
 #include <arpa/inet.h>
@@ -7,13 +7,10 @@
 #include <net/if.h>
 #include <net/route.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#define CARD "eth0"
 
 static int set_flags(int fd, const char *card)
 {
@@ -26,11 +23,12 @@ static int set_flags(int fd, const char *card)
 	return ioctl(fd, SIOCSIFFLAGS, &r);
 }
 
-static int set_address(int fd, unsigned long what, struct in_addr addr)
+static int set_address(int fd, const char *card, unsigned long what, struct in_addr addr)
 {
-	struct ifreq r = {.ifr_name = CARD};
+	struct ifreq r = {0};
 	struct sockaddr_in *sin = (struct sockaddr_in *)(void *)&r.ifr_addr;
 
+	strcpy(r.ifr_name, card);
 	sin->sin_family = AF_INET;
 	sin->sin_addr = addr;
 	return ioctl(fd, what, &r);
@@ -45,43 +43,45 @@ static int set_gateway(int fd, const char *gateway)
 	return inet_aton(gateway, &gw->sin_addr) ? ioctl(fd, SIOCADDRT, &rt) : -1;
 }
 
-static int card_up(int fd, const struct setup *s)
+/* NAME ADDRESS/BITS MTU [GATEWAY] */
+static int card_up(int fd, const char *text)
 {
-	struct ifreq r = {.ifr_name = CARD};
+	char name[IFNAMSIZ], ip[16], gateway[16] = "";
 	struct in_addr addr, mask;
-	char text[32];
-	char *slash;
+	struct ifreq r = {0};
 	unsigned bits;
+	int mtu;
 
-	snprintf(text, sizeof(text), "%s", s->ip);
-	slash = strchr(text, '/');
-	if (!slash)
+	static_assert(IFNAMSIZ == 16, "the widths below");
+	if (sscanf(text, "%15s %15[0-9.]/%u %d %15s", name, ip, &bits, &mtu, gateway) < 4 ||
+	    bits > 32 || !inet_aton(ip, &addr)) {
+		errno = EINVAL;
 		return -1;
-	*slash = 0;
-	bits = (unsigned)atoi(slash + 1);
-	mask.s_addr = htonl(bits && bits <= 32 ? ~0u << (32 - bits) : 0);
-	r.ifr_mtu = s->mtu ? atoi(s->mtu) : 0;
-	if (r.ifr_mtu && ioctl(fd, SIOCSIFMTU, &r))
-		fprintf(stderr, "hull-init: mtu %s: %s\n", s->mtu, strerror(errno));
-	if (!inet_aton(text, &addr) || set_address(fd, SIOCSIFADDR, addr) ||
-	    set_address(fd, SIOCSIFNETMASK, mask) || set_flags(fd, CARD))
+	}
+	mask.s_addr = htonl(bits ? ~0u << (32 - bits) : 0);
+	strcpy(r.ifr_name, name);
+	r.ifr_mtu = mtu;
+	if (ioctl(fd, SIOCSIFMTU, &r))
+		fprintf(stderr, "hull-init: %s: mtu %d: %s\n", name, mtu, strerror(errno));
+	if (set_address(fd, name, SIOCSIFADDR, addr) ||
+	    set_address(fd, name, SIOCSIFNETMASK, mask) || set_flags(fd, name))
 		return -1;
-	return s->gateway ? set_gateway(fd, s->gateway) : 0;
+	return *gateway ? set_gateway(fd, gateway) : 0;
 }
 
 int net_setup(const struct setup *s)
 {
 	int ret = 0, fd;
 
-	if (s->ip && module_load("virtio_net"))
+	if (s->ncards && module_load("virtio_net"))
 		return -1;
 	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return init_fail("no IPv4 in this kernel: %s", strerror(errno));
 	set_flags(fd, "lo");
-	if (s->ip && card_up(fd, s))
-		ret = init_fail("network %s by %s: %s", s->ip, s->gateway ?: "nobody",
-				strerror(errno));
+	for (unsigned i = 0; !ret && i < s->ncards; i++)
+		if (card_up(fd, s->card[i]))
+			ret = init_fail("network card %s: %s", s->card[i], strerror(errno));
 	close(fd);
 	return ret;
 }

@@ -65,9 +65,6 @@ static bool setup_field(struct setup *s, const char *key, const char *v)
 		    {"format", offsetof(struct setup, format)},
 		    {"rw", offsetof(struct setup, rw)},
 		    {"hostname", offsetof(struct setup, hostname)},
-		    {"ip", offsetof(struct setup, ip)},
-		    {"gateway", offsetof(struct setup, gateway)},
-		    {"mtu", offsetof(struct setup, mtu)},
 		    {"time", offsetof(struct setup, time)}};
 
 	for (unsigned i = 0; i < ARRAY_LEN(text); i++) {
@@ -76,6 +73,8 @@ static bool setup_field(struct setup *s, const char *key, const char *v)
 			return true;
 		}
 	}
+	if (!strcmp(key, "card"))
+		return list_add(s->card, &s->ncards, ARRAY_LEN(s->card), v);
 	if (!strcmp(key, "volume"))
 		return list_add(s->volume, &s->nvolumes, ARRAY_LEN(s->volume), v);
 	if (!strcmp(key, "tmpfs"))

@@ -25,6 +25,13 @@ static const struct cli_option kernel_options[] = {
 	 .help = "fetch: for guests of that architecture, x86_64 or ppc64le (x86_64)"},
 };
 
+static const struct cli_option network_options[] = {
+	{.name = "subnet", .arg = "ADDRESS/BITS", .help = "create: its addresses (a free one of 10.89.0.0/16)",
+	 .id = NETWORK_SUBNET},
+	{.name = "internal", .help = "create: nothing leads outside", .id = NETWORK_INTERNAL},
+	{.name = "json", .help = "ls: print JSON", .id = NETWORK_JSON},
+};
+
 static const struct cli_option ps_options[] = {
 	{.name = "json", .help = "print JSON", .id = PS_JSON},
 	{.name = "quiet", .letter = 'q', .help = "print names only", .id = PS_QUIET},
@@ -152,6 +159,10 @@ static const struct cli_command balloon = {
 	.name = "balloon", .args = "NAME [SIZE]",
 	.help = "Ask a machine to live with SIZE of its memory; say how that goes",
 	.words = "@machine", .run = cmd_balloon};
+static const struct cli_command network = {
+	.name = "network", .rootless = ROOTLESS_TRY, .args = "create NAME | ls | rm NAME... | inspect NAME...",
+	.help = "Make, list and remove networks that containers and machines share", OPTIONS(network_options),
+	.words = "create ls rm inspect", .run = cmd_network};
 static const struct cli_command kernel = {
 	.name = "kernel", .args = "list | fetch [cloud|generic|ppc64le|PACKAGE] | add NAME IMAGE [MODULES]",
 	.help = "List, download from Debian, or store guest kernels", OPTIONS(kernel_options),
@@ -173,7 +184,7 @@ const struct cli_command *const cli_commands[] = {
 	&cli_pull, &cli_push, &cli_load, &cli_save, &cli_import, &cli_export,
 	&cli_login, &cli_logout,
 	&cli_images, &cli_image, &cli_tag, &cli_rmi, &cli_prune,
-	&kernel, &doctor, &completion, &version, NULL,
+	&network, &kernel, &doctor, &completion, &version, NULL,
 };
 /* clang-format on */
 

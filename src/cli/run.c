@@ -6,6 +6,7 @@
 #include "cli/run.h"
 
 #include "run/client.h"
+#include "run/net.h"
 #include "run/root.h"
 #include "run/start.h"
 
@@ -44,6 +45,7 @@ enum run_option {
 	RUN_ADD_HOST,
 	RUN_ULIMIT,
 	RUN_SYSCTL,
+	RUN_ALIAS,
 	RUN_INTERACTIVE,
 	RUN_TTY,
 	RUN_DETACH,
@@ -67,7 +69,7 @@ const struct cli_option run_options[RUN_OPTIONS] = {
 	{"user", 'u', "USER[:GROUP]", "by name or number (the image's)", NULL, RUN_USER},
 	{"workdir", 'w', "DIR", "working directory (the image's)", NULL, RUN_WORKDIR},
 	{"hostname", 0, "NAME", "host name inside (the name)", NULL, RUN_HOSTNAME},
-	{"network", 0, "KIND", "user, none or host; host for containers only (user)", "user none host", RUN_NETWORK},
+	{"network", 0, "KIND|NAME[,ip=ADDRESS]", "user, none, host (containers only) or a named network (user)", "user none host", RUN_NETWORK},
 	{"restart", 0, "POLICY", "no, always, unless-stopped or on-failure[:TIMES] (no)", "no always unless-stopped on-failure", RUN_RESTART},
 	{"stop-signal", 0, "SIGNAL", "what `hull stop` sends (the image's, else TERM)", NULL, RUN_STOP_SIGNAL},
 	{"engine", 0, "NAME", "vm: auto, kvm or jit (auto)", "auto kvm jit", RUN_ENGINE},
@@ -86,6 +88,7 @@ const struct cli_option run_options[RUN_OPTIONS] = {
 	{"add-host", 0, "NAME:ADDRESS", "a line of /etc/hosts", NULL, RUN_ADD_HOST},
 	{"ulimit", 0, "NAME=SOFT[:HARD]", "a resource limit", NULL, RUN_ULIMIT},
 	{"sysctl", 0, "KEY=VALUE", "container: a kernel parameter of its name spaces", NULL, RUN_SYSCTL},
+	{"network-alias", 0, "NAME", "one more name of it on its named network", NULL, RUN_ALIAS},
 	{"interactive", 'i', NULL, "standard input from here", NULL, RUN_INTERACTIVE},
 	{"tty", 't', NULL, "a terminal; Ctrl-P Ctrl-Q leaves it running", NULL, RUN_TTY},
 	{"detach", 'd', NULL, "print the name and come back at once", NULL, RUN_DETACH},
@@ -132,6 +135,7 @@ static void *member_of(struct run_spec *s, enum run_option id)
 		[RUN_ADD_HOST] = &s->hosts,
 		[RUN_ULIMIT] = &s->ulimits,
 		[RUN_SYSCTL] = &s->sysctls,
+		[RUN_ALIAS] = &s->aliases,
 		[RUN_INTERACTIVE] = &s->interactive,
 		[RUN_TTY] = &s->tty,
 		[RUN_DETACH] = &s->detach,
@@ -379,6 +383,21 @@ static int from_image(struct run *r, struct err *e)
 	return ret ? ret : default_env(s, e);
 }
 
+/* Before anything is made. */
+static int check_network(const struct run_spec *s, struct err *e)
+{
+	struct run_network n;
+	struct net net;
+	int ret = spec_network(s, &n, e);
+
+	if (ret || !n.named || (ret = net_find(n.name, &net, e)))
+		return ret;
+	return net.internal && s->ports.n
+		       ? err_set(e, EINVAL, "network %s is internal: -p leads to nothing on it",
+				 n.name)
+		       : 0;
+}
+
 static int check_terminal(const struct run_spec *s, struct err *e)
 {
 	if (s->tty && s->interactive && !s->detach && !isatty(STDIN_FILENO))
@@ -464,6 +483,8 @@ int cmd_run(const struct cli_command *self, int argc, char **argv)
 		ret = defaults(&r, &e);
 	if (!ret)
 		ret = spec_check(&r.spec, &e);
+	if (!ret)
+		ret = check_network(&r.spec, &e);
 	if (!ret)
 		ret = check_terminal(&r.spec, &e);
 	if (!ret)

@@ -7,7 +7,7 @@
 
 #include "cli/cli.h"
 
-#define RUN_OPTIONS 36
+#define RUN_OPTIONS 37
 
 extern const struct cli_option run_options[RUN_OPTIONS];
 extern const char run_more_help[];
@@ -26,6 +26,7 @@ enum {
 };
 
 enum { COMMIT_MESSAGE, COMMIT_CHANGE };
+enum { NETWORK_SUBNET, NETWORK_INTERNAL, NETWORK_JSON };
 enum { FOREIGN_SYSROOT, FOREIGN_ARGV0, FOREIGN_TRACE, FOREIGN_INTERPRET };
 
 int cmd_cp(const struct cli_command *self, int argc, char **argv);
@@ -35,6 +36,7 @@ int cmd_stats(const struct cli_command *self, int argc, char **argv);
 int cmd_things(const struct cli_command *self, int argc, char **argv);
 int cmd_logs(const struct cli_command *self, int argc, char **argv);
 int cmd_exec_foreign(const struct cli_command *self, int argc, char **argv);
+int cmd_network(const struct cli_command *self, int argc, char **argv);
 int cmd_exec(const struct cli_command *self, int argc, char **argv);
 int cmd_attach(const struct cli_command *self, int argc, char **argv);
 int cmd_top(const struct cli_command *self, int argc, char **argv);

@@ -13,10 +13,13 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define STOP_SECONDS_DEFAULT 10u
 #define STOP_SECONDS_MACHINE 30u
+#define LOCK_MS 200u
+#define LOCK_STEP_MS 5u
 
 struct each {
 	const struct cli_command *self;
@@ -41,22 +44,38 @@ static int do_pause(const struct each *x, const struct thing *t, struct err *e)
 	return thing_pause(t, !strcmp(x->self->name, "pause"), e);
 }
 
-static int do_rm(const struct each *x, const struct thing *t, struct err *e)
+/* Its lock, unless it runs or is about to run again; others have it for moments only. */
+static int lock_ended(const struct thing *t, struct err *e)
 {
+	const struct timespec step = {.tv_nsec = LOCK_STEP_MS * 1000000};
 	struct thing_status st;
-	int lock, ret = thing_status(t, &st, e);
+	int ret = thing_status(t, &st, e);
 
-	if (!ret && (st.state == THING_RUNNING || st.state == THING_STARTING)) {
-		if (!x->force)
-			return err_set(e, EBUSY, "%s is running: `hull stop %s` first, or rm -f",
-				       t->name, t->name);
-		ret = thing_kill(t, SIGKILL, e);
-		if (!ret && access(t->dir, F_OK))
-			return 0; /* it was to be removed anyway */
-	}
 	if (ret)
 		return ret;
-	lock = thing_lock(t, true, e);
+	ret = -EBUSY;
+	for (unsigned ms = 0; ret == -EBUSY && ms < LOCK_MS; ms += LOCK_STEP_MS) {
+		if (st.state == THING_RUNNING || st.state == THING_STARTING)
+			break;
+		ret = thing_lock(t, false, NULL);
+		if (ret == -EBUSY && !nanosleep(&step, NULL) && thing_status(t, &st, e))
+			return -ENOENT;
+	}
+	return ret >= 0 ? ret
+			: err_set(e, EBUSY, "%s is running: `hull stop %s` first, or rm -f",
+				  t->name, t->name);
+}
+
+static int do_rm(const struct each *x, const struct thing *t, struct err *e)
+{
+	int ret, lock = lock_ended(t, e);
+
+	if (lock == -EBUSY && x->force) {
+		ret = thing_kill(t, SIGKILL, e);
+		if (access(t->dir, F_OK))
+			return 0; /* it was to be removed anyway */
+		lock = ret && ret != -ENOENT ? ret : thing_lock(t, true, e);
+	}
 	if (lock < 0)
 		return lock;
 	ret = thing_remove(t, e);

@@ -6,6 +6,14 @@
 #include <stdio.h>
 #include <string.h>
 
+/* One line, whatever names and server's words are in it; nothing for a terminal to obey. */
+static void one_line(char *s)
+{
+	for (; *s; s++)
+		if ((unsigned char)*s < ' ' || *s == 0x7f)
+			*s = '?';
+}
+
 int err_set(struct err *e, int status, const char *fmt, ...)
 {
 	va_list ap;
@@ -16,6 +24,7 @@ int err_set(struct err *e, int status, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
 	va_end(ap);
+	one_line(e->msg);
 	return -status;
 }
 

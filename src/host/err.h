@@ -23,7 +23,8 @@ struct err {
 	char msg[480];
 };
 
-/* Sets the error. Returns -status. The message has no newline and no final dot. */
+/* Sets the error. Returns -status. The message has no final dot; control characters in it become
+ * "?". */
 int err_set(struct err *e, int status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* Sets "message: strerror(errno)" with status errno. Returns -errno. */

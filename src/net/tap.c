@@ -113,27 +113,40 @@ static u16 mtu_of(const char *name)
 	return mtu;
 }
 
-int tap_open(struct loop *l, const char *name, const u8 mac[6], struct io_net **out, struct err *e)
+int tap_adopt(struct loop *l, int fd, u16 mtu, const u8 mac[6], struct io_net **out, struct err *e)
 {
 	struct tap *t = calloc(1, sizeof(*t));
 	int err;
 
-	if (!t)
-		return err_set(e, ENOMEM, "tap %s: out of memory", name);
+	if (!t) {
+		close(fd);
+		return err_set(e, ENOMEM, "tap: out of memory");
+	}
 	t->io.ops = &tap_ops;
 	t->loop = l;
-	t->fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
-	err = t->fd < 0 ? err_errno(e, "tap %s: /dev/net/tun", name) : attach(t->fd, name, e);
-	if (!err)
-		err = loop_fd_add(l, &t->watch, t->fd, EPOLLIN, ready, t, e);
+	t->fd = fd;
+	err = loop_fd_add(l, &t->watch, t->fd, EPOLLIN, ready, t, e);
 	if (err) {
 		tap_close(&t->io);
 		return err;
 	}
 	memcpy(t->io.mac, mac, 6);
-	t->io.mtu = mtu_of(name);
+	t->io.mtu = mtu;
 	*out = &t->io;
 	return 0;
+}
+
+int tap_open(struct loop *l, const char *name, const u8 mac[6], struct io_net **out, struct err *e)
+{
+	int err, fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0)
+		return err_errno(e, "tap %s: /dev/net/tun", name);
+	err = attach(fd, name, e);
+	if (!err)
+		return tap_adopt(l, fd, mtu_of(name), mac, out, e);
+	close(fd);
+	return err;
 }
 
 void tap_close(struct io_net *n)

@@ -248,36 +248,31 @@ static int mounts_given(json_t *a, const struct run_spec *spec, struct err *e)
 	return 0;
 }
 
-/* A file of the thing's own, bound over one of the image's. */
+/* A file of the thing's own, bound over one of the image's. lines NULL: it is written already. */
 static int etc_file(json_t *a, const struct thing *t, const char *name, const struct strv *lines,
 		    struct err *e)
 {
 	char path[PATHS_MAX], dest[40];
-	FILE *f;
 	int ret = thing_path(t, name, path, e);
 
+	if (!ret && lines)
+		ret = etc_write(path, lines, e);
 	if (ret)
 		return ret;
-	f = fopen(path, "we");
-	for (unsigned i = 0; f && i < lines->n; i++)
-		fprintf(f, "%s\n", lines->v[i]);
-	if (!f || fclose(f))
-		return err_errno(e, "%s", path);
-	chmod(path, 0644);
 	snprintf(dest, sizeof(dest), "/etc/%s", name);
 	mount_add(a, dest, "bind", path, "bind,rprivate");
 	return 0;
 }
 
-static int mounts_etc(json_t *a, const struct thing *t, const struct run_spec *spec, struct err *e)
+static int mounts_etc(json_t *a, const struct thing *t, const struct run_spec *spec,
+		      const struct network *net, struct err *e)
 {
-	bool user = !spec->network || !strcmp(spec->network, "user");
 	struct strv hosts = {0}, resolv = {0}, name = {0};
-	int ret = etc_hosts(spec, user ? "10.0.2.15" : NULL, &hosts, e);
+	int ret = net->named ? 0 : etc_hosts(spec, *net->ip ? net->ip : NULL, &hosts, e);
 
 	if (!ret)
-		ret = etc_file(a, t, "hosts", &hosts, e);
-	if (!ret && (user || !strcmp(spec->network, "host")))
+		ret = etc_file(a, t, "hosts", net->named ? NULL : &hosts, e);
+	if (!ret && !net->internal)
 		ret = etc_resolv(spec, &resolv, e);
 	if (!ret && resolv.n)
 		ret = etc_file(a, t, "resolv.conf", &resolv, e);
@@ -291,14 +286,14 @@ static int mounts_etc(json_t *a, const struct thing *t, const struct run_spec *s
 	return ret;
 }
 
-static int mounts_json(const struct thing *t, const struct run_spec *spec, json_t **out,
-		       struct err *e)
+static int mounts_json(const struct thing *t, const struct run_spec *spec,
+		       const struct network *net, json_t **out, struct err *e)
 {
 	json_t *a = json_array();
 	int ret;
 
 	mounts_fixed(a, spec);
-	ret = mounts_etc(a, t, spec, e);
+	ret = mounts_etc(a, t, spec, net, e);
 	if (!ret)
 		ret = mounts_given(a, spec, e);
 	if (ret)
@@ -466,7 +461,7 @@ int container_config(const struct thing *t, const struct run_spec *spec, const s
 	int ret = thing_path(t, "root", root, e);
 
 	if (ret || (ret = process_json(t, 0, spec, &process, e)) ||
-	    (ret = mounts_json(t, spec, &mounts, e)) ||
+	    (ret = mounts_json(t, spec, net, &mounts, e)) ||
 	    (ret = linux_json(t, spec, net, &linux_, e))) {
 		json_decref(process);
 		json_decref(mounts);

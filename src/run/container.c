@@ -136,12 +136,12 @@ static int make(struct start *s, const struct network *net, struct err *e)
 
 int container_start(struct start *s, struct err *e)
 {
-	struct network net = {.ns = -1};
+	struct network net = {.ns = -1, .bridge = -1};
 	int ret;
 
 	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
 		return err_errno(e, "a container needs a mount name space of its own");
-	ret = network_start(s->spec, &net, e);
+	ret = network_start(s->t, s->spec, &net, e);
 	if (!ret)
 		ret = root_mount(s->t, s->spec, e);
 	if (!ret)
@@ -149,6 +149,7 @@ int container_start(struct start *s, struct err *e)
 	if (!ret)
 		ret = make(s, &net, e);
 	s->helper = net.helper;
+	s->net = net.bridge;
 	if (net.ns >= 0)
 		close(net.ns);
 	return ret;

@@ -3,8 +3,12 @@
 #include "run/internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define LINES_MAX 8u /* of resolv.conf, as guest/init takes them */
 
@@ -47,5 +51,26 @@ int etc_resolv(const struct run_spec *spec, struct strv *lines, struct err *e)
 	}
 	if (f)
 		fclose(f);
+	return ret;
+}
+
+int etc_write(const char *path, const struct strv *lines, struct err *e)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+	int ret = 0, fd;
+
+	for (unsigned i = 0; f && i < lines->n; i++)
+		fprintf(f, "%s\n", lines->v[i]);
+	if (!f || fclose(f))
+		return err_set(e, ENOMEM, "%s: out of memory", path);
+	fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+	if (fd < 0 || fchmod(fd, 0644) || pwrite(fd, text, len, 0) != (ssize_t)len ||
+	    ftruncate(fd, (off_t)len))
+		ret = err_errno(e, "%s", path);
+	if (fd >= 0)
+		close(fd);
+	free(text);
 	return ret;
 }

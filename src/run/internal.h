@@ -12,6 +12,7 @@ struct start {
 	const struct run_spec *spec;
 	int lock, listener, owner;	 /* given */
 	int in, out, err, wire, payload; /* made by the kind's start */
+	int net;			 /* a named network's name space, to be held */
 	pid_t child, helper;
 };
 
@@ -77,5 +78,10 @@ void fields_process(struct fields *f, const struct run_spec *spec);
 /* The lines of a thing's /etc/hosts and /etc/resolv.conf, one string each. */
 int etc_hosts(const struct run_spec *spec, const char *ip, struct strv *lines, struct err *e);
 int etc_resolv(const struct run_spec *spec, struct strv *lines, struct err *e);
+/*
+ * Writes them to a file that may be in use: the same inode, never empty between.
+ * What a container put there itself is lost.
+ */
+int etc_write(const char *path, const struct strv *lines, struct err *e);
 
 #endif

@@ -113,24 +113,36 @@ static bool between_starts(const struct thing *t, struct thing_status *st)
 	return false;
 }
 
+/*
+ * Nobody is to start it again. 1: it runs, *st says how; 0: it was between two
+ * starts and is gone for good.
+ */
+static int no_more_starts(const struct thing *t, struct thing_status *st, struct err *e)
+{
+	int lock, ret = thing_status(t, st, e);
+
+	if (ret)
+		return ret;
+	if (st->state == THING_RUNNING || st->state == THING_STARTING) {
+		mark_stopped(t);
+		return 1;
+	}
+	lock = thing_lock(t, false, NULL);
+	if (lock >= 0) {
+		close(lock);
+		return err_set(e, ENOENT, "%s is not running", t->name);
+	}
+	mark_stopped(t);
+	return !between_starts(t, st);
+}
+
 int thing_stop(const struct thing *t, u64 seconds, struct err *e)
 {
 	struct thing_status st;
-	int lock, ret = thing_status(t, &st, e);
+	int ret = no_more_starts(t, &st, e);
 
-	if (!ret && st.state != THING_RUNNING && st.state != THING_STARTING) {
-		lock = thing_lock(t, false, NULL);
-		if (lock >= 0) {
-			close(lock);
-			return err_set(e, ENOENT, "%s is not running", t->name);
-		}
-		mark_stopped(t);
-		if (between_starts(t, &st))
-			return 0;
-	}
-	if (ret)
+	if (ret <= 0)
 		return ret;
-	mark_stopped(t);
 	if (thing_is_paused(t))
 		thing_pause(t, false, NULL);
 	ret = thing_signal(t, stop_signal(t), NULL);
@@ -142,12 +154,11 @@ int thing_stop(const struct thing *t, u64 seconds, struct err *e)
 int thing_kill(const struct thing *t, int sig, struct err *e)
 {
 	struct thing_status st;
-	int ret = thing_running(t, &st, e);
+	int ret = sig == SIGKILL ? no_more_starts(t, &st, e) : thing_running(t, &st, e);
 
-	if (ret || sig != SIGKILL)
+	if (sig != SIGKILL)
 		return ret ? ret : thing_signal(t, sig, e);
-	mark_stopped(t);
-	return kill_hard(t, &st, e);
+	return ret > 0 ? kill_hard(t, &st, e) : ret;
 }
 
 int thing_wait(const struct thing *t, u32 *status, struct err *e)

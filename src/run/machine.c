@@ -4,6 +4,7 @@
  * device, and what the guest's init is told (run/wire.h, START).
  */
 #include "run/initrd.h"
+#include "run/bridge.h"
 #include "run/internal.h"
 #include "run/root.h"
 #include "run/share.h"
@@ -29,6 +30,7 @@
 #include <unistd.h>
 
 #define MEMORY_DEFAULT MIB(512)
+#define HOSTS_TAG "hosts"
 /* Quiet, no waiting for hardware that is not there, entropy from the host. */
 #define CMDLINE                                                                                    \
 	"quiet loglevel=3 panic=-1 random.trust_cpu=on "                                           \
@@ -48,7 +50,14 @@ struct machine {
 	struct vm_config cfg;
 	struct kernel_entry kernel;
 	char block[PATHS_MAX], initrd[PATHS_MAX], vsock[PATHS_MAX], console[PATHS_MAX];
+	struct net_place place; /* on a named network; ns -1: on none */
 };
+
+/* A named network that is not internal. */
+static bool way_out(const struct machine *m)
+{
+	return m->place.ns >= 0 && !m->place.net.internal;
+}
 
 /* ---- START ---- */
 
@@ -122,23 +131,31 @@ void fields_process(struct fields *f, const struct run_spec *spec)
 		fields_add(f, "stdin", "1");
 }
 
-static int fields_network(struct fields *f, const struct run_spec *spec, struct err *e)
+/* NAME ADDRESS/BITS MTU [GATEWAY] of each card. */
+static int fields_network(struct fields *f, const struct machine *m, const struct run_spec *spec,
+			  struct err *e)
 {
-	bool user = !spec->network || !strcmp(spec->network, "user");
+	bool named = m->place.ns >= 0, out = spec_network_is(spec, "user") || way_out(m);
 	struct strv lines = {0};
 	int ret;
 
-	if (user) {
-		fields_add(f, "ip", PASST_GUEST "/24");
-		fields_add(f, "gateway", PASST_GATEWAY);
-		fields_format(f, "mtu", "%u", PASST_MTU);
+	if (named)
+		fields_format(f, "card", "eth0 %s/%u %u", m->place.ip, m->place.net.bits,
+			      BRIDGE_MTU);
+	if (out) {
+		fields_format(f, "card", "%s %s/24 %u %s", named ? "eth1" : "eth0", PASST_GUEST,
+			      PASST_MTU, PASST_GATEWAY);
 		ret = etc_resolv(spec, &lines, e);
 		fields_list(f, "dns", &lines);
 		strv_free(&lines);
 		if (ret)
 			return ret;
 	}
-	ret = etc_hosts(spec, user ? PASST_GUEST : NULL, &lines, e);
+	if (named) { /* changes while it runs: a volume (add_hosts) */
+		fields_add(f, "volume", HOSTS_TAG ":rof:/etc/hosts");
+		return 0;
+	}
+	ret = etc_hosts(spec, out ? PASST_GUEST : NULL, &lines, e);
 	fields_list(f, "host", &lines);
 	strv_free(&lines);
 	return ret;
@@ -158,7 +175,7 @@ static void fields_volumes(struct fields *f, const struct run_spec *spec)
 }
 
 /* The whole START frame in a file without a name. */
-static int payload(const struct run_spec *spec, struct err *e)
+static int payload(const struct machine *m, const struct run_spec *spec, struct err *e)
 {
 	struct fields f = {0};
 	struct timespec now;
@@ -173,7 +190,7 @@ static int payload(const struct run_spec *spec, struct err *e)
 	if (spec->read_only)
 		fields_add(&f, "readonly", "1");
 	fields_volumes(&f, spec);
-	ret = fields_network(&f, spec, e);
+	ret = fields_network(&f, m, spec, e);
 	if (!ret && f.failed)
 		ret = err_set(e, E2BIG, "arguments and environment are more than %u KiB",
 			      WIRE_START_MAX >> 10);
@@ -189,16 +206,28 @@ static int payload(const struct run_spec *spec, struct err *e)
 
 /* ---- configuration ---- */
 
-static int configure_net(struct vm_config *cfg, const struct run_spec *spec, struct err *e)
+/* The card on a named network is the first, as in a container. */
+static int configure_net(struct machine *m, const struct run_spec *spec, struct err *e)
 {
+	struct vm_config *cfg = &m->cfg;
 	struct vm_net *n = &cfg->net[0];
 	int ret = 0;
 
-	if (spec->network && strcmp(spec->network, "user")) {
-		cfg->no_net = true;
+	if (m->place.ns >= 0) {
+		n->fd = bridge_tap(&m->place, e);
+		if (n->fd < 0)
+			return n->fd;
+		n->kind = VM_NET_FD;
+		n->mtu = BRIDGE_MTU;
+		bridge_mac(m->place.ip, n->mac);
+		cfg->nnets++;
+		n++;
+	}
+	if (!spec_network_is(spec, "user") && !way_out(m)) {
+		cfg->no_net = !cfg->nnets;
 		return 0;
 	}
-	cfg->nnets = 1;
+	cfg->nnets++;
 	n->kind = VM_NET_USER;
 	for (unsigned i = 0; !ret && i < spec->ports.n; i++) {
 		struct run_port p;
@@ -208,10 +237,7 @@ static int configure_net(struct vm_config *cfg, const struct run_spec *spec, str
 			ret = err_set(e, EINVAL, "at most %u ports", VM_FORWARDS_MAX);
 		if (!ret)
 			n->forward[n->nforwards++] =
-				(struct vm_forward){.host = p.host, .guest = p.guest};
-		if (!ret && p.udp)
-			ret = err_set(e, ENOSYS, "port %s: no UDP ports of machines yet",
-				      spec->ports.v[i]);
+				(struct vm_forward){.host = p.host, .guest = p.guest, .udp = p.udp};
 	}
 	return ret;
 }
@@ -252,8 +278,7 @@ static int configure(struct machine *m, const struct start *s, struct err *e)
 	    (ret = vm_config_engine(cfg, spec->engine ?: "auto", e)) ||
 	    (ret = find_kernel(spec, &m->kernel, e)) ||
 	    (ret = initrd_get(&m->kernel, spec->arch, m->initrd, e)) ||
-	    (ret = configure_net(cfg, spec, e)) ||
-	    (ret = thing_path(s->t, "v/vsock", m->vsock, e)) ||
+	    (ret = configure_net(m, spec, e)) || (ret = thing_path(s->t, "v/vsock", m->vsock, e)) ||
 	    (ret = thing_path(s->t, "console", m->console, e)))
 		return ret;
 	cfg->kvm_device = spec->kvm_device;
@@ -293,10 +318,35 @@ static int start_shares(struct vm_config *cfg, const struct run_spec *spec, stru
 	return ret;
 }
 
-static void close_shares(const struct vm_config *cfg)
+/* /etc/hosts of a named network, which changes as others come and go. */
+static int share_hosts(struct machine *m, const struct thing *t, struct err *e)
+{
+	struct vm_config *cfg = &m->cfg;
+	char path[PATHS_MAX];
+	pid_t pid;
+	int ret = thing_path(t, "hosts", path, e);
+
+	if (m->place.ns < 0 || ret)
+		return ret;
+	if (cfg->nshares == VM_SHARES_MAX)
+		return err_set(e, EINVAL, "on a named network at most %u volumes",
+			       VM_SHARES_MAX - 1);
+	ret = share_start(path, true, cfg->arch == VM_ARCH_PPC64, &cfg->share[cfg->nshares].fd,
+			  &pid, e);
+	if (ret)
+		return ret;
+	snprintf(cfg->share[cfg->nshares].tag, sizeof(cfg->share[0].tag), HOSTS_TAG);
+	cfg->nshares++;
+	return 0;
+}
+
+/* What the machine's process has of its own by now. */
+static void close_parts(const struct vm_config *cfg)
 {
 	for (unsigned i = 0; i < cfg->nshares; i++)
 		close(cfg->share[i].fd);
+	if (cfg->nnets && cfg->net[0].kind == VM_NET_FD)
+		close(cfg->net[0].fd);
 }
 
 /* ---- the process ---- */
@@ -392,12 +442,26 @@ static int run_machine(struct start *s, const struct vm_config *cfg, struct err 
 			close(s->owner);
 		close(s->wire);
 		close(s->payload);
+		if (s->net >= 0)
+			close(s->net);
 		machine_main(cfg, p[1]);
 	}
 	close(p[1]);
 	ret = s->child < 0 ? err_errno(e, "cannot start the machine's process")
 			   : await_machine(p[0], e);
 	close(p[0]);
+	return ret;
+}
+
+static int join(struct machine *m, struct start *s, struct err *e)
+{
+	struct run_network n;
+	int ret = spec_network(s->spec, &n, e);
+
+	if (ret || !n.named)
+		return ret;
+	ret = net_join(s->t, s->spec, &m->place, e);
+	s->net = m->place.ns;
 	return ret;
 }
 
@@ -408,18 +472,23 @@ int machine_start(struct start *s, struct err *e)
 
 	if (!m)
 		return err_set(e, ENOMEM, "no memory for a machine");
+	m->place.ns = -1;
 	ret = root_block(s->spec, m->block, e);
+	if (!ret)
+		ret = join(m, s, e);
 	if (!ret)
 		ret = configure(m, s, e);
 	if (!ret)
 		ret = s->wire = listen_wire(s->t, e);
 	if (ret >= 0)
-		ret = s->payload = payload(s->spec, e);
+		ret = s->payload = payload(m, s->spec, e);
 	if (ret >= 0)
 		ret = start_shares(&m->cfg, s->spec, e);
 	if (ret >= 0)
+		ret = share_hosts(m, s->t, e);
+	if (ret >= 0)
 		ret = run_machine(s, &m->cfg, e);
-	close_shares(&m->cfg);
+	close_parts(&m->cfg);
 	free(m);
 	return ret < 0 ? ret : 0;
 }

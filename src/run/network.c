@@ -4,18 +4,15 @@
 #include "host/paths.h"
 #include "host/rootless.h"
 #include "net/passt.h"
+#include "run/bridge.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <net/if.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,68 +25,6 @@ struct args {
 	unsigned n;
 	char ns[32], pid[32], port[PORTS_MAX][48];
 };
-
-static int loopback_up(struct err *e)
-{
-	struct ifreq r = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	int ret = fd < 0 || ioctl(fd, SIOCSIFFLAGS, &r) ? err_errno(e, "network: loopback") : 0;
-
-	if (fd >= 0)
-		close(fd);
-	return ret;
-}
-
-/* A process in a new name space with loopback, until the other end of `hold` is closed. */
-static __attribute__((noreturn)) void space_child(int hold)
-{
-	struct err e = {0};
-
-	if (unshare(CLONE_NEWNET))
-		err_errno(&e, "network: no name space");
-	else
-		loopback_up(&e);
-	if (send(hold, &e, sizeof(e), MSG_NOSIGNAL) == (ssize_t)sizeof(e))
-		recv(hold, &e, 1, 0);
-	_exit(0);
-}
-
-static int space_of(pid_t pid, int hold, int *ns, struct err *e)
-{
-	struct err why = {0};
-	char path[32];
-
-	if (recv(hold, &why, sizeof(why), 0) != (ssize_t)sizeof(why))
-		return err_set(e, EIO, "network: no name space");
-	why.msg[sizeof(why.msg) - 1] = 0;
-	if (why.status)
-		return err_set(e, why.status, "%s", why.msg);
-	snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
-	*ns = open(path, O_RDONLY | O_CLOEXEC);
-	return *ns < 0 ? err_errno(e, "network") : 0;
-}
-
-/* A new name space with loopback. By a child: who is not root could not come back to the host's. */
-static int make_space(int *ns, struct err *e)
-{
-	int pair[2], ret;
-	pid_t pid;
-
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
-		return err_errno(e, "network: socketpair");
-	pid = fork();
-	if (!pid) {
-		close(pair[0]);
-		space_child(pair[1]);
-	}
-	close(pair[1]);
-	ret = pid < 0 ? err_errno(e, "network: cannot start a process")
-		      : space_of(pid, pair[0], ns, e);
-	close(pair[0]);
-	if (pid > 0)
-		waitpid(pid, NULL, 0);
-	return ret;
-}
 
 /* ---- pasta ---- */
 
@@ -144,20 +79,21 @@ static int port_args(struct args *a, const struct run_spec *spec, struct err *e)
 }
 
 /* -T, -U none: what listens inside the container is not reached by the host's loopback. */
-static int build_args(struct args *a, const struct run_spec *spec, int ns, int ready, struct err *e)
+static int build_args(struct args *a, const struct run_spec *spec, const struct network *n,
+		      int ready, struct err *e)
 {
 	const char *const fixed[] = {"pasta",	     "--foreground", "--stderr",
 				     "--quiet",	     "--config-net", "--no-netns-quit",
 				     "--netns-only", "--runas",	     "0",
 				     "--ipv4-only",  "--address",    PASST_GUEST,
 				     "--netmask",    PASST_NETMASK,  "--gateway",
-				     PASST_GATEWAY,  "--ns-ifname",  "eth0",
+				     PASST_GATEWAY,  "--ns-ifname",  n->named ? "eth1" : "eth0",
 				     "-T",	     "none",	     "-U",
 				     "none",	     "--netns",	     a->ns,
 				     "--pid",	     a->pid};
 
 	static_assert(ARRAY_LEN(fixed) <= ARGS_FIXED, "room for the arguments");
-	snprintf(a->ns, sizeof(a->ns), "/proc/self/fd/%d", ns);
+	snprintf(a->ns, sizeof(a->ns), "/proc/self/fd/%d", n->ns);
 	snprintf(a->pid, sizeof(a->pid), "/proc/self/fd/%d", ready);
 	memcpy(a->v, fixed, sizeof(fixed));
 	a->n = ARRAY_LEN(fixed);
@@ -188,7 +124,7 @@ static int start_pasta(const struct run_spec *spec, struct network *n, struct er
 
 	if (pipe2(ready, O_CLOEXEC) || pipe2(words, O_CLOEXEC))
 		return err_errno(e, "network: pipe");
-	ret = build_args(&a, spec, n->ns, ready[1], e);
+	ret = build_args(&a, spec, n, ready[1], e);
 	if (!ret) {
 		n->helper = fork();
 		if (!n->helper)
@@ -203,16 +139,38 @@ static int start_pasta(const struct run_spec *spec, struct network *n, struct er
 	return ret;
 }
 
-int network_start(const struct run_spec *spec, struct network *n, struct err *e)
+/* The card on a named network. */
+static int join(const struct thing *t, const struct run_spec *spec, struct network *n,
+		struct err *e)
 {
-	const char *kind = spec->network ?: "user";
-	int ret;
+	struct net_place p;
+	int ret = net_join(t, spec, &p, e);
 
-	*n = (struct network){.ns = -1, .ready = -1, .words = -1};
-	if (!strcmp(kind, "host"))
-		return 0;
-	ret = make_space(&n->ns, e);
-	return ret || strcmp(kind, "user") ? ret : start_pasta(spec, n, e);
+	if (ret)
+		return ret;
+	n->bridge = p.ns;
+	n->internal = p.net.internal;
+	snprintf(n->ip, sizeof(n->ip), "%s", p.ip);
+	return bridge_card(&p, n->ns, e);
+}
+
+int network_start(const struct thing *t, const struct run_spec *spec, struct network *n,
+		  struct err *e)
+{
+	struct run_network kind;
+	int ret = spec_network(spec, &kind, e);
+
+	*n = (struct network){
+		.ns = -1, .bridge = -1, .ready = -1, .words = -1, .named = kind.named};
+	if (ret || spec_network_is(spec, "host"))
+		return ret;
+	ret = bridge_space(&n->ns, e);
+	if (!ret && n->named)
+		ret = join(t, spec, n, e);
+	if (spec_network_is(spec, "user"))
+		snprintf(n->ip, sizeof(n->ip), "%s", PASST_GUEST);
+	n->internal |= spec_network_is(spec, "none");
+	return ret || n->internal ? ret : start_pasta(spec, n, e);
 }
 
 /* The last line of what pasta said that is not about its own log. */

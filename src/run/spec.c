@@ -78,16 +78,16 @@ static const struct member {
 	{                                                                                          \
 #name, type, offsetof(struct run_spec, name)                                       \
 	}
-	M(name, TEXT),	      M(as, TEXT),	   M(image, TEXT),	 M(digest, TEXT),
-	M(hostname, TEXT),    M(created, TEXT),	   M(args, LIST),	 M(env, LIST),
-	M(user, TEXT),	      M(cwd, TEXT),	   M(stop_signal, TEXT), M(tty, FLAG),
-	M(interactive, FLAG), M(init, FLAG),	   M(volumes, LIST),	 M(tmpfs, LIST),
-	M(ports, LIST),	      M(cap_add, LIST),	   M(cap_drop, LIST),	 M(security, LIST),
-	M(devices, LIST),     M(hosts, LIST),	   M(ulimits, LIST),	 M(sysctls, LIST),
-	M(network, TEXT),     M(restart, TEXT),	   M(read_only, FLAG),	 M(rm, FLAG),
-	M(privileged, FLAG),  M(detach, FLAG),	   M(memory, NUMBER),	 M(pids, NUMBER),
-	M(millicpus, NUMBER), M(log_size, NUMBER), M(engine, TEXT),	 M(kvm_device, TEXT),
-	M(kernel, TEXT),      M(arch, TEXT),
+	M(name, TEXT),	      M(as, TEXT),	    M(image, TEXT),	  M(digest, TEXT),
+	M(hostname, TEXT),    M(created, TEXT),	    M(args, LIST),	  M(env, LIST),
+	M(user, TEXT),	      M(cwd, TEXT),	    M(stop_signal, TEXT), M(tty, FLAG),
+	M(interactive, FLAG), M(init, FLAG),	    M(volumes, LIST),	  M(tmpfs, LIST),
+	M(ports, LIST),	      M(cap_add, LIST),	    M(cap_drop, LIST),	  M(security, LIST),
+	M(devices, LIST),     M(hosts, LIST),	    M(ulimits, LIST),	  M(sysctls, LIST),
+	M(aliases, LIST),     M(network, TEXT),	    M(restart, TEXT),	  M(read_only, FLAG),
+	M(rm, FLAG),	      M(privileged, FLAG),  M(detach, FLAG),	  M(memory, NUMBER),
+	M(pids, NUMBER),      M(millicpus, NUMBER), M(log_size, NUMBER),  M(engine, TEXT),
+	M(kvm_device, TEXT),  M(kernel, TEXT),	    M(arch, TEXT),
 #undef M
 };
 
@@ -266,6 +266,42 @@ bad:
 	return err_set(e, EINVAL, "port %.60s: give [ADDRESS:]HOSTPORT:GUESTPORT[/tcp|/udp]", text);
 }
 
+/* ---- network ---- */
+
+bool spec_network_is(const struct run_spec *s, const char *kind)
+{
+	return !strcmp(s->network ?: "user", kind);
+}
+
+int spec_network(const struct run_spec *s, struct run_network *n, struct err *e)
+{
+	const char *text = s->network ?: "user", *comma = strchr(text, ',');
+	size_t len = comma ? (size_t)(comma - text) : strlen(text);
+	struct in_addr in;
+
+	*n = (struct run_network){.named = true};
+	snprintf(n->name, sizeof(n->name), "%.*s", (int)len, text);
+	if (spec_network_is(s, "user") || spec_network_is(s, "none") ||
+	    spec_network_is(s, "host")) {
+		n->named = false;
+		return 0;
+	}
+	if (len >= sizeof(n->name) || spec_name("network", n->name, NULL))
+		return err_set(e, EINVAL,
+			       "network %.80s: give user, none, host or NAME[,ip=ADDRESS] of a "
+			       "network (`hull network ls`)",
+			       text);
+	if (!comma)
+		return 0;
+	if (strncmp(comma, ",ip=", 4) || inet_pton(AF_INET, comma + 4, &in) != 1)
+		return err_set(e, EINVAL,
+			       "network %.80s: after the comma give ip=ADDRESS, an IPv4 "
+			       "address of the network",
+			       text);
+	inet_ntop(AF_INET, &in, n->ip, sizeof(n->ip));
+	return 0;
+}
+
 /* ---- capabilities ---- */
 
 /* In the order of their numbers, linux/capability.h. */
@@ -381,7 +417,7 @@ int spec_signal(const char *text)
 
 /* ---- check ---- */
 
-static int check_name(const char *name, struct err *e)
+int spec_name(const char *what, const char *name, struct err *e)
 {
 	static const char ok[] =
 		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";
@@ -389,9 +425,9 @@ static int check_name(const char *name, struct err *e)
 
 	if (!n || n >= RUN_NAME_MAX || name[0] == '.' || name[0] == '-' || strspn(name, ok) != n)
 		return err_set(e, EINVAL,
-			       "name %.80s: use up to %u letters, digits and -._ and start with a "
+			       "%s %.80s: use up to %u letters, digits and -._ and start with a "
 			       "letter or digit",
-			       name, RUN_NAME_MAX - 1);
+			       what, name, RUN_NAME_MAX - 1);
 	return 0;
 }
 
@@ -447,10 +483,29 @@ static int check_lists(const struct run_spec *s, struct err *e)
 	return ret ? ret : check_security(&s->security, e);
 }
 
+static int check_network(const struct run_spec *s, struct err *e)
+{
+	struct run_network n;
+	int ret = spec_network(s, &n, e);
+
+	if (ret)
+		return ret;
+	if (spec_network_is(s, "host") && spec_is_machine(s))
+		return err_set(e, EINVAL,
+			       "a machine has its own kernel and cannot use the host's network: "
+			       "give --network user or none");
+	if (s->ports.n && !n.named && !spec_network_is(s, "user"))
+		return err_set(e, EINVAL, "-p needs --network user or a named one, not %s", n.name);
+	if (s->aliases.n && !n.named)
+		return err_set(e, EINVAL, "--network-alias needs a named network, not %s", n.name);
+	for (unsigned i = 0; !ret && i < s->aliases.n; i++)
+		ret = spec_name("network-alias", s->aliases.v[i], e);
+	return ret;
+}
+
 int spec_check(const struct run_spec *s, struct err *e)
 {
-	const char *net = s->network ?: "user";
-	int ret = check_name(s->name, e);
+	int ret = spec_name("name", s->name, e);
 
 	if (ret || (ret = check_lists(s, e)) ||
 	    (s->restart && (ret = check_restart(s->restart, e))))
@@ -464,18 +519,7 @@ int spec_check(const struct run_spec *s, struct err *e)
 			       s->arch);
 	if (s->rm && s->restart && strcmp(s->restart, "no"))
 		return err_set(e, EINVAL, "--rm and --restart exclude each other");
-	if (strcmp(net, "user") && strcmp(net, "none") && strcmp(net, "host"))
-		return err_set(e, EINVAL,
-			       "network %.40s: give user, none or host (named networks are not "
-			       "built yet)",
-			       net);
-	if (!strcmp(net, "host") && spec_is_machine(s))
-		return err_set(e, EINVAL,
-			       "a machine has its own kernel and cannot use the host's network: "
-			       "give --network user or none");
-	if (s->ports.n && strcmp(net, "user"))
-		return err_set(e, EINVAL, "-p needs --network user, not %s", net);
 	if (s->stop_signal && !spec_signal(s->stop_signal))
 		return err_set(e, EINVAL, "there is no signal %.40s", s->stop_signal);
-	return 0;
+	return check_network(s, e);
 }

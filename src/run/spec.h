@@ -36,7 +36,7 @@ struct run_spec {
 	bool tty, interactive, init;
 	/* its surroundings */
 	struct strv volumes, tmpfs, ports, cap_add, cap_drop, security, devices, hosts, ulimits,
-		sysctls;
+		sysctls, aliases;
 	char *network, *restart;
 	bool read_only, rm, privileged, detach;
 	u64 memory, pids; /* bytes, 0: the kind's default */
@@ -82,6 +82,19 @@ struct run_port {
 };
 
 int spec_port(const char *text, struct run_port *p, struct err *e);
+
+/* What --network says: KIND, or NAME[,ip=ADDRESS] of a named network. */
+struct run_network {
+	char name[RUN_NAME_MAX]; /* of the network; "user", "none" and "host" are kinds */
+	char ip[16];		 /* the address asked for, empty: any */
+	bool named;
+};
+
+int spec_network(const struct run_spec *s, struct run_network *n, struct err *e);
+/* Is it the kind user, none or host? */
+bool spec_network_is(const struct run_spec *s, const char *kind);
+/* Letters, digits and -._ that start with a letter or digit, shorter than RUN_NAME_MAX. */
+int spec_name(const char *what, const char *name, struct err *e);
 
 /* The bounding set: the default or all, plus cap_add, minus cap_drop. */
 int spec_caps(const struct run_spec *s, u64 *caps, struct err *e);

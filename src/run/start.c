@@ -78,6 +78,7 @@ static int become_monitor(const struct start *s, struct err *e)
 		arg_fd(a, "err", s->err);
 		arg_fd(a, "wire", s->wire);
 		arg_fd(a, "start", s->payload);
+		arg_fd(a, "net", s->net);
 		arg_number(a, "child", s->child);
 		arg_number(a, "helper", s->helper);
 		arg_number(a, "machine", spec_is_machine(s->spec));
@@ -196,7 +197,8 @@ static void start_init(struct start *s, const struct thing *t, const struct run_
 			    .out = -1,
 			    .err = -1,
 			    .wire = -1,
-			    .payload = -1};
+			    .payload = -1,
+			    .net = -1};
 }
 
 int thing_start(const struct thing *t, struct err *e)

@@ -3,6 +3,7 @@
 
 #include "host/proc.h"
 #include "run/internal.h"
+#include "run/net.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -40,7 +41,7 @@ static int things_dir(char *out, struct err *e)
 	return ret ? ret : paths_format(out, e, "%s/things", data);
 }
 
-static int thing_at(const char *name, struct thing *t, struct err *e)
+int thing_at(const char *name, struct thing *t, struct err *e)
 {
 	char dir[PATHS_MAX];
 	int ret = things_dir(dir, e);
@@ -321,6 +322,7 @@ int thing_finish(const struct thing *t, struct err *e)
 
 	if (ret || (ret = thing_path(t, "live", live, e)))
 		return ret;
+	net_leave(t, &spec);
 	ret = spec_is_machine(&spec) ? machine_finish(t, &spec, e) : container_finish(t, &spec, e);
 	spec_free(&spec);
 	if (!ret && unlink(live) && errno != ENOENT)

@@ -44,6 +44,8 @@ const char *thing_state_name(enum thing_state s);
 int thing_create(const struct run_spec *spec, struct thing *t, struct err *e);
 /* By name, or by the beginning of a name that fits only one. -ENOENT: there is none. */
 int thing_open(const char *name, struct thing *t, struct err *e);
+/* The thing of exactly this name, whether it is there or not. */
+int thing_at(const char *name, struct thing *t, struct err *e);
 int thing_spec(const struct thing *t, struct run_spec *spec, struct err *e);
 /* Cleans up first if its monitor was killed. */
 int thing_status(const struct thing *t, struct thing_status *st, struct err *e);

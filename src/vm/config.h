@@ -30,7 +30,7 @@ struct vm_disk {
 	char serial[21];
 };
 
-enum vm_net_kind { VM_NET_USER, VM_NET_TAP };
+enum vm_net_kind { VM_NET_USER, VM_NET_TAP, VM_NET_FD };
 
 struct vm_forward {
 	u16 host, guest; /* ports */
@@ -40,6 +40,9 @@ struct vm_forward {
 struct vm_net {
 	enum vm_net_kind kind;
 	char tap[16]; /* interface name */
+	int fd;	      /* VM_NET_FD: an open tap; vm_create takes it over */
+	u16 mtu;      /* of it */
+	u8 mac[6];    /* VM_NET_FD: the card's */
 	bool ipv4;    /* user: no IPv6 */
 	struct vm_forward forward[VM_FORWARDS_MAX];
 	unsigned nforwards;

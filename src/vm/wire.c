@@ -292,8 +292,16 @@ static int open_net(struct vm *vm, unsigned i, struct board_config *board, struc
 		forward[k] = (struct passt_forward){.host = n->forward[k].host,
 						    .guest = n->forward[k].guest,
 						    .udp = n->forward[k].udp};
-	ret = n->kind == VM_NET_TAP ? tap_open(vm->loop, n->tap, pt.mac, &vm->net[i], e)
-				    : passt_start(vm->loop, &pt, &vm->net[i], e);
+	switch (n->kind) {
+	case VM_NET_TAP:
+		ret = tap_open(vm->loop, n->tap, pt.mac, &vm->net[i], e);
+		break;
+	case VM_NET_FD:
+		ret = tap_adopt(vm->loop, n->fd, n->mtu, n->mac, &vm->net[i], e);
+		break;
+	default:
+		ret = passt_start(vm->loop, &pt, &vm->net[i], e);
+	}
 	if (!ret)
 		board->net[board->nnets++] = vm->net[i];
 	return ret;
@@ -346,10 +354,10 @@ void backends_close(struct vm *vm)
 	for (unsigned i = 0; i < VM_NETS_MAX; i++) {
 		if (!vm->net[i])
 			continue;
-		if (vm->cfg->net[i].kind == VM_NET_TAP)
-			tap_close(vm->net[i]);
-		else
+		if (vm->cfg->net[i].kind == VM_NET_USER)
 			passt_stop(vm->net[i]);
+		else
+			tap_close(vm->net[i]);
 	}
 	for (unsigned i = 0; i < VM_SHARES_MAX; i++)
 		share_close(vm->share[i]);

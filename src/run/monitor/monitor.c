@@ -223,6 +223,10 @@ static void become_end(struct monitor *m)
 
 	if (access("live", F_OK) || !m->hull)
 		return;
+	/* What else was handed to us (a network's name space) ends here. */
+	close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
+	fcntl(m->lock, F_SETFD, 0);
+	fcntl(m->listener, F_SETFD, 0);
 	snprintf(lock, sizeof(lock), "lock=%d", m->lock);
 	snprintf(listener, sizeof(listener), "listen=%d", m->listener);
 	execl(m->hull, "hull", "_end", m->dir, lock, listener, NULL);

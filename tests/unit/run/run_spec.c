@@ -2,6 +2,7 @@
 /* src/run/spec.c: texts taken apart, JSON both ways, what is refused. */
 #include "tests/test.h"
 
+#include "run/net.h"
 #include "run/spec.h"
 
 #include <signal.h>
@@ -33,6 +34,65 @@ static void t_port(void)
 	CHECK(!strcmp(p.addr, "0.0.0.0") && p.guest == 5353 && p.udp);
 	for (unsigned i = 0; i < ARRAY_LEN(bad); i++)
 		CHECK(spec_port(bad[i], &p, NULL));
+}
+
+static void t_network(void)
+{
+	static const char *const bad[] = {"",
+					  "a b",
+					  "../x",
+					  "-x",
+					  "lan,",
+					  "lan,x",
+					  "lan,ip=",
+					  "lan,ip=1.2.3",
+					  "lan,ip=1.2.3.4x",
+					  "lan\nx",
+					  "user,ip=1.2.3.4,ip=2.3.4.5"};
+	struct run_spec s = {0};
+	struct run_network n;
+
+	CHECK(!spec_network(&s, &n, NULL) && !n.named && spec_network_is(&s, "user"));
+	s.network = (char[]){"none"};
+	CHECK(!spec_network(&s, &n, NULL) && !n.named);
+	s.network = (char[]){"lan-1.x"};
+	CHECK(!spec_network(&s, &n, NULL) && n.named && !strcmp(n.name, "lan-1.x") && !*n.ip);
+	s.network = (char[]){"lan,ip=10.1.2.3"};
+	CHECK(!spec_network(&s, &n, NULL) && n.named);
+	CHECK(!strcmp(n.name, "lan") && !strcmp(n.ip, "10.1.2.3"));
+	for (unsigned i = 0; i < ARRAY_LEN(bad); i++) {
+		s.network = (char *)(uintptr_t)bad[i];
+		CHECK(spec_network(&s, &n, NULL));
+	}
+}
+
+static void t_subnet(void)
+{
+	static const char *const bad[] = {"",
+					  "10.1.0.0",
+					  "10.1.0.0/",
+					  "10.1.0.0/7",
+					  "10.1.0.0/30",
+					  "10.1.0.1/24",
+					  "10.1.0.0/24x",
+					  "10.1.0.0/-8",
+					  "10.1.0/24",
+					  "10.0.0.0/8",
+					  "10.0.2.0/25",
+					  "127.0.0.0/8",
+					  "0.0.0.0/8",
+					  "224.0.0.0/8",
+					  "fd00::/64",
+					  "10.1.0.0/ 24",
+					  "1111.1111.1111.1111/24"};
+	struct net n = {.base = 0};
+
+	CHECK(!net_subnet("10.5.0.0/16", &n, NULL));
+	CHECK_EQ(n.base, 0x0a050000);
+	CHECK_EQ(n.bits, 16);
+	CHECK(!net_subnet("192.168.3.248/29", &n, NULL));
+	for (unsigned i = 0; i < ARRAY_LEN(bad); i++)
+		CHECK(net_subnet(bad[i], &n, NULL));
 }
 
 static void t_caps(void)
@@ -140,6 +200,8 @@ int main(void)
 {
 	RUN(t_volume);
 	RUN(t_port);
+	RUN(t_network);
+	RUN(t_subnet);
 	RUN(t_caps);
 	RUN(t_arch);
 	RUN(t_json);
