@@ -94,6 +94,16 @@ s64 call_socketcall(struct task *t, const u64 a[6]);
 s64 call_setsockopt(struct task *t, const u64 a[6]);
 s64 call_getsockopt(struct task *t, const u64 a[6]);
 
+/* self.c: what must not close the emulator's own descriptor. */
+int self_open(void);
+/* name: of the file that was to be run, a script's own. */
+void self_title(const struct foreign_options *o, const char *name, char **argv);
+/* execve of the emulator; returns only a failure. */
+s64 self_exec(struct space *sp, const char **argv, char **envp);
+s64 call_close(struct task *t, const u64 a[6]);
+s64 call_dup3(struct task *t, const u64 a[6]);
+s64 call_close_range(struct task *t, const u64 a[6]);
+
 /* calls_ioctl.c */
 s64 call_ioctl(struct task *t, const u64 a[6]);
 

@@ -283,7 +283,7 @@ s64 call_dup2(struct task *t, const u64 a[6])
 
 		return ret < 0 ? ret : (s64)a[1];
 	}
-	return host_call(t, SYS_dup3, a[0], a[1], 0, 0, 0, 0);
+	return call_dup3(t, (const u64[6]){a[0], a[1]});
 }
 
 /* The flags are the second argument here: Linux arch/powerpc/kernel/sys_ppc32.c, syscalls.h */

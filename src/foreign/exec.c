@@ -112,6 +112,32 @@ static int parse_script(char *line, ssize_t n, char **name, char **arg)
 	return **name ? 1 : 0;
 }
 
+void exec_script(struct space *sp, char ***argv)
+{
+	char buf[PATH_MAX], *line, *name, *arg, **v;
+	unsigned n = 0;
+
+	while ((*argv)[n])
+		n++;
+	for (unsigned depth = 0; depth < SCRIPT_DEPTH; depth++) {
+		const char *path = sysroot_path(sp, (*argv)[0], buf);
+
+		line = malloc(SCRIPT_LINE);
+		v = calloc(n + 3, sizeof(*v));
+		if (!line || !v || !parse_script(line, read_head(path, (u8 *)line), &name, &arg)) {
+			free(v);
+			free(line);
+			break;
+		}
+		v[0] = name;
+		v[1] = arg;
+		memcpy(v + 1 + !!arg, *argv, n * sizeof(*v));
+		n += 1 + !!arg;
+		*argv = v; /* for the life of the process, as the line */
+		sp->opt.argv0 = NULL;
+	}
+}
+
 struct exec {
 	struct task *t;
 	const char *path; /* of the file to start, as the guest names it */
@@ -124,6 +150,7 @@ static s64 run_emulator(struct exec *x, const char *path, const char **argv, uns
 	struct space *sp = x->t->sp;
 	const char **v = calloc(EMULATOR_ARGS + n + 2, sizeof(*v));
 	unsigned k = 0;
+	s64 ret;
 
 	if (!v)
 		return -ENOMEM;
@@ -141,9 +168,9 @@ static s64 run_emulator(struct exec *x, const char *path, const char **argv, uns
 	v[k++] = path;
 	for (unsigned i = 1; i < n; i++)
 		v[k++] = argv[i];
-	syscall(SYS_execveat, sp->self_fd, "", v, x->envp.v, AT_EMPTY_PATH);
+	ret = self_exec(sp, v, x->envp.v);
 	free(v);
-	return -errno;
+	return ret;
 }
 
 static s64 start(struct exec *x, const char *path, const char **argv, unsigned n, unsigned depth)

@@ -18,13 +18,16 @@ struct foreign_options {
 	const char *argv0;   /* what the program sees as argv[0]; NULL = argv[0] of the call */
 	bool trace;	     /* write each system call to standard error */
 	bool interpret;	     /* do not translate: the IR interpreter runs everything */
+	/* Where this process's own arguments stand, to be overwritten by the program's: what
+	 * /proc/PID/cmdline shows. NULL = leave them. sysroot must not be in it. */
+	char *title;
+	size_t title_room;
 };
 
 /*
- * Loads the program and runs it in this process; on success it never returns,
- * the process ends with the program's status or signal. argv[0] is the file to
- * load. -ENOENT, -EACCES, -ENOEXEC (not an ELF program of a known ISA) or others
- * with the reason in e.
+ * Loads the program, or the interpreter of a script, and runs it in this process; on success it
+ * never returns, the process ends with the program's status or signal. argv[0] is the file to load.
+ * -ENOENT, -EACCES, -ENOEXEC (not an ELF program of a known ISA) or others with the reason in e.
  */
 int foreign_run(const struct foreign_options *o, char **argv, char **envp, struct err *e);
 

@@ -59,7 +59,7 @@ static int parse(int argc, char **argv, struct foreign_options *o)
 	while ((c = getopt_long(argc, argv, "+L:h", options, NULL)) != -1) {
 		switch (c) {
 		case 'L':
-			o->sysroot = optarg;
+			o->sysroot = strdup(optarg); /* not where o.title is */
 			break;
 		case '0':
 			o->argv0 = optarg;
@@ -93,6 +93,8 @@ int main(int argc, char **argv)
 	struct err e = {0};
 	int at = parse(argc, argv, &o);
 
+	o.title = argv[0];
+	o.title_room = (size_t)(argv[argc - 1] + strlen(argv[argc - 1]) + 1 - argv[0]);
 	foreign_run(&o, argv + at, environ, &e);
 	fprintf(stderr, "hull-foreign: %s\n", e.msg);
 	return e.status == ENOENT ? NOT_FOUND : e.status == ENOMEM ? FAILED : UNUSABLE;

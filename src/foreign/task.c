@@ -255,8 +255,10 @@ static int load(struct space *sp, struct task *t, char **argv, char **envp, stru
 {
 	struct image im = {0};
 	char buf[PATH_MAX];
+	const char *name = argv[0];
 	int ret;
 
+	exec_script(sp, &argv);
 	ret = elf_load(sp, sysroot_path(sp, argv[0], buf), &im, e);
 	if (ret)
 		return ret;
@@ -267,6 +269,7 @@ static int load(struct space *sp, struct task *t, char **argv, char **envp, stru
 	t->cpu->gpr[1] = stack_build(sp, &im, argv, envp, e);
 	if (!t->cpu->gpr[1])
 		return -e->status;
+	self_title(&sp->opt, name, argv);
 	t->cpu->nip = im.start;
 	t->cpu->gpr[12] = im.start;
 	return 0;
@@ -302,7 +305,7 @@ int foreign_run(const struct foreign_options *o, char **argv, char **envp, struc
 	sp->opt = *o;
 	sp->ntasks = 1;
 	pthread_mutex_init(&sp->lock, NULL);
-	sp->self_fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	sp->self_fd = self_open();
 	if (cpu_space_init(sp, e) || !(t = first_task(sp, argv, envp, e))) {
 		free(sp);
 		return -e->status;

@@ -163,6 +163,8 @@ void task_loop(struct task *t) __attribute__((noreturn));
 s64 task_clone(struct task *t, u64 flags, u64 stack, u64 ptid, u64 tls, u64 ctid);
 s64 task_fork(struct task *t, u64 flags, u64 stack, u64 ptid, u64 ctid);
 void task_exit(struct task *t, int status) __attribute__((noreturn));
+/* exec.c: while argv[0] is a script, its interpreter and the script as an argument instead. */
+void exec_script(struct space *sp, char ***argv);
 s64 task_execve(struct task *t, int dirfd, u64 path, u64 argv, u64 envp, int flags);
 
 #endif

@@ -22,13 +22,13 @@
 void oci_create_options_init(struct oci_create_options *o)
 {
 	*o = (struct oci_create_options){
-		.stdio = {-1, -1, -1}, .console_socket = -1, .pidfd_socket = -1};
+		.stdio = {-1, -1, -1}, .console_socket = -1, .pidfd_socket = -1, .interpreter = -1};
 }
 
 void oci_exec_options_init(struct oci_exec_options *o)
 {
 	*o = (struct oci_exec_options){
-		.stdio = {-1, -1, -1}, .console_socket = -1, .pidfd_socket = -1};
+		.stdio = {-1, -1, -1}, .console_socket = -1, .pidfd_socket = -1, .interpreter = -1};
 }
 
 int oci_reserve_fds(int n, struct err *e)
@@ -201,6 +201,7 @@ static int make_plan(struct oci_plan *p, struct oci_container *c, const struct o
 	p->no_new_keyring = o->no_new_keyring;
 	p->pdeathsig = o->keep_pdeathsig;
 	p->preserve_fds = o->preserve_fds;
+	p->interpreter = o->interpreter;
 	p->listen_fds = o->listen_fds;
 	p->run_runtime_hooks =
 		config->hooks.n[HOOK_PRESTART] || config->hooks.n[HOOK_CREATE_RUNTIME];

@@ -70,6 +70,7 @@ static int make_plan(struct oci_plan *p, struct oci_container *c, const struct o
 	p->console_to_sync = o->console_socket < 0 && o->console_master;
 	p->console_plain = o->console_plain;
 	p->preserve_fds = o->preserve_fds;
+	p->interpreter = o->interpreter;
 	memcpy(p->stdio, o->stdio, sizeof(p->stdio));
 	if (process->terminal && o->console_socket < 0 && !o->console_master)
 		return err_set(e, EINVAL, "cannot allocate tty if no console socket was given");

@@ -453,6 +453,30 @@ static int prepare(struct oci_plan *p, struct err *e)
 	return ret;
 }
 
+/* execve, by way of the interpreter if there is one. Returns only with errno. */
+static void start_program(struct oci_plan *p, const char *program, const char **env)
+{
+	const struct oci_strings *args = &p->process->args;
+	const char **v;
+	unsigned n = 0;
+
+	if (p->interpreter < 0) {
+		execve(program, (char *const *)args->v, (char *const *)env);
+		return;
+	}
+	v = calloc(args->n + 6, sizeof(*v));
+	if (!v)
+		return;
+	v[n++] = args->v[0];
+	v[n++] = "--argv0";
+	v[n++] = args->v[0];
+	v[n++] = "--";
+	v[n++] = program;
+	memcpy(v + n, args->v + 1, (args->n - 1) * sizeof(*v));
+	syscall(SYS_execveat, p->interpreter, "", v, env, AT_EMPTY_PATH);
+	free(v);
+}
+
 static int launch(struct oci_plan *p, struct err *e)
 {
 	char program[4096], text[80];
@@ -490,7 +514,7 @@ static int launch(struct oci_plan *p, struct err *e)
 		ret = run_hooks(p, HOOK_START_CONTAINER, &(struct hooks_where){.env = env},
 				"created", e);
 	if (!ret) {
-		execve(program, (char *const *)p->process->args.v, (char *const *)env);
+		start_program(p, program, env);
 		ret = err_set(e, errno, "exec %s: %s", program,
 			      program_reason(errno, text, sizeof(text)));
 	}

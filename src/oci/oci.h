@@ -68,10 +68,15 @@ struct oci_create_options {
 	bool no_pivot;	      /* MS_MOVE and chroot: for a root on an initramfs */
 	bool no_new_keyring;
 	bool keep_pdeathsig; /* the container dies when the creating thread does */
+	/*
+	 * -1, or what runs the container's programs in the kernel's stead, of oci_program_open
+	 * (oci_run only): it gets `--argv0 ARGS[0] -- PROGRAM ARGS[1]...`.
+	 */
+	int interpreter;
 	enum oci_cgroups cgroups;
 };
 
-/* stdio -1, sockets -1, the rest zero. */
+/* stdio, sockets and interpreter -1, the rest zero. */
 void oci_create_options_init(struct oci_create_options *o);
 
 /* ---- life --------------------------------------------------------------- */
@@ -145,6 +150,7 @@ struct oci_exec_options {
 	int pidfd_socket;
 	int preserve_fds;
 	bool console_plain;
+	int interpreter;	    /* as in oci_create_options */
 	const char *const *cgroups; /* PATH or CONTROLLER[,...]:PATH below the container's cgroup */
 	unsigned ncgroups;
 	bool ignore_paused;
@@ -165,5 +171,12 @@ json_t *oci_process_json(struct oci_container *c);
  * starts again with the same arguments). Returns when that is so already.
  */
 int oci_protect_program(char **argv, struct err *e);
+
+/*
+ * A program of the host's for use inside containers: a descriptor to execute,
+ * through which (or /proc/PID/exe) nobody can write to it. The caller's, or a
+ * negative errno.
+ */
+int oci_program_open(const char *path, struct err *e);
 
 #endif

@@ -19,6 +19,7 @@ void plan_init(struct oci_plan *p)
 			       .old_root = -1,
 			       .console_socket = -1,
 			       .join_pidfd = -1,
+			       .interpreter = -1,
 			       .stdio = {-1, -1, -1}};
 	for (int i = 0; i < NS_COUNT; i++)
 		p->ns_fd[i] = -1;

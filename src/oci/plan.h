@@ -47,6 +47,7 @@ struct oci_plan {
 	bool may_start; /* init: the start came while it waited for something else */
 	int stdio[3];
 	int preserve_fds;
+	int interpreter; /* -1: the kernel runs the program */
 	int listen_fds;
 	struct seccomp_prog seccomp;
 };

@@ -43,27 +43,36 @@ static bool protected(void)
 	return seals >= 0 && (seals & SEALS) == SEALS;
 }
 
-static int sealed_copy(struct err *e)
+static int sealed_copy(const char *path, struct err *e)
 {
-	int in = open(EXE, O_RDONLY | O_CLOEXEC), out;
+	int in = open(path, O_RDONLY | O_CLOEXEC), out;
 	struct stat st;
 	off_t left;
 	ssize_t n = 1;
 
 	if (in < 0 || fstat(in, &st))
-		return err_errno(e, "open " EXE);
+		return err_errno(e, "open %s", path);
 	out = memfd_create("hull-oci", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
 	if (out < 0 && errno == EINVAL)
 		out = memfd_create("hull-oci", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	for (left = st.st_size; out >= 0 && left > 0 && n > 0; left -= n)
 		n = sendfile(out, in, NULL, (size_t)left);
 	if (out < 0 || left > 0 || fcntl(out, F_ADD_SEALS, SEALS)) {
-		err_errno(e, "make a sealed copy of this program");
+		err_errno(e, "make a sealed copy of %s", path);
 		fd_close(&out);
 		out = -EIO;
 	}
 	close(in);
 	return out;
+}
+
+int oci_program_open(const char *path, struct err *e)
+{
+	int fd = mount_clone(AT_FDCWD, path, false, false);
+
+	if (fd >= 0 && mount_set(fd, false, MOUNT_ATTR_RDONLY, 0, 0))
+		fd_close(&fd);
+	return fd < 0 ? sealed_copy(path, e) : fd;
 }
 
 int oci_protect_program(char **argv, struct err *e)
@@ -75,11 +84,7 @@ int oci_protect_program(char **argv, struct err *e)
 		prctl(PR_SET_NAME, "hull-oci", 0, 0, 0);
 		return 0;
 	}
-	fd = mount_clone(AT_FDCWD, EXE, false, false);
-	if (fd >= 0 && mount_set(fd, false, MOUNT_ATTR_RDONLY, 0, 0))
-		fd_close(&fd);
-	if (fd < 0)
-		fd = sealed_copy(e);
+	fd = oci_program_open(EXE, e);
 	if (fd < 0)
 		return fd;
 	syscall(SYS_execveat, fd, "", argv, environ, AT_EMPTY_PATH);

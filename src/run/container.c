@@ -5,6 +5,7 @@
  * a mount name space of its own with the overlay in it: when the monitor is
  * gone, so is the mount, whoever killed it.
  */
+#include "run/initrd.h"
 #include "run/internal.h"
 #include "run/network.h"
 #include "run/root.h"
@@ -83,6 +84,19 @@ static int open_stdio(const struct run_spec *spec, struct stdio *s, struct err *
 	return ret;
 }
 
+/* What runs the programs of another architecture; -1: the kernel does. */
+static int interpreter_open(const struct run_spec *spec, int *fd, struct err *e)
+{
+	char path[PATHS_MAX];
+	int ret = spec->arch ? program_path("hull-foreign", path, e) : 0;
+
+	*fd = -1;
+	if (ret || !spec->arch)
+		return ret;
+	*fd = oci_program_open(path, e);
+	return *fd < 0 ? *fd : 0;
+}
+
 static int run_config(const struct thing *t, json_t *json, const struct run_spec *spec,
 		      struct stdio *io, struct oci_container **c, struct err *e)
 {
@@ -100,7 +114,11 @@ static int run_config(const struct thing *t, json_t *json, const struct run_spec
 		o.stdio[i] = io->child[i];
 	if (spec->tty)
 		o.console_master = &io->mine[0];
-	ret = oci_run(&(struct oci_where){.root = root, .id = t->name}, config, &o, c, e);
+	ret = interpreter_open(spec, &o.interpreter, e);
+	if (!ret)
+		ret = oci_run(&(struct oci_where){.root = root, .id = t->name}, config, &o, c, e);
+	if (o.interpreter >= 0)
+		close(o.interpreter);
 	oci_config_free(config);
 	return ret;
 }
@@ -248,16 +266,19 @@ int container_exec(const struct thing *t, const struct run_spec *spec, bool deta
 		return ret;
 	oci_exec_options_init(&o);
 	ret = container_process(t, spec, &o.process, e);
+	if (!ret)
+		ret = interpreter_open(spec, &o.interpreter, e);
 	if (!spec->interactive)
 		o.stdio[0] = null;
 	for (unsigned i = 0; detach && i < 3; i++)
 		o.stdio[i] = null;
 	if (spec->tty)
 		o.console_master = &master;
-	if (!ret) {
+	if (!ret)
 		ret = oci_exec(c, &o, &pid, &pidfd, e);
-		json_decref(o.process);
-	}
+	json_decref(o.process);
+	if (o.interpreter >= 0)
+		close(o.interpreter);
 	if (!ret)
 		ret = exec_started(spec, detach, pid, pidfd, master, out, e);
 	else if (e && (e->status == ENOENT || e->status == EACCES || e->status == ENOEXEC)) {

@@ -512,11 +512,6 @@ int spec_check(const struct run_spec *s, struct err *e)
 		return ret;
 	if (strcmp(s->as, "container") && strcmp(s->as, "vm"))
 		return err_set(e, EINVAL, "--as %.40s: give container or vm", s->as);
-	if (s->arch && !spec_is_machine(s))
-		return err_set(e, ENOSYS,
-			       "--arch %s: a container of another architecture is not built yet; "
-			       "give --as vm",
-			       s->arch);
 	if (s->rm && s->restart && strcmp(s->restart, "no"))
 		return err_set(e, EINVAL, "--rm and --restart exclude each other");
 	if (s->stop_signal && !spec_signal(s->stop_signal))

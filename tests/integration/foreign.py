@@ -89,6 +89,32 @@ def processes():
     check(code == 0 and key(out) == key(PROCESSES), "status %d\n%s%s" % (code, out, err))
 
 
+CLOSING = """close_range(3, ~0u, 0) = 0
+dup2(0, 1023) == 1023 && close(1023) == 0 = 1
+"""
+CMDLINE = """read(fd, line, sizeof(line) - 1) > 0 = 1
+calls closing
+"""
+
+
+def execute_without_descriptors():
+    """The program closes everything it can and starts another, in a root without /proc too; a script as the first one."""
+    code, out, err = foreign(calls(), "closing")
+    check((code, out) == (42, CLOSING + CMDLINE + "I am calls with 3: closed\n"), "status %d\n%s%s" % (code, out, err))
+    with open("script", "w") as f:
+        f.write("#!%s child\n" % calls())
+    os.chmod("script", 0o755)
+    code, out, err = foreign("./script", "two words")
+    check((code, out) == (42, "I am calls with 4: ./script\n"), "a script: status %d\n%s%s" % (code, out, err))
+    if os.geteuid():
+        return
+    os.makedirs("root", exist_ok=True)
+    for f in (calls(), os.path.join(BUILD, "hull-foreign")):
+        shutil.copy(f, "root")
+    code, out, err = execute(["chroot", "root", "/hull-foreign", "/calls", "closing"])
+    check((code, out) == (42, CLOSING + "I am calls with 3: closed\n"), "in a root: status %d\n%s%s" % (code, out, err))
+
+
 BENCH = ("coremark sha256 qsort lz interp switch fib icall hash crc32 chase256k memcpy strops matmul nbody mandel saxpy "
          "blend").split()
 
@@ -133,4 +159,4 @@ def ends_as_the_program_does():
 
 
 if __name__ == "__main__":
-    main([system_calls, dynamically_linked, processes, computes_the_same, bad_programs, ends_as_the_program_does])
+    main([system_calls, dynamically_linked, processes, execute_without_descriptors, computes_the_same, bad_programs, ends_as_the_program_does])

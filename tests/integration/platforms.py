@@ -15,7 +15,7 @@ from run import hull, ok
 
 X86 = ("--as", "vm", "--engine", "jit", "--arch", "x86_64")
 PPC = ("--as", "vm", "--arch", "ppc64le")
-KINDS = [("--as", "container", "--arch", "amd64"), X86, PPC]
+KINDS = [("--as", "container", "--arch", "amd64"), X86, PPC, ("--as", "container", "--arch", "ppc64le")]
 
 
 def need():
@@ -124,11 +124,11 @@ def without_own_words(r):
 
 
 def results(kind):
-    rows = [(r, hull("run", "--rm", "--name", "same", "--network", "none", *kind, *r[0], "busybox", *r[1], stdin=r[2], timeout=300))
+    rows = [(r, hull("run", "--rm", "--name", "alike", "--network", "none", *kind, *r[0], "busybox", *r[1], stdin=r[2], timeout=300))
             for r in RUNS]
-    ok("run", "-d", "--name", "same", "--network", "none", *kind, "busybox", "sleep", "1000")
-    rows += [(r, hull("exec", *r[0], "same", *r[1], stdin=r[2])) for r in EXECS]
-    ok("rm", "-f", "same")
+    ok("run", "-d", "--name", "alike", "--network", "none", *kind, "busybox", "sleep", "1000")
+    rows += [(r, hull("exec", *r[0], "alike", *r[1], stdin=r[2])) for r in EXECS]
+    ok("rm", "-f", "alike")
     return [(r[:2], without_own_words(g)) for r, g in rows]
 
 

@@ -291,6 +291,27 @@ static void test_processes(char **argv)
 	unlink("/tmp/foreign-script");
 }
 
+/* All descriptors but the first three are closed, one is laid over; execve must still work. */
+static void test_closing(char **argv)
+{
+	char *child[] = {argv[0], "child", "closed", NULL}, line[4096] = "", *tail;
+	int fd;
+
+	for (fd = 3; fd < 2000; fd++)
+		close(fd);
+	SHOW(close_range(3, ~0u, 0));
+	SHOW(dup2(0, 1023) == 1023 && close(1023) == 0);
+	fd = open("/proc/self/cmdline", O_RDONLY);
+	if (fd >= 0) {
+		SHOW(read(fd, line, sizeof(line) - 1) > 0);
+		tail = line + strlen(line) + 1;
+		printf("%s %s\n", strrchr(line, '/') + 1, tail);
+		close(fd);
+	}
+	execv(argv[0], child);
+	printf("%s\n", strerror(errno));
+}
+
 static int child(int argc, char **argv)
 {
 	printf("I am %s with %d: %s\n", strrchr(argv[0], '/') + 1, argc,
@@ -545,6 +566,8 @@ int main(int argc, char **argv)
 		test_restart();
 	else if (!strcmp(what, "processes"))
 		test_processes(argv);
+	else if (!strcmp(what, "closing"))
+		test_closing(argv);
 	else if (!strcmp(what, "child"))
 		return child(argc, argv);
 	else if (!strcmp(what, "threads"))
