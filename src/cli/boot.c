@@ -260,7 +260,9 @@ static int machine_main(const struct cli_command *self, const struct vm_config *
 	struct vm *vm = NULL;
 	int ret;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != cfg->supervisor)
+		return CLI_SIGNAL + SIGKILL;
 	ret = vm_create(cfg, &vm, &e);
 	if (!ret) {
 		if (cfg->console == VM_CONSOLE_STDIO)
@@ -338,6 +340,7 @@ int cmd_boot(const struct cli_command *self, int argc, char **argv)
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	tty_save(&tty, STDIN_FILENO);
+	cfg.supervisor = (int)getpid();
 	child = fork();
 	if (child == 0)
 		_exit(machine_main(self, &cfg, &tty));

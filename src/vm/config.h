@@ -94,6 +94,7 @@ struct vm_config {
 	u32 trace;		/* bit n: enum vcpu_trace_kind n (core/engine.h) */
 	const char *trace_file; /* NULL: the log's stderr */
 	bool sandbox;
+	int supervisor; /* process whose end ends the machine (vm.c), 0: none */
 };
 
 /* What a machine is if nothing is said. */

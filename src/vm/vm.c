@@ -203,6 +203,18 @@ void vm_power_button(struct vm *vm)
 
 /* ---- signals and the terminal's menu ---- */
 
+#define ORPHAN_PATIENCE_S 5
+
+/*
+ * Nobody is left to end this process if it cannot end by itself. It may still put the terminal
+ * back, so it is not simply killed with its supervisor.
+ */
+static void orphaned(struct vm *vm)
+{
+	alarm(ORPHAN_PATIENCE_S);
+	vm_finish(vm, VM_END_KILLED, SIGKILL, "");
+}
+
 static void on_signal(void *opaque, u32 events)
 {
 	struct vm *vm = opaque;
@@ -214,6 +226,10 @@ static void on_signal(void *opaque, u32 events)
 	if (si.ssi_signo == SIGWINCH) {
 		if (vm->cfg->console == VM_CONSOLE_STDIO && tty_window(STDOUT_FILENO, &cols, &rows))
 			console_resize(vm->console, cols, rows);
+		return;
+	}
+	if (vm->cfg->supervisor && getppid() != vm->cfg->supervisor) {
+		orphaned(vm);
 		return;
 	}
 	if (vm->asked_to_stop++) {

@@ -28,6 +28,12 @@ def four_cpus():
         check(m.wait() == 0, "exit status")
 
 
+def sixty_four_cpus():
+    with Machine(*args("echo cpus=$(grep -c ^processor /proc/cpuinfo)", "--cpus", "64")) as m:
+        m.expect(rb"cpus=64\b", BOOT)
+        check(m.wait() == 0, "exit status")
+
+
 def generic_kernel():
     with Machine(*args("uname -r; exit 3", name="generic")) as m:
         m.expect(rb"6\.1\.\S*-amd64\r?\n", BOOT)
@@ -203,12 +209,19 @@ def terminal_is_restored():
         kids = subprocess.run(["pgrep", "-P", str(m.child.pid)], stdout=subprocess.PIPE).stdout.split()
         os.kill(int(kids[0]), signal.SIGSEGV)
 
-    for end, status in ((menu_quit, 137), (signals, 143), (child_killed, 137), (child_crashes, 139)):
+    def supervisor_killed(m):
+        m.child.kill()
+
+    for end, status in ((menu_quit, 137), (signals, 143), (child_killed, 137), (child_crashes, 139), (supervisor_killed, -9)):
         with Machine(*args("sleep 1000"), tty=True) as m:
             m.expect(rb"Linux version", BOOT)
             check(not termios.tcgetattr(m.slave)[3] & termios.ICANON, "not raw while running")
             end(m)
             check(m.wait() == status, "%s: exit status %s" % (end.__name__, m.child.returncode))
+            for _ in range(100 if end == supervisor_killed else 1):
+                if termios.tcgetattr(m.slave) == m.before:
+                    break
+                time.sleep(0.1)
             check(termios.tcgetattr(m.slave) == m.before, end.__name__ + ": terminal not restored")
 
 
@@ -368,7 +381,7 @@ def runs_confined():
         check(os.listdir("/proc/%s/root" % kid) == [], "its root is not empty")
 
 
-main([boots_and_gives_exit_status, four_cpus, generic_kernel, powers_off, power_button_and_second_signal, stuck_machine_ends,
+main([boots_and_gives_exit_status, four_cpus, sixty_four_cpus, generic_kernel, powers_off, power_button_and_second_signal, stuck_machine_ends,
       power_button_reaches_the_guest, reboots, triple_fault, control_socket, pause_stops_the_guests_clocks, console_attach, stop_by_name, pty_console,
       terminal_is_restored, terminal_menu, window_size_and_virtio_console,
       disk_and_network, memory_with_a_hole, protection_keys, trace, runs_confined])

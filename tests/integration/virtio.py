@@ -32,7 +32,7 @@ def free_port():
         return s.getsockname()[1]
 
 
-def serve(directory):
+def serve(directory, address="127.0.0.1"):
     class Handler(http.server.SimpleHTTPRequestHandler):
         def __init__(self, *a):
             super().__init__(*a, directory=directory)
@@ -40,7 +40,7 @@ def serve(directory):
         def log_message(self, *_):
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = http.server.ThreadingHTTPServer((address, 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server.server_address[1]
 
@@ -124,6 +124,29 @@ def network_both_ways():
                 got = f.read()
         check(got.endswith(data), "the forward gave %d bytes" % len(got))
 
+
+
+def tap():
+    """A network card on an interface of the host's, which is made here and has an address."""
+    name, made = "hullt%d" % (os.getpid() % 10**6), False
+    try:
+        for c in (["tuntap", "add", "dev", name, "mode", "tap"], ["addr", "add", "10.231.77.1/24", "dev", name],
+                  ["link", "set", name, "up"]):
+            if subprocess.run(["ip", *c], stderr=subprocess.DEVNULL).returncode:
+                raise Skip("cannot make a tap interface")
+            made = True
+        os.mkdir("tapwww")
+        data = os.urandom(8 << 20)
+        with open("tapwww/file", "wb") as f:
+            f.write(data)
+        port = serve(os.path.abspath("tapwww"), "10.231.77.1")
+        with Machine(*args("ip link set eth0 up; ip addr add 10.231.77.2/24 dev eth0; sleep 0.3\n"
+                          "wget -q -O /tmp/file http://10.231.77.1:%d/file; md5sum /tmp/file" % port, "--net", "tap=" + name)) as m:
+            m.expect(hashlib.md5(data).hexdigest().encode())
+            check(m.wait() == 0, "status")
+    finally:
+        if made:
+            subprocess.run(["ip", "link", "del", name])
 
 
 def entropy_and_balloon():
@@ -291,5 +314,5 @@ def reboots_with_requests_in_flight():
         check(m.wait() == 9, "status")
 
 
-main([disk_reads_and_writes, mmio_transport, discard_frees_blocks, full_host_disk_is_an_error_in_the_guest, network_both_ways,
+main([disk_reads_and_writes, mmio_transport, discard_frees_blocks, full_host_disk_is_an_error_in_the_guest, network_both_ways, tap,
       entropy_and_balloon, balloon_command, named_ports, vsock_both_ways, reboots_with_requests_in_flight])
