@@ -245,6 +245,8 @@ int main(int argc, char **argv)
 		return cmd_version(&version, 0, NULL);
 	if (!strcmp(argv[1], "_end"))
 		return cmd_end(argc - 1, argv + 1);
+	if (!strcmp(argv[1], "_health"))
+		return cmd_health(argc - 1, argv + 1);
 	for (unsigned i = 0; cli_commands[i]; i++)
 		if (!strcmp(argv[1], cli_commands[i]->name))
 			return run_command(cli_commands[i], argc - 1, argv + 1);

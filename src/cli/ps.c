@@ -20,7 +20,7 @@ struct ps {
 	json_t *array;
 };
 
-#define ROW "%-20s %-9s %-8s %-7s %4lld %7lld %8lld %6.0f  %s\n"
+#define ROW "%-20s %-9s %-19s %-7s %4lld %7lld %8lld %6.0f  %s\n"
 
 static const char *text_of(const json_t *o, const char *key, const char *otherwise)
 {
@@ -37,6 +37,11 @@ static long long number_of(const json_t *o, const char *key)
 /* Takes the row. */
 static void put_row(struct ps *ps, json_t *row)
 {
+	const char *health = text_of(row, "health", "");
+	char state[40];
+
+	snprintf(state, sizeof(state), "%s%s%s%s", text_of(row, "state", "?"), *health ? " (" : "",
+		 health, *health ? ")" : "");
 	if (ps->json) {
 		json_array_append_new(ps->array, row);
 		return;
@@ -44,9 +49,9 @@ static void put_row(struct ps *ps, json_t *row)
 	if (ps->quiet)
 		printf("%s\n", text_of(row, "name", "?"));
 	else
-		printf(ROW, text_of(row, "name", "?"), text_of(row, "kind", "?"),
-		       text_of(row, "state", "?"), text_of(row, "engine", "-"),
-		       number_of(row, "cpus"), number_of(row, "memory_mib"), number_of(row, "pid"),
+		printf(ROW, text_of(row, "name", "?"), text_of(row, "kind", "?"), state,
+		       text_of(row, "engine", "-"), number_of(row, "cpus"),
+		       number_of(row, "memory_mib"), number_of(row, "pid"),
 		       json_number_value(json_object_get(row, "uptime_s")),
 		       text_of(row, "image", ""));
 	json_decref(row);
@@ -123,6 +128,8 @@ static void thing_row(void *opaque, const struct thing *t)
 				(json_int_t)(spec.millicpus + 999) / 1000, "memory_mib",
 				(json_int_t)(spec.memory >> 20), "command", command_of(&spec),
 				"ports", ports_of(&spec));
+		if (st.state == THING_RUNNING && st.health[0])
+			json_object_set_new(row, "health", json_string(st.health));
 		if (st.state == THING_EXITED)
 			json_object_set_new(row, "exit", json_integer(st.exit));
 		else if (spec_is_machine(&spec))
@@ -167,7 +174,7 @@ int cmd_ps(const struct cli_command *self, int argc, char **argv)
 		return cli_parse_end(self, ret, &e);
 	ps.array = json_array();
 	if (!ps.json && !ps.quiet)
-		printf("%-20s %-9s %-8s %-7s %4s %7s %8s %6s  %s\n", "NAME", "KIND", "STATE",
+		printf("%-20s %-9s %-19s %-7s %4s %7s %8s %6s  %s\n", "NAME", "KIND", "STATE",
 		       "ENGINE", "CPUS", "MIB", "PID", "UP(s)", "IMAGE");
 	ret = thing_each(thing_row, &ps, &e);
 	if (!ret)

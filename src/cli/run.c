@@ -57,6 +57,12 @@ enum run_option {
 	RUN_CPUS,
 	RUN_PIDS,
 	RUN_LOG_SIZE,
+	RUN_HEALTH_INTERVAL, /* in the order of enum health_option */
+	RUN_HEALTH_TIMEOUT,
+	RUN_HEALTH_START,
+	RUN_HEALTH_RETRIES,
+	RUN_HEALTH_CMD,
+	RUN_NO_HEALTH,
 	RUN_COUNT,
 };
 static_assert(RUN_COUNT == RUN_OPTIONS, "one row each");
@@ -100,6 +106,12 @@ const struct cli_option run_options[RUN_OPTIONS] = {
 	{"cpus", 0, "N", "limit, or a machine's CPUs (container: none, vm: 1)", NULL, RUN_CPUS},
 	{"pids-limit", 0, "N", "container: most processes at a time", NULL, RUN_PIDS},
 	{"log-size", 0, "SIZE", "of one log file before the next is begun; three are kept (8M)", NULL, RUN_LOG_SIZE},
+	{"health-interval", 0, "TIME", "from one health check to the next (the image's, else 30s)", NULL, RUN_HEALTH_INTERVAL},
+	{"health-timeout", 0, "TIME", "after which one has failed (the image's, else 30s)", NULL, RUN_HEALTH_TIMEOUT},
+	{"health-start-period", 0, "TIME", "from the start, in which failures do not count (the image's, else 0s)", NULL, RUN_HEALTH_START},
+	{"health-retries", 0, "N", "failures in a row that make it unhealthy (the image's, else 3)", NULL, RUN_HEALTH_RETRIES},
+	{"health-cmd", 0, "COMMAND", "a shell command as health check, or none (the image's)", NULL, RUN_HEALTH_CMD},
+	{"no-healthcheck", 0, NULL, "no health check, whatever the image says", NULL, RUN_NO_HEALTH},
 };
 /* clang-format on */
 
@@ -230,7 +242,8 @@ static int set_special(struct run *r, enum run_option id, const char *v, struct 
 	case RUN_PIDS:
 		return cli_parse_uint("pids-limit", v, 1, 1u << 22, &r->spec.pids, e);
 	default:
-		return err_set(e, EINVAL, "unknown option");
+		return health_option(&r->spec, (enum health_option)(id - RUN_HEALTH_INTERVAL), v,
+				     e);
 	}
 }
 
@@ -380,6 +393,8 @@ static int from_image(struct run *r, struct err *e)
 		ret = spec_text(&s->cwd, c->workdir, e);
 	if (!ret && !s->stop_signal && *c->stop_signal)
 		ret = spec_text(&s->stop_signal, c->stop_signal, e);
+	if (!ret)
+		ret = health_from_image(s, &c->health, e);
 	return ret ? ret : default_env(s, e);
 }
 

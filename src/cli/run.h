@@ -7,7 +7,7 @@
 
 #include "cli/cli.h"
 
-#define RUN_OPTIONS 37
+#define RUN_OPTIONS 43
 
 extern const struct cli_option run_options[RUN_OPTIONS];
 extern const char run_more_help[];
@@ -46,6 +46,22 @@ bool control_knows(const char *command);
 int control_one(const struct cli_command *self, const char *name, u64 seconds, struct err *e);
 
 int cmd_run(const struct cli_command *self, int argc, char **argv);
+/* run_health.c: an option (v NULL of those without value), and what the image says to what they
+ * leave open. */
+enum health_option {
+	HEALTH_INTERVAL,
+	HEALTH_TIMEOUT,
+	HEALTH_START,
+	HEALTH_RETRIES,
+	HEALTH_CMD,
+	HEALTH_NONE
+};
+struct run_spec;
+struct image_health;
+int health_option(struct run_spec *s, enum health_option which, const char *v, struct err *e);
+int health_from_image(struct run_spec *s, const struct image_health *h, struct err *e);
+/* Not in the table: `hull _health DIR MS`, which hull-monitor starts (run/monitor/health.c). */
+int cmd_health(int argc, char **argv);
 /* Not in the table: `hull _end DIR lock=FD listen=FD`, what hull-monitor becomes. */
 int cmd_end(int argc, char **argv);
 

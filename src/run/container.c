@@ -15,12 +15,15 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -229,31 +232,32 @@ bool container_is_paused(const struct thing *t)
 /* ---- exec ---- */
 
 /* Waits while this process's stdio is the other's; signals go on to it. */
-static int exec_wait(pid_t pid, int pidfd, struct client_result *out, struct err *e)
+static int exec_wait(int pidfd, u64 ms, struct client_result *out, struct err *e)
 {
-	int ret = oci_wait(pidfd, &out->status, e);
+	struct pollfd pf = {.fd = pidfd, .events = POLLIN};
 
-	(void)pid;
+	if (ms && !poll(&pf, 1, ms > INT_MAX ? INT_MAX : (int)ms))
+		pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
 	out->end = CLIENT_EXITED;
-	return ret;
+	return oci_wait(pidfd, &out->status, e);
 }
 
-static int exec_started(const struct run_spec *spec, bool detach, pid_t pid, int pidfd, int master,
-			struct client_result *out, struct err *e)
+static int exec_started(const struct run_spec *spec, const struct exec_config *x, int pidfd,
+			int master, struct client_result *out, struct err *e)
 {
 	int ret = 0;
 
-	if (detach)
+	if (x->detach)
 		out->end = CLIENT_STARTED;
 	else if (spec->tty)
 		ret = terminal_run(master, pidfd, spec->interactive, out, e);
 	else
-		ret = exec_wait(pid, pidfd, out, e);
+		ret = exec_wait(pidfd, x->timeout_ms, out, e);
 	close(pidfd);
 	return ret;
 }
 
-int container_exec(const struct thing *t, const struct run_spec *spec, bool detach,
+int container_exec(const struct thing *t, const struct run_spec *spec, const struct exec_config *x,
 		   struct client_result *out, struct err *e)
 {
 	struct oci_exec_options o;
@@ -270,7 +274,7 @@ int container_exec(const struct thing *t, const struct run_spec *spec, bool deta
 		ret = interpreter_open(spec, &o.interpreter, e);
 	if (!spec->interactive)
 		o.stdio[0] = null;
-	for (unsigned i = 0; detach && i < 3; i++)
+	for (unsigned i = 0; x->detach && i < 3; i++)
 		o.stdio[i] = null;
 	if (spec->tty)
 		o.console_master = &master;
@@ -280,7 +284,7 @@ int container_exec(const struct thing *t, const struct run_spec *spec, bool deta
 	if (o.interpreter >= 0)
 		close(o.interpreter);
 	if (!ret)
-		ret = exec_started(spec, detach, pid, pidfd, master, out, e);
+		ret = exec_started(spec, x, pidfd, master, out, e);
 	else if (e && (e->status == ENOENT || e->status == EACCES || e->status == ENOEXEC)) {
 		out->end = CLIENT_ERROR;
 		out->status = e->status == ENOENT ? 127 : 126;

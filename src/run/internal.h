@@ -26,7 +26,7 @@ int container_finish(const struct thing *t, const struct run_spec *spec, struct 
 /* The containers' part of run/life.h. */
 int container_pause(const struct thing *t, bool pause, struct err *e);
 bool container_is_paused(const struct thing *t);
-int container_exec(const struct thing *t, const struct run_spec *spec, bool detach,
+int container_exec(const struct thing *t, const struct run_spec *spec, const struct exec_config *x,
 		   struct client_result *out, struct err *e);
 int container_usage(const struct thing *t, struct thing_use *out, struct err *e);
 /* Adds CPU time and memory of one process of the host's to the figures. */

@@ -18,6 +18,7 @@
 
 #define GONE_MS 15000u /* from a SIGKILL to the end of all cleaning up */
 #define POLL_MS 3u
+#define HEALTH_TEXT_MAX 4096u /* of what a check printed, in inspect */
 
 static void sleep_ms(u64 ms)
 {
@@ -340,7 +341,7 @@ int thing_exec(const struct thing *t, const struct exec_config *x, struct client
 		ret = err_set(e, EBUSY, "%s is paused: `hull resume %s` first", t->name, t->name);
 	else
 		ret = spec_is_machine(&spec) ? machine_exec(t, &spec, x->detach, out, e)
-					     : container_exec(t, &spec, x->detach, out, e);
+					     : container_exec(t, &spec, x, out, e);
 	spec_free(&spec);
 	return ret;
 }
@@ -424,6 +425,55 @@ int thing_top(const struct thing *t, struct err *e)
 			     : container_top(t, e);
 }
 
+/* The argv of a check as the image has it. */
+static int health_args(const struct run_spec *spec, struct strv *out, struct err *e)
+{
+	bool shell = !strcmp(spec->health.v[0], "CMD-SHELL");
+	int ret = 0;
+
+	if (shell && !(ret = strv_add(out, "/bin/sh", e)))
+		ret = strv_add(out, "-c", e);
+	for (unsigned i = 1; !ret && i < (shell ? 2 : spec->health.n); i++)
+		ret = strv_add(out, spec->health.v[i], e);
+	return ret;
+}
+
+int thing_health(const struct thing *t, u64 ms, struct err *e)
+{
+	struct exec_config x = {.timeout_ms = ms};
+	struct client_result r = {0};
+	struct run_spec spec;
+	int ret = thing_spec(t, &spec, e);
+
+	if (!ret && !spec_has_health(&spec))
+		ret = err_set(e, ENOENT, "%s has no health check", t->name);
+	if (!ret)
+		ret = health_args(&spec, &x.args, e);
+	if (!ret)
+		ret = thing_exec(t, &x, &r, e);
+	if (!ret && r.end == CLIENT_ERROR)
+		fprintf(stderr, "%s\n", r.text);
+	strv_free(&x.args);
+	spec_free(&spec);
+	return ret ? ret : r.end != CLIENT_EXITED || r.status;
+}
+
+static json_t *health_json(const struct thing *t, const struct thing_status *st)
+{
+	char path[PATHS_MAX], text[HEALTH_TEXT_MAX] = "";
+	json_t *o =
+		json_pack("{s:s, s:i}", "status", st->health, "failing_streak", (int)st->failures);
+	FILE *f = thing_path(t, "health.log", path, NULL) ? NULL : fopen(path, "re");
+	size_t n = f ? fread(text, 1, sizeof(text) - 1, f) : 0;
+	json_t *said;
+
+	if (f)
+		fclose(f);
+	said = json_stringn(text, n); /* NULL: it is no text */
+	json_object_set_new(o, "output", said ? said : json_string(""));
+	return o;
+}
+
 json_t *thing_inspect(const struct thing *t, struct err *e)
 {
 	struct thing_status st;
@@ -446,6 +496,8 @@ json_t *thing_inspect(const struct thing *t, struct err *e)
 			json_object_set_new(o, "machine", machine);
 		}
 	}
+	if (st.health[0])
+		json_object_set_new(o, "health_status", health_json(t, &st));
 	if (st.state == THING_EXITED) {
 		json_object_set_new(o, "exit", json_integer(st.exit));
 		json_object_set_new(o, "finished_ns", json_integer((json_int_t)st.finished_ns));

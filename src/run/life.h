@@ -33,6 +33,7 @@ struct exec_config {
 	struct strv args, env;
 	char *user, *cwd;
 	bool tty, in, detach, privileged;
+	u64 timeout_ms; /* then a container's is killed; 0: none */
 };
 
 /* Runs it on this process's stdio to its end. */
@@ -49,6 +50,12 @@ struct thing_use {
 int thing_usage(const struct thing *t, struct thing_use *out, struct err *e);
 /* Prints its processes as a table on standard output. */
 int thing_top(const struct thing *t, struct err *e);
+
+/*
+ * Runs the health check of its spec once: 0 it is well, 1 it is not (or did not
+ * say within ms), -errno: it could not be asked.
+ */
+int thing_health(const struct thing *t, u64 ms, struct err *e);
 
 /* Everything known about it, a new reference. */
 json_t *thing_inspect(const struct thing *t, struct err *e);

@@ -42,6 +42,10 @@ struct run_spec {
 	u64 memory, pids; /* bytes, 0: the kind's default */
 	u64 millicpus;	  /* 1000 = one CPU, 0: all (container), 1 (machine) */
 	u64 log_size;	  /* bytes of one log file, 0: the default */
+	/* the health check: as in the image ("CMD", "CMD-SHELL", "NONE"), times in ms, 0: default
+	 */
+	struct strv health;
+	u64 health_interval, health_timeout, health_start, health_retries;
 	/* a machine's own */
 	char *engine, *kvm_device, *kernel;
 };
@@ -65,6 +69,11 @@ static inline bool spec_is_machine(const struct run_spec *s)
  * -EINVAL: hull runs none of that name on this host.
  */
 int spec_arch(struct run_spec *s, const char *text, struct err *e);
+
+static inline bool spec_has_health(const struct run_spec *s)
+{
+	return s->health.n > 1;
+}
 
 /* A volume's text HOST:PATH[:ro] taken apart. */
 struct run_volume {

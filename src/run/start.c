@@ -18,10 +18,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MONITOR_ARGS 24u
+#define MONITOR_ARGS 32u
 #define RESTART_MS_FIRST 100u
 #define RESTART_MS_LAST 60000u
 #define RESTART_STEP_MS 50u
+/* Docker's, where the image says nothing. */
+#define HEALTH_MS 30000u
+#define HEALTH_RETRIES 3u
 
 /* ---- becoming the monitor ---- */
 
@@ -56,6 +59,16 @@ static void arg_fd(struct args *a, const char *key, int fd)
 	arg_number(a, key, fd);
 }
 
+static void arg_health(struct args *a, const struct run_spec *spec)
+{
+	if (!spec_has_health(spec))
+		return;
+	arg_number(a, "health-interval", (long long)(spec->health_interval ?: HEALTH_MS));
+	arg_number(a, "health-timeout", (long long)(spec->health_timeout ?: HEALTH_MS));
+	arg_number(a, "health-start", (long long)spec->health_start);
+	arg_number(a, "health-retries", (long long)(spec->health_retries ?: HEALTH_RETRIES));
+}
+
 static int become_monitor(const struct start *s, struct err *e)
 {
 	struct args *a = calloc(1, sizeof(*a));
@@ -84,6 +97,7 @@ static int become_monitor(const struct start *s, struct err *e)
 		arg_number(a, "machine", spec_is_machine(s->spec));
 		arg_number(a, "tty", s->spec->tty);
 		arg_number(a, "log", (long long)s->spec->log_size);
+		arg_health(a, s->spec);
 		a->v[a->n] = NULL;
 		execv(program, a->v);
 		ret = err_errno(e, "%s", program);

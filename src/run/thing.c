@@ -204,6 +204,10 @@ static void state_line(struct thing_status *st, const char *key, const char *v)
 		st->finished_ns = strtoull(v, NULL, 10);
 	else if (!strcmp(key, "exit"))
 		st->exit = (u32)strtoul(v, NULL, 10);
+	else if (!strcmp(key, "health"))
+		snprintf(st->health, sizeof(st->health), "%s", v);
+	else if (!strcmp(key, "failures"))
+		st->failures = (unsigned)strtoul(v, NULL, 10);
 	else if (!strcmp(key, "error"))
 		snprintf(st->error, sizeof(st->error), "%s", v);
 }

@@ -8,6 +8,7 @@
  *	live		there while something must be cleaned up after it
  *	attach.sock	the monitor's
  *	log, log.1 ...	what it printed (monitor.h)
+ *	health.log	what the last health check printed
  *	upper, work	a container's own changes to its root
  *	v/		a machine's vsock, the only directory its process can see
  *
@@ -34,7 +35,9 @@ struct thing_status {
 	enum thing_state state;
 	pid_t monitor, pid, helper; /* pid: of the container's process or the machine's */
 	u64 started_ns, finished_ns;
-	u32 exit; /* EXITED: 0 to 255 */
+	u32 exit;	   /* EXITED: 0 to 255 */
+	char health[12];   /* "starting", "healthy", "unhealthy", "": no check */
+	unsigned failures; /* of the health check, in a row */
 	char error[200];
 };
 

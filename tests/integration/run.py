@@ -369,7 +369,8 @@ def bad_input():
                        (["--network", "host", "--as", "vm", "busybox"], "kernel"), (["--memory", "x", "busybox"], "size"),
                        (["--name", "../x", "busybox"], "name"), (["-v", "/nosuch:/x", "busybox", "true"], "/nosuch"),
                        (["--rm", "--restart", "always", "busybox"], "exclude"), (["--nosuch"], "unknown option"),
-                       (["-e", "=x", "busybox"], "environment"), (["--security-opt", "x", "busybox"], "security-opt")):
+                       (["-e", "=x", "busybox"], "environment"), (["--health-interval", "x", "busybox"], "duration"),
+                       (["--health-timeout", "0s", "busybox"], "millisecond"), (["--health-retries", "0", "busybox"], "health-retries"), (["--security-opt", "x", "busybox"], "security-opt")):
         code, out, err = hull("run", *args)
         check(code in (125, 126, 127) and err.count("\n") == 1 and word in err, "hull run %s: %d %r" % (args, code, err))
     for t in json.loads(ok("ps", "-a", "--json")):
@@ -414,6 +415,43 @@ def copies(kind):
 
 def copies_of_both():
     each_kind(copies)
+
+
+def health(kind):
+    """The image's HEALTHCHECK with one thing changed by an option: starting, healthy, unhealthy, healthy again."""
+    os.makedirs("hc", exist_ok=True)
+    with open("hc/Containerfile", "w") as f:
+        f.write("FROM busybox\nHEALTHCHECK --interval=1h --retries=2 CMD echo checked; test ! -e /sick\nCMD sleep 1000\n")
+    ok("image", "build", "-q", "-t", "hc", "hc")
+    ok("run", "-d", "--name", "hc", *kind, "--network", "none", "--health-interval", "1s", "--health-timeout", "20s", "hc")
+
+    def state():
+        return [t["health"] for t in json.loads(ok("ps", "--json")) if t["name"] == "hc"][0]
+
+    check(state() == "starting", "at first: " + state())
+    check(eventually(lambda: state() == "healthy"), "not healthy: " + ok("inspect", "hc"))
+    check("running (healthy)" in ok("ps"), "ps does not show it")
+    check(json.loads(ok("inspect", "hc"))["health_status"] == {"status": "healthy", "failing_streak": 0, "output": "checked\n"}, "inspect")
+    ok("exec", "hc", "touch", "/sick")
+    check(eventually(lambda: state() == "unhealthy"), "not unhealthy")
+    check(json.loads(ok("inspect", "hc"))["health_status"]["failing_streak"] >= 2, "failures")
+    ok("exec", "hc", "rm", "/sick")
+    check(eventually(lambda: state() == "healthy"), "not healthy again")
+    ok("rm", "-f", "hc")
+    ok("run", "-d", "--name", "hc", *kind, "--network", "none", "--no-healthcheck", "hc")
+    check("health" not in [t for t in json.loads(ok("ps", "--json")) if t["name"] == "hc"][0], "--no-healthcheck")
+    ok("rm", "-f", "hc")
+    if kind[1] == "vm":
+        return
+    ok("run", "-d", "--name", "hc", *kind, "--network", "none", "--health-cmd", "sleep 77", "--health-timeout", "200ms",
+       "--health-interval", "200ms", "--health-retries", "1", "hc")
+    check(eventually(lambda: state() == "unhealthy"), "a check that takes too long")
+    check(ok("top", "hc").count("sleep 77") <= 2, "checks that took too long live on")
+    ok("rm", "-f", "hc")
+
+
+def health_of_both():
+    each_kind(health)
 
 
 # ---- nothing stays behind ----
@@ -534,7 +572,7 @@ def monitor_is_small():
 
 
 TESTS = [same_busybox, same_debian, life_of_both, signals_of_both, volumes_of_both, ports_of_both, terminal_of_both,
-         restarts_of_both, copies_of_both, logs_rotate, bad_input, killed_anywhere, many_at_once, monitor_is_small]
+         restarts_of_both, copies_of_both, health_of_both, logs_rotate, bad_input, killed_anywhere, many_at_once, monitor_is_small]
 
 
 def with_data(t):

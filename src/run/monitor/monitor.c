@@ -50,6 +50,14 @@ static void set_number(struct monitor *m, const char *key, long v)
 		m->tty = v;
 	else if (!strcmp(key, "restart"))
 		m->restart = v;
+	else if (!strcmp(key, "health-interval"))
+		m->health.interval_ms = (u64)v;
+	else if (!strcmp(key, "health-timeout"))
+		m->health.timeout_ms = (u64)v;
+	else if (!strcmp(key, "health-start"))
+		m->health.start_ms = (u64)v;
+	else if (!strcmp(key, "health-retries"))
+		m->health.retries = (unsigned)v;
 }
 
 static void parse(struct monitor *m, char **argv)
@@ -87,6 +95,8 @@ void state_write(const struct monitor *m, const char *state)
 		return;
 	dprintf(fd, "state=%s\nmonitor=%d\npid=%d\nhelper=%d\nstarted=%llu\n", state, getpid(),
 		m->child, m->helper, (unsigned long long)m->started_ns);
+	if (health_name(m))
+		dprintf(fd, "health=%s\nfailures=%u\n", health_name(m), m->health.failures);
 	if (m->ended)
 		dprintf(fd, "finished=%llu\nexit=%u\n", (unsigned long long)now_ns(), exit_code(m));
 	if (m->failed)
@@ -105,6 +115,8 @@ static void reap(struct monitor *m)
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		if (pid == m->helper)
 			m->helper = 0;
+		if (health_reaped(m, pid, status))
+			state_write(m, "running");
 		if (pid != m->child)
 			continue;
 		m->ended = true;
@@ -148,6 +160,10 @@ static void on_listen(struct monitor *m)
 static void step(struct monitor *m, int timeout)
 {
 	struct pollfd pf[2 + FEED_FDS + CLIENTS_MAX];
+	int health = health_timeout(m);
+
+	if (health >= 0 && (timeout < 0 || health < timeout))
+		timeout = health;
 
 	pf[0] = (struct pollfd){m->signals, POLLIN, 0};
 	pf[1] = (struct pollfd){m->listener, POLLIN, 0};
@@ -157,6 +173,7 @@ static void step(struct monitor *m, int timeout)
 		return;
 	if (pf[0].revents)
 		on_signal(m);
+	health_step(m);
 	clients_step(m, pf + 2 + FEED_FDS);
 	feed_step(m, pf + 2);
 	if (pf[1].revents)
@@ -278,10 +295,12 @@ int main(int argc, char **argv)
 	m.signals = open_signals();
 	m.started_ns = now_ns();
 	log_open(&m);
+	health_begin(&m);
 	state_write(&m, "running");
 	started(&m);
 	reap(&m); /* it may have ended before the signals were watched */
 	run(&m);
+	health_end(&m);
 	if (m.helper > 0)
 		kill(m.helper, SIGKILL);
 	state_write(&m, "exited");

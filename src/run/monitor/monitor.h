@@ -14,6 +14,7 @@
  *	feed.c      the thing's side: pipes or terminal of a container, wire of a machine
  *	clients.c   command lines: attach.sock
  *	log.c       the log and its rotation
+ *	health.c    the health check
  *
  * No threads; one frame of buffer for output, one for each client's input: who
  * does not read is not read from.
@@ -43,6 +44,16 @@ struct log {
 	bool broken[3]; /* the last line of that stream has no end yet */
 };
 
+enum health_state { HEALTH_STARTING, HEALTH_HEALTHY, HEALTH_UNHEALTHY };
+
+struct health {
+	u64 interval_ms, timeout_ms, start_ms; /* interval 0: there is no check */
+	unsigned retries, failures;	       /* failures: in a row */
+	enum health_state state;
+	u64 due_ms, start_end_ms; /* CLOCK_MONOTONIC */
+	pid_t pid;		  /* of the check that runs, or 0 */
+};
+
 struct monitor {
 	const char *dir, *hull;
 	bool machine, rm, restart;
@@ -60,6 +71,7 @@ struct monitor {
 	size_t output_len;
 	struct client client[CLIENTS_MAX];
 	struct log log;
+	struct health health;
 
 	bool ended;  /* the child is reaped */
 	bool told;   /* the guest said how its process ended */
@@ -91,6 +103,19 @@ void clients_last(struct monitor *m, const u8 *frame, size_t len);
 /* It sent a whole frame that the thing would not take yet. */
 bool client_is_stuck(const struct client *c);
 void client_drop(struct client *c);
+
+/* ---- health.c ---- */
+/* The thing runs: the first check is due an interval from now. */
+void health_begin(struct monitor *m);
+/* Milliseconds until something is to be done, -1: nothing ever. */
+int health_timeout(const struct monitor *m);
+void health_step(struct monitor *m);
+/* A child has ended. True: it was the check and the state has changed. */
+bool health_reaped(struct monitor *m, pid_t pid, int status);
+/* Ends a check that runs. */
+void health_end(struct monitor *m);
+/* NULL: there is no check. */
+const char *health_name(const struct monitor *m);
 
 /* ---- log.c ---- */
 /* RUN/NAME/log, in the form of the CRI: "TIME stdout|stderr F|P TEXT". */
