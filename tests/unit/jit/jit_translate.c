@@ -178,7 +178,7 @@ static unsigned slotless(void)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < JIT_NOSLOT; i++)
-		n += j->noslot[i];
+		n += j->noslot[i] != 0;
 	return n;
 }
 

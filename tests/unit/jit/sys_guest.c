@@ -192,8 +192,10 @@ __asm__(".pushsection .rodata\n"
 /*
  * A ring 3 loop over 32 pages at two places each, so that its one access earns a window
  * (rt/hosted_window.c), which shows one of the places: between its runs the kernel makes a page
- * read-only (R), shows other memory in its place with INVLPG (M) and with a write to CR3 (C); at
- * last the loop changes code that is called after each round (S).
+ * read-only (R), shows other memory in its place with INVLPG (M) and with a write to CR3 (C); then
+ * the loop changes code that is called after each round (S). A second loop keeps to one place (L),
+ * also when a page becomes read-only (P), a third walks over the end of the lowest 2 GiB (E), and
+ * a fourth takes flags along an indirect jump over the access (J).
  */
 #define WI(label) "(" #label " - wi_start + 0x8000)"
 __asm__(".pushsection .rodata\n"
@@ -226,6 +228,24 @@ __asm__(".pushsection .rodata\n"
 "	xorl %esi, %esi\n	movl $1000, %r13d\n	leaq 0x90ff(%rbx), %r12\n"
 "2:	movl $1, %edi\n	call wi_loop\n	call *%r12\n	addl %eax, %esi\n	decl %r13d\n	jnz 2b\n"
 "	movl $4, %eax\n	int $0x80\n"
+"	movl $100, %edi\n	call wi_low\n	movl $5, %eax\n	int $0x80\n"
+"	movl $10, %edi\n	call wi_low\n	movl $6, %eax\n	int $0x80\n"
+"	movl $100, %edi\n"
+"1:	movl $0x7fffffe4, %eax\n	leaq 32(%rax), %rdx\n"
+"2:	incq (%rax)\n	addq $8, %rax\n	cmpq %rdx, %rax\n	jne 2b\n	decl %edi\n	jnz 1b\n"
+"	movl $7, %eax\n	int $0x80\n"
+"	xorl %esi, %esi\n	xorl %r10d, %r10d\n	movl $100, %edi\n"
+"1:	xorl %ecx, %ecx\n	movl $0xc0400200, %eax\n	movl $" WI(wi_jumped) ", %r9d\n"
+"2:	movl %ecx, %edx\n	incl %ecx\n	andl $1, %edx\n	movl (%rax), %r8d\n	jmp *%r9\n"
+"	.skip 32, 0x90\n"
+"wi_jumped:\n	setz %r8b\n	movzbl %r8b, %r8d\n	addl %r8d, %esi\n"
+"	stc\n	movl (%rax), %r8d\n	adcl $0, %r10d\n"
+"	addl $4096, %eax\n	cmpl $32, %ecx\n	jne 2b\n	decl %edi\n	jnz 1b\n"
+"	movl $8, %eax\n	int $0x80\n"
+"wi_low:\n	xorl %ecx, %ecx\n"
+"3:	movl %ecx, %r8d\n	shll $12, %r8d\n	leaq (%rbx, %r8), %rax\n"
+"	incl 0x120(%rax)\n	stc\n	movl 0x120(%rbx, %r8), %edx\n	adcl $0, %ebp\n"
+"	incl %ecx\n	cmpl $32, %ecx\n	jne 3b\n	decl %edi\n	jnz wi_low\n	ret\n"
 "wi_loop:\n	xorl %ecx, %ecx\n"
 "3:	movl %ecx, %edx\n	shll $31, %edx\n	movl %ecx, %r8d\n	shll $12, %r8d\n	orl %r8d, %edx\n	movl %ebx, %eax\n"
 /* Flags that live across it go through rax, which is the address. */
@@ -237,8 +257,21 @@ __asm__(".pushsection .rodata\n"
 /* The sum of the counters in the 32 pages' own memory, to %edx. */
 "wi_sum:\n	xorl %edx, %edx\n	movl $0x200100, %ecx\n"
 "4:	addl (%rcx), %edx\n	addl $4096, %ecx\n	cmpl $0x220100, %ecx\n	jne 4b\n	ret\n"
-"wi_int80:\n	cmpl $1, %eax\n	jb wi_0\n	je wi_1\n	cmpl $3, %eax\n	jb wi_2\n	je wi_3\n"
-"	movb $'S', %al\n	cmpl $3530500, %esi\n	call wi_put\n	outb %al, $0xf4\n5:	hlt\n	jmp 5b\n"
+"wi_int80:\n	cmpl $4, %eax\n	ja wi_more\n	cmpl $1, %eax\n	jb wi_0\n	je wi_1\n	cmpl $3, %eax\n	jb wi_2\n	je wi_3\n"
+"	movb $'S', %al\n	cmpl $3530500, %esi\n	call wi_put\n	xorl %ebp, %ebp\n	xorl %r15d, %r15d\n	iretq\n"
+"wi_more:\n	cmpl $6, %eax\n	jb wi_5\n	je wi_6\n	cmpl $8, %eax\n	jb wi_7\n"
+"	movb $'J', %al\n	cmpl $1600, %esi\n	jne 6f\n	cmpl $3200, %r10d\n6:	call wi_put\n"
+"	outb %al, $0xf4\n5:	hlt\n	jmp 5b\n"
+"wi_low_sum:\n	xorl %edx, %edx\n	movl $0x40400120, %ecx\n"
+"4:	addl (%rcx), %edx\n	addl $4096, %ecx\n	cmpl $0x40420120, %ecx\n	jne 4b\n	ret\n"
+"wi_5:	call wi_low_sum\n	movb $'L', %al\n	cmpl $3200, %edx\n	jne 9f\n	cmpl $3200, %ebp\n"
+"9:	call wi_put\n	andb $~2, 0x14028\n	invlpg 0x40405000\n	iretq\n"
+"wi_6:	call wi_low_sum\n	shll $24, %r15d\n	xorl %r15d, %edx\n"
+"	movb $'P', %al\n	cmpl $0x1000000 ^ 3520, %edx\n	call wi_put\n"
+"	movl $0x15007, 0x13ff8\n	movl $0x302007, 0x15ff8\n"
+"	movl $0x16007, 0x11010\n	movl $0x17007, 0x16000\n	movl $0x303007, 0x17000\n	iretq\n"
+"wi_7:	movb $'E', %al\n	movl $100, %edx\n	cmpl %edx, 0x302fe4\n	jne 7f\n	cmpl %edx, 0x302fec\n	jne 7f\n"
+"	cmpl %edx, 0x302ffc\n	jne 7f\n	cmpl $0, 0x303000\n7:	call wi_put\n	iretq\n"
 "wi_0:	call wi_sum\n	movb $'W', %al\n	cmpl $96000, %edx\n	jne 9f\n	cmpl $96000, %ebp\n9:	call wi_put\n"
 "	andb $~2, 0x14028\n	movl $0xc0405000, %eax\n	invlpg (%rax)\n	iretq\n"
 "wi_1:	call wi_sum\n	shll $24, %r15d\n	xorl %r15d, %edx\n"
@@ -668,18 +701,20 @@ static unsigned ram_mappings(void)
 	return n;
 }
 
-static void windows(bool interpret)
+static void windows(bool interpret, const char *options)
 {
 	struct board_cpu p[2];
 	struct vcpu_exit e;
 	struct board b;
 
+	setenv("HULL_JIT", options, 1);
 	board_start_cpus(&b, p, interpret, 1);
+	unsetenv("HULL_JIT");
 	memcpy(b.ram + 0x8000, wi_start, (size_t)(wi_end - wi_start));
 	CHECK_EQ(engine_jit_ops.vcpu_run(b.cpu[0], &e), 0);
-	if (strcmp(b.out, "WRMCS"))
+	if (strcmp(b.out, "WRMCSLPEJ"))
 		printf("# output: %s\n", b.out);
-	CHECK(!strcmp(b.out, "WRMCS"));
+	CHECK(!strcmp(b.out, "WRMCSLPEJ"));
 	/* Pages of the loop are shown once more. */
 	CHECK(interpret ? ram_mappings() == 1 : ram_mappings() > 8);
 	board_stop(&b);
@@ -687,12 +722,17 @@ static void windows(bool interpret)
 
 static void t_windows_interpreted(void)
 {
-	windows(true);
+	windows(true, "");
 }
 
 static void t_windows_translated(void)
 {
-	windows(false);
+	windows(false, "");
+}
+
+static void t_windows_everywhere(void)
+{
+	windows(false, "allhot,hot=1");
 }
 
 /* A reset forgets what was sent to a CPU before it: the second one waits again. */
@@ -734,6 +774,7 @@ int main(void)
 	RUN(t_system_in_line_translated);
 	RUN(t_windows_interpreted);
 	RUN(t_windows_translated);
+	RUN(t_windows_everywhere);
 	RUN(t_reset_forgets_sipi);
 	return test_done();
 }

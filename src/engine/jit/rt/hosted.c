@@ -8,6 +8,7 @@
  *	perf        /tmp/perf-PID.map, so that `perf report` names units
  *	nogroups    one check for each memory access
  *	nowindows   no windows (hosted_window.c)
+ *	allhot      windows for every unit from the start
  *	kinds=MASK  enum xl_kind bits left to the interpreter
  *	ops=LO-HI   (map << 8 | opcode) left to the interpreter
  *	hot=N       visits before code is translated
@@ -54,6 +55,7 @@ static void options_read(struct jit *j)
 	j->perf = s && strstr(s, "perf");
 	j->no_groups = s && strstr(s, "nogroups");
 	j->no_windows = s && strstr(s, "nowindows");
+	j->all_hot = s && strstr(s, "allhot");
 	if (s && strstr(s, "kinds="))
 		j->exec_kinds = (u32)strtoul(strstr(s, "kinds=") + 6, NULL, 16);
 	if (s && strstr(s, "ops=")) {
@@ -168,15 +170,17 @@ bool jit_signal(void *context)
 	greg_t *r = ((ucontext_t *)context)->uc_mcontext.gregs;
 	struct x86_vcpu *c = (struct x86_vcpu *)gs_base();
 	u64 pc = (u64)r[REG_RIP], rip;
+	u32 site;
 	struct jit *j;
 
 	if (!c || c->self != c || !c->vm || !c->vm->jit)
 		return false;
 	j = c->vm->jit;
-	if (pc - (u64)(uintptr_t)j->rx >= j->size || !jit_fault_rip(j, pc, &rip))
+	if (pc - (u64)(uintptr_t)j->rx >= j->size || !jit_fault_rip(j, pc, &rip, &site))
 		return false;
 	state_from(c, r);
 	c->rip = rip;
+	jit_cpu(c)->fault_recipe = site;
 	if (r[REG_TRAPNO] == X86_PF &&
 	    jit_window_linear(c, (u64)r[REG_CR2], &jit_cpu(c)->window_at))
 		jit_cpu(c)->window_fault = true;

@@ -10,8 +10,10 @@
  * there, writable when it has one to write, and hidden by whatever empties such
  * entries for a reason. Where nothing is shown the host faults, jit_signal()
  * leaves generated code, the instruction is interpreted, and the page is shown.
- * A checked address lies inside the 2 GiB; nothing else is ever mapped there, and
- * the page behind them is kept free for an access that crosses their end.
+ * A checked access lies inside the 2 GiB; nothing else is ever mapped there.
+ *
+ * Every window shows its addresses the same distance further up, JIT_WINDOW_BIAS, which is in the
+ * code as part of the displacement. Where something of the host is in the way there is no window.
  *
  * Showing and hiding a page costs as much as thousands of accesses, so both are
  * paid from a budget that time refills; without one the windows are shut for a
@@ -42,7 +44,7 @@ struct shown {
 
 struct region {
 	u64 lin;
-	u8 *host; /* reserved once, kept */
+	bool reserved; /* of the host's address space, at lin + JIT_WINDOW_BIAS */
 	bool used;
 };
 
@@ -140,18 +142,22 @@ static void shut(struct x86_vcpu *c, s32 credit)
 {
 	struct jit_cpu *x = jit_cpu(c);
 
-	for (unsigned i = 0; i < JIT_SLOTS; i++) {
-		x->wide[i].page = JIT_SLOT_EMPTY;
-		x->wide[i].add = 0;
-	}
+	for (unsigned i = 0; i < JIT_SLOTS; i++)
+		x->wide[i] = JIT_SLOT_EMPTY;
+	x->low_limit = 0;
 	x->wide_credit = credit;
 }
 
-static void hide(void *at, u64 bytes)
+static u8 *shown_at(u64 lin)
+{
+	return (u8 *)(uintptr_t)(lin + JIT_WINDOW_BIAS);
+}
+
+static void hide(u64 lin, u64 bytes)
 {
 	/* Nothing there but address space: MAP_FIXED over it cannot fail for want of memory. */
-	if (mmap(at, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
-		 0) == MAP_FAILED)
+	if (mmap(shown_at(lin), bytes, PROT_NONE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED)
 		__builtin_trap(); /* pages of another address space must not stay */
 }
 
@@ -161,7 +167,7 @@ static void drop(struct jit_windows *w, struct x86_vcpu *c)
 	w->owned = false;
 	for (unsigned i = 0; i < REGIONS; i++) {
 		if (w->region[i].used && w->npages)
-			hide(w->region[i].host, JIT_WINDOW);
+			hide(w->region[i].lin, JIT_WINDOW);
 		w->region[i].used = false;
 	}
 	w->budget -= 16 + w->npages / HIDDEN;
@@ -177,25 +183,59 @@ static struct region *region_of(struct jit_windows *w, u64 lin)
 	return NULL;
 }
 
-static struct region *region_new(struct jit_windows *w, u64 lin)
+static void give_back(struct region *r)
 {
+	if (r->reserved)
+		munmap(shown_at(r->lin), JIT_WINDOW);
+	r->reserved = false;
+}
+
+static bool reserve(struct region *r, u64 lin)
+{
+	u8 *at = shown_at(lin), *p;
+
+	p = mmap(at, JIT_WINDOW, PROT_NONE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+	if (p == MAP_FAILED)
+		return false;
+	if (p != at) { /* a host kernel that does not know MAP_FIXED_NOREPLACE */
+		munmap(p, JIT_WINDOW);
+		return false;
+	}
+	r->lin = lin;
+	r->reserved = true;
+	return true;
+}
+
+/* One that is reserved for lin already, else any that is not in use. */
+static struct region *region_free(struct jit_windows *w, u64 lin)
+{
+	struct region *res = NULL;
+
 	for (unsigned i = 0; i < REGIONS; i++) {
 		struct region *r = &w->region[i];
-		void *p = r->host;
 
-		if (r->used)
-			continue;
-		if (!p)
-			p = mmap(NULL, JIT_WINDOW + GPA_PAGE_SIZE, PROT_NONE,
-				 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-		if (p == MAP_FAILED)
-			break;
-		r->host = p;
-		r->lin = align_down(lin, JIT_WINDOW);
-		r->used = true;
-		return r;
+		if (!r->used && r->reserved && r->lin == lin)
+			return r;
+		if (!r->used && (!res || !r->reserved))
+			res = r;
 	}
-	return NULL;
+	return res;
+}
+
+static struct region *region_new(struct jit_windows *w, u64 lin)
+{
+	struct region *r = region_free(w, lin);
+
+	if (!r)
+		return NULL;
+	if (!r->reserved || r->lin != lin) {
+		give_back(r);
+		if (!reserve(r, lin))
+			return NULL;
+	}
+	r->used = true;
+	return r;
 }
 
 static unsigned pcid_now(const struct x86_vcpu *c)
@@ -203,13 +243,13 @@ static unsigned pcid_now(const struct x86_vcpu *c)
 	return c->cr4 & X86_CR4_PCIDE ? c->cr3 & 0xfff : 0;
 }
 
-bool jit_window_at(struct x86_vcpu *c, u64 lin, struct jit_slot *out)
+enum jit_window_answer jit_window_at(struct x86_vcpu *c, u64 lin)
 {
 	struct jit_windows *w = jit_cpu(c)->windows;
-	struct region *r = NULL;
+	enum jit_window_answer res = JIT_WINDOW_LATER;
 
 	if (!w || w->broken || lin >> 47)
-		return false;
+		return JIT_WINDOW_NEVER;
 	lock(w);
 	earn(w, c);
 	if (w->budget >= MIN_TO_OPEN) {
@@ -217,14 +257,12 @@ bool jit_window_at(struct x86_vcpu *c, u64 lin, struct jit_slot *out)
 			drop(w, c);
 		w->owned = true;
 		w->pcid = pcid_now(c);
-		r = region_of(w, lin);
-		if (!r)
-			r = region_new(w, lin);
+		res = region_of(w, lin) || region_new(w, align_down(lin, JIT_WINDOW))
+			      ? JIT_WINDOW_OPEN
+			      : JIT_WINDOW_NEVER;
 	}
-	if (r)
-		*out = (struct jit_slot){r->lin, (u64)(uintptr_t)r->host - r->lin};
 	unlock(w);
-	return r;
+	return res;
 }
 
 static const struct gpa_slot *ram_at(const struct x86_vcpu *c, u64 host)
@@ -238,7 +276,7 @@ static const struct gpa_slot *ram_at(const struct x86_vcpu *c, u64 host)
 }
 
 /* Show what the soft TLB has of the page. False: it has nothing, or that is shown already. */
-static bool show(struct jit_windows *w, struct x86_vcpu *c, const struct region *r, u64 lin)
+static bool show(struct jit_windows *w, struct x86_vcpu *c, u64 lin)
 {
 	u64 index = lin >> 8 & c->tlb_mask[X86_MMU_USER];
 	const struct x86_tlb *t = &c->tlb[X86_MMU_USER];
@@ -254,7 +292,7 @@ static bool show(struct jit_windows *w, struct x86_vcpu *c, const struct region 
 	s = ram_at(c, host);
 	if (!s)
 		return false;
-	if (mmap(r->host + (lin - r->lin), GPA_PAGE_SIZE, PROT_READ | (write ? PROT_WRITE : 0),
+	if (mmap(shown_at(lin), GPA_PAGE_SIZE, PROT_READ | (write ? PROT_WRITE : 0),
 		 MAP_SHARED | MAP_FIXED | MAP_POPULATE, s->fd,
 		 (off_t)(s->fd_offset + (host - (u64)(uintptr_t)s->host))) == MAP_FAILED) {
 		w->broken = true;
@@ -277,12 +315,12 @@ void jit_window_show(struct x86_vcpu *c, u64 lin)
 	earn(w, c);
 	r = region_of(w, lin);
 	if (w->owned && w->pcid == pcid_now(c) && r) {
-		if (!show(w, c, r, lin))
+		if (!show(w, c, lin))
 			w->budget -= REFUSED;
 		for (unsigned i = 1; i < AHEAD; i++)
 			if (lin + i * GPA_PAGE_SIZE - r->lin < JIT_WINDOW &&
 			    !find(w, lin + i * GPA_PAGE_SIZE))
-				show(w, c, r, lin + i * GPA_PAGE_SIZE);
+				show(w, c, lin + i * GPA_PAGE_SIZE);
 	}
 	if (w->npages == PAGES || w->broken)
 		drop(w, c);
@@ -298,8 +336,8 @@ bool jit_window_linear(const struct x86_vcpu *c, u64 host, u64 *lin)
 	for (unsigned i = 0; w && i < REGIONS; i++) {
 		const struct region *r = &w->region[i];
 
-		if (r->used && host - (u64)(uintptr_t)r->host < JIT_WINDOW + GPA_PAGE_SIZE) {
-			*lin = r->lin + (host - (u64)(uintptr_t)r->host);
+		if (r->used && host - JIT_WINDOW_BIAS - r->lin < JIT_WINDOW) {
+			*lin = host - JIT_WINDOW_BIAS;
 			return true;
 		}
 	}
@@ -333,10 +371,8 @@ void jit_windows_switch(struct x86_vcpu *c, unsigned pcid, bool noflush)
 
 static void hide_page(struct jit_windows *w, struct shown *p)
 {
-	struct region *r = region_of(w, p->lin);
-
-	if (r)
-		hide(r->host + (p->lin - r->lin), GPA_PAGE_SIZE);
+	if (region_of(w, p->lin))
+		hide(p->lin, GPA_PAGE_SIZE);
 	take_out(w, p);
 	w->budget--;
 }
@@ -394,7 +430,6 @@ void jit_windows_destroy(struct x86_vcpu *c)
 	if (!w)
 		return;
 	for (unsigned i = 0; i < REGIONS; i++)
-		if (w->region[i].host)
-			munmap(w->region[i].host, JIT_WINDOW + GPA_PAGE_SIZE);
+		give_back(&w->region[i]);
 	munmap(w, sizeof(*w));
 }

@@ -64,16 +64,20 @@ struct jit_unit {
 	struct jit_unit *hash_next, *map_next;
 	u32 e0, e1, e2, end; /* offsets in the code area */
 	u32 pcs;	     /* first of its ninsns entries in jit.pcs */
+	u32 links;	     /* site of a jump to here, and on by jit_site.next_link */
 	u16 ninsns;
 	bool fpu;	/* needs the guest's vector state in the host's registers */
-	bool plain;	/* without grouped memory checks, see x86/translate_group.c */
+	bool plain;	/* without grouped memory checks and windows, see x86/translate_group.c */
+	bool hot;	/* its accesses go by windows where they can */
+	u8 samples;	/* times the vCPU was found there when it was interrupted */
 	bool forwarded; /* its entries jump to the unit that replaced it */
 };
 
-/* Where a guest instruction's own code begins and ends, for faults of the host. */
+/* Where a guest instruction's own code begins, for faults of the host. */
 struct jit_pc {
 	u16 guest; /* offset from the unit's rip */
 	u16 host;  /* offset from the unit's e2 */
+	u32 site;  /* whose recipe gives the flags there, 0 = as they are */
 };
 
 /*
@@ -119,18 +123,31 @@ enum {
 };
 
 /*
- * Sites that go from page to page, in user code of a VM with one vCPU, have a wide slot: it holds
- * 2 GiB of linear addresses that a window shows (rt/hosted_window.c). Where it does not help, the
- * site looks into the soft TLB out of line, and every so often asks for a window first.
+ * In user code of a VM with one vCPU the sites of hot units, and those that go from page to page,
+ * are made by windows: 2 GiB of linear addresses that the host's MMU shows JIT_WINDOW_BIAS further
+ * up (rt/hosted_window.c). A wide slot says which 2 GiB may be had so; for the lowest there is
+ * jit_cpu.low_limit instead. Where that does not help the plain unit goes on, and every so often
+ * the window is asked for first.
  */
 #define JIT_WINDOW GIB(2)
+#define JIT_WINDOW_BIAS GIB(1)
+#define JIT_LOW_LIMIT (JIT_WINDOW - GPA_PAGE_SIZE) /* no access is larger than a page */
 enum {
-	JIT_WIDE_CREDIT = 16,  /* looks into the TLB between two requests */
-	JIT_WIDE_PAUSE = 4096, /* the same while there is nothing to be had */
+	JIT_WIDE_CREDIT = 16,	/* times the plain unit goes on between two requests */
+	JIT_WIDE_PAUSE = 4096,	/* the same while there is nothing to be had */
+	JIT_WIDE_STRIKES = 200, /* times a site asks for another window before it gets none */
+	JIT_HOT_SAMPLES = 1,	/* interruptions that make a unit hot */
 };
+enum jit_window_answer { JIT_WINDOW_OPEN, JIT_WINDOW_LATER, JIT_WINDOW_NEVER };
 
 /* Marks of sites, in jit.noslot. */
-enum jit_way { JIT_WAY_SLOT, JIT_WAY_LOOKUP, JIT_WAY_WIDE };
+enum {
+	JIT_WAY_LOOKUP = 1, /* goes from page to page: no slot */
+	JIT_WAY_WIDE = 2,   /* a window, even if the unit is not hot */
+	JIT_WAY_HIGH = 4,   /* not the lowest one */
+	JIT_WAY_NEVER = 8,  /* no window */
+};
+enum jit_window_kind { JIT_NO_WINDOW, JIT_WINDOW_LOW, JIT_WINDOW_WIDE };
 
 /* What a check leaves in its scratch register. */
 enum jit_form {
@@ -151,13 +168,15 @@ struct jit_site {
 	u16 size;  /* MEM: bytes */
 	u32 slot;  /* MEM: gs offset of its slot, 0 = none */
 	u32 slot_no;
-	u32 fail;  /* MEM: where to go when the soft TLB does not help, a code offset */
-	u32 stub;  /* MEM: its way out of line, a code offset */
-	u32 check; /* MEM: where the look at the slot begins */
+	u32 fail;      /* MEM: where to go when the soft TLB does not help, a code offset */
+	u32 stub;      /* MEM: its way out of line, a code offset */
+	u32 next_link; /* LINK: the next one to the same unit, 0 = none */
+	u32 check;     /* MEM: where the look at the slot begins */
 	u8 check_len;
 	u8 dst;	 /* MEM: the scratch register it uses */
 	u8 form; /* MEM: enum jit_form */
 	u8 strikes;
+	u8 window;		  /* MEM: enum jit_window_kind */
 	u8 access;		  /* MEM: enum x86_access */
 	u32 insn;		  /* EXEC: its decoded form in jit.insn, 0 = decode it again */
 	struct jit_recipe recipe; /* on the way to an indirect jump, or of the jump itself */
@@ -165,6 +184,7 @@ struct jit_site {
 	 * disabled by a mask, or #GP for misalignment or a pending #MF come first. */
 	bool may_wide; /* MEM: a host fault of the access leaves the guest's state exact */
 	bool plain;    /* LINK: to the plain unit */
+	bool linked;   /* LINK: in the list of its target */
 	u32 to_key;    /* LINK: mode key there */
 	bool masked;
 };
@@ -180,7 +200,8 @@ struct jit_cpu {
 	u64 temp[8]; /* scratch of generated code; from 3 on of thunk.refill */
 	struct jit_slot slot[X86_MMU_COUNT][JIT_SLOTS];
 	u64 slot_used[X86_MMU_COUNT]; /* bit n: slot n is perhaps not empty */
-	struct jit_slot wide[JIT_SLOTS];
+	u64 wide[JIT_SLOTS];	      /* which 2 GiB, or JIT_SLOT_EMPTY */
+	u64 low_limit;		      /* accesses below it go by the lowest window; 0: none do */
 	s32 wide_credit;
 	bool window_fault; /* at window_at: to be interpreted and shown */
 	u64 window_at;
@@ -190,6 +211,7 @@ struct jit_cpu {
 	u64 sites, code;    /* jit.site, jit.rx, for thunk.refill */
 	u16 flags;	    /* see JIT_RECIPE_SAVED */
 	u32 recipe;	    /* site whose recipe gives the flags at an e0, 0 = as they are */
+	u32 fault_recipe;   /* site whose recipe gives the flags at a fault of the host, or 0 */
 	_Atomic u32 inside; /* in jit_run and not parked */
 	struct jit_unit *quick[JIT_QUICK]; /* units C led to lately, by jit_quick_index */
 	u64 jc[JIT_JC];			   /* host entry by low bits of rip */
@@ -248,6 +270,7 @@ struct jit {
 	bool have_bmi2;
 	bool no_groups;	      /* check every access (bug hunting) */
 	bool no_windows;      /* the same */
+	bool all_hot;	      /* every unit is hot from the start (tests) */
 	u32 exec_kinds;	      /* bit n: enum xl_kind n is left to the interpreter (bug hunting) */
 	u32 exec_lo, exec_hi; /* opcodes (map << 8 | opcode) the same */
 	u32 hot_visits;	      /* visits before a translation */
@@ -316,8 +339,16 @@ const void *jit_on_poll(struct x86_vcpu *c, u64 unused, u32 site);
 const void *jit_on_fpu(struct x86_vcpu *c, u64 unused, u32 site);
 
 /* x86/translate.c: a new unit for rip in map m, or NULL (leave it to the interpreter). */
+enum jit_unit_kind { JIT_UNIT_NORMAL, JIT_UNIT_PLAIN, JIT_UNIT_HOT };
 struct jit_unit *jit_translate(struct jit *j, struct x86_vcpu *c, struct jit_map *m, u64 rip,
-			       bool plain);
+			       enum jit_unit_kind kind);
+/*
+ * x86/translate_slot.c: translate the unit again as what is known of its sites now demands; whoever
+ * comes to it is led to the new one. Under the lock.
+ */
+void jit_unit_again(struct jit *j, struct x86_vcpu *c, struct jit_unit *u, bool hot);
+/* A site has asked for a window in vain, or for one that is not for it. Under the lock. */
+void jit_site_no_window(struct jit *j, struct x86_vcpu *c, struct jit_site *s, u64 linear);
 /* x86/translate_slot.c: from now on the site looks into the soft TLB itself. Under the lock. */
 void jit_site_unslot(struct jit *j, struct x86_vcpu *c, struct jit_site *s);
 
@@ -332,8 +363,8 @@ void jit_branch_seen(struct x86_vcpu *c, const struct jit_map *m, u64 at);
 /* rt/hosted_window.c; without windows these do nothing. */
 void jit_windows_create(struct x86_vcpu *c);
 void jit_windows_destroy(struct x86_vcpu *c);
-/* The window for a linear address, opened if there is none. False: not now. */
-bool jit_window_at(struct x86_vcpu *c, u64 lin, struct jit_slot *out);
+/* Open the window for a linear address if there is none. */
+enum jit_window_answer jit_window_at(struct x86_vcpu *c, u64 lin);
 /* The host faulted at `host`: is it in a window, and for which linear address? */
 bool jit_window_linear(const struct x86_vcpu *c, u64 host, u64 *lin);
 /* Show the page at lin as the soft TLB has it now. */
@@ -345,7 +376,10 @@ void jit_host_destroy(struct jit *j);
 void jit_host_thread(void); /* on the vCPU's thread: signal stack and handlers */
 void jit_host_yield(void);
 void jit_host_trace(struct jit *j, const struct jit_unit *u, const u8 *guest, unsigned len);
-/* For the signal handler: the guest address of the instruction at host_rip, or false. */
-bool jit_fault_rip(const struct jit *j, u64 host_rip, u64 *rip);
+/*
+ * For the signal handler: the guest address of the instruction at host_rip, and the site with the
+ * recipe of its flags (0 = none), or false.
+ */
+bool jit_fault_rip(const struct jit *j, u64 host_rip, u64 *rip, u32 *site);
 
 #endif

@@ -81,7 +81,10 @@ static struct jit_unit *unit_at(struct jit *j, struct x86_vcpu *c, bool plain)
 		if (jit_full(j))
 			atomic_store(&j->flush_wanted, 1);
 		else
-			u = jit_translate(j, c, m, c->rip, plain);
+			u = jit_translate(j, c, m, c->rip,
+					  plain	       ? JIT_UNIT_PLAIN
+					  : j->all_hot ? JIT_UNIT_HOT
+						       : JIT_UNIT_NORMAL);
 		if (u) {
 			c->count.blocks_translated++;
 			c->count.code_bytes = j->hot.pos + (j->cold.pos - j->cold_start);
@@ -112,6 +115,30 @@ static struct jit_unit *unit_again(struct jit *j, struct x86_vcpu *c)
 	if (u)
 		*q = u;
 	return u;
+}
+
+/*
+ * The vCPU was interrupted in u (or NULL) on the way to c->rip: where that happens again and again
+ * the time is spent. What is at c->rip is translated once more, with windows.
+ */
+static void sample(struct jit *j, struct x86_vcpu *c, struct jit_unit *u)
+{
+	struct jit_unit *at;
+
+	if (!u || u->plain || !jit_cpu(c)->windows || !(c->mode_key & X86_KEY_CPL3) ||
+	    u->map->key != c->mode_key || ++u->samples < JIT_HOT_SAMPLES)
+		return;
+	u->samples = 0;
+	jit_lock(j);
+	if (!u->hot)
+		jit_unit_again(j, c, u, true);
+	at = u->map->dead ? NULL : jit_unit_find(j, u->map, c->rip, false);
+	if (at && !at->hot)
+		jit_unit_again(j, c, at, true);
+	else if (!at && !u->map->dead && !jit_full(j) &&
+		 align_down(c->rip, GPA_PAGE_SIZE) == u->map->lin)
+		jit_translate(j, c, u->map, c->rip, JIT_UNIT_HOT);
+	jit_unlock(j);
 }
 
 /* On at c->rip, with the flags of c->rflags. */
@@ -175,6 +202,16 @@ static void recipe_of_jump(struct jit *j, struct x86_vcpu *c)
 	jit_cpu(c)->recipe = 0;
 }
 
+/* The same for the instruction at which generated code was left by a fault of the host. */
+static void recipe_of_fault(struct jit *j, struct x86_vcpu *c)
+{
+	u32 site = jit_cpu(c)->fault_recipe;
+
+	if (unlikely(site))
+		recipe_apply(c, &j->site[site].recipe);
+	jit_cpu(c)->fault_recipe = 0;
+}
+
 /* An indirect jump came to a unit that looks at flags. */
 const void *jit_on_flags(struct x86_vcpu *c, u64 rip, u32 unused)
 {
@@ -189,8 +226,10 @@ const void *jit_on_miss(struct x86_vcpu *c, u64 rip, u32 unused)
 
 	c->rip = rip;
 	recipe_of_jump(j, c);
-	if (must_leave(j, c))
+	if (must_leave(j, c)) {
+		sample(j, c, jit_cpu(c)->quick[jit_quick_index(rip)]);
 		return NULL;
+	}
 	u = unit_again(j, c);
 	if (!u)
 		return NULL;
@@ -252,8 +291,14 @@ const void *jit_on_link(struct x86_vcpu *c, u64 unused, u32 site)
 	if (!u)
 		return NULL;
 	jit_lock(j);
-	if (!s->recipe.size && !from->map->dead && !u->map->dead && u->map->key == s->to_key)
+	if (!s->recipe.size && !from->map->dead && !u->map->dead && u->map->key == s->to_key) {
 		emit_patch(j->rw, s->retry, u->map == from->map ? u->e2 : u->e1);
+		if (!s->linked) {
+			s->next_link = u->links;
+			u->links = site;
+			s->linked = true;
+		}
+	}
 	jit_unlock(j);
 	return jit_host(j, u->e2);
 }
@@ -310,6 +355,14 @@ static bool canonical(u64 v)
 	return (u64)((s64)(v << 16) >> 16) == v;
 }
 
+/* Back to where the site makes its access. */
+static const void *try_again(struct jit *j, struct x86_vcpu *c, const struct jit_site *s)
+{
+	if (j->unit[s->unit].fpu && !c->fpu_live) /* what was called may have parked it */
+		x86_fpu_load(c);
+	return jit_host(j, s->retry);
+}
+
 const void *jit_on_mem(struct x86_vcpu *c, u64 linear, u32 site)
 {
 	struct jit *j = c->vm->jit;
@@ -331,9 +384,7 @@ const void *jit_on_mem(struct x86_vcpu *c, u64 linear, u32 site)
 	}
 	if (!host)
 		return step(j, c, s);
-	if (j->unit[s->unit].fpu && !c->fpu_live)
-		x86_fpu_load(c);
-	return jit_host(j, s->retry);
+	return try_again(j, c, s);
 }
 
 static u64 tsc(void)
@@ -361,20 +412,30 @@ const void *jit_on_sample(struct x86_vcpu *c, u64 linear, u32 site)
 			jit_site_unslot(j, c, s);
 		jit_unlock(j);
 	}
-	return jit_host(j, s->retry);
+	return try_again(j, c, s);
 }
 
 /* A site with a wide slot goes where that does not show. */
 const void *jit_on_wide(struct x86_vcpu *c, u64 linear, u32 site)
 {
 	struct jit *j = c->vm->jit;
-	const struct jit_site *s = &j->site[site];
+	struct jit_site *s = &j->site[site];
 	struct jit_cpu *x = jit_cpu(c);
+	enum jit_window_answer got = jit_window_at(c, linear);
+	bool other = s->window == JIT_WINDOW_WIDE && x->wide[s->slot_no] != JIT_SLOT_EMPTY;
 
-	x->wide_credit = JIT_WIDE_CREDIT;
-	if (!jit_window_at(c, linear, &x->wide[s->slot_no]))
-		x->wide_credit = JIT_WIDE_PAUSE;
-	return jit_host(j, s->retry);
+	x->wide_credit = got == JIT_WINDOW_LATER ? JIT_WIDE_PAUSE : JIT_WIDE_CREDIT;
+	if (got == JIT_WINDOW_OPEN && s->window == JIT_WINDOW_WIDE)
+		x->wide[s->slot_no] = align_down(linear, JIT_WINDOW);
+	if (got == JIT_WINDOW_OPEN && linear < JIT_LOW_LIMIT)
+		x->low_limit = JIT_LOW_LIMIT;
+	if (got == JIT_WINDOW_NEVER || (s->window == JIT_WINDOW_LOW && linear >= JIT_LOW_LIMIT) ||
+	    (other && ++s->strikes == JIT_WIDE_STRIKES)) {
+		jit_lock(j);
+		jit_site_no_window(j, c, s, got == JIT_WINDOW_OPEN ? linear : ~0ULL);
+		jit_unlock(j);
+	}
+	return try_again(j, c, s);
 }
 
 const void *jit_on_poll(struct x86_vcpu *c, u64 unused, u32 site)
@@ -382,6 +443,7 @@ const void *jit_on_poll(struct x86_vcpu *c, u64 unused, u32 site)
 	struct jit *j = c->vm->jit;
 
 	c->rip = site_rip(j, &j->site[site]);
+	sample(j, c, &j->unit[j->site[site].unit]);
 	return go_on(j, c);
 }
 
@@ -526,6 +588,7 @@ void jit_run(struct x86_vcpu *c)
 		u = unit_again(j, c);
 		if (u) {
 			enter(j, c, u);
+			recipe_of_fault(j, c);
 			if (unlikely(jit_cpu(c)->window_fault) && window_fault(c) < 0)
 				break;
 		} else if (c->exc.pending || (!atomic_load(&j->flush_wanted) && !interpret(j, c))) {

@@ -42,7 +42,7 @@ bool jit_full(const struct jit *j)
 {
 	return j->hot.pos + JIT_UNIT_ROOM > j->hot.end ||
 	       j->cold.pos + JIT_UNIT_ROOM > j->cold.end || j->nunits + 2 > j->max_units ||
-	       j->nsites + 8 * JIT_MAX_INSN > j->max_sites ||
+	       j->nsites + 10 * JIT_MAX_INSN > j->max_sites ||
 	       j->npcs + 2 * JIT_MAX_INSN > j->max_pcs || j->nmaps + 2 > j->max_maps ||
 	       j->npages + 2 > j->max_pages;
 }
@@ -211,7 +211,7 @@ void jit_reset(struct jit *j)
 
 		if (!c)
 			continue;
-		jit_cpu(c)->recipe = 0;
+		jit_cpu(c)->recipe = jit_cpu(c)->fault_recipe = 0;
 		for (unsigned i = 0; i < JIT_QUICK; i++)
 			jit_cpu(c)->quick[i] = NULL;
 		for (unsigned i = 0; i < JIT_XTLB; i++)
@@ -296,7 +296,7 @@ static const struct jit_unit *unit_at_offset(const struct jit *j, u32 off)
 	return lo < j->nunits && off >= j->unit[lo].e2 ? &j->unit[lo] : NULL;
 }
 
-bool jit_fault_rip(const struct jit *j, u64 host_rip, u64 *rip)
+bool jit_fault_rip(const struct jit *j, u64 host_rip, u64 *rip, u32 *site)
 {
 	u32 off = (u32)(host_rip - (u64)(uintptr_t)j->rx);
 	const struct jit_unit *u = unit_at_offset(j, off);
@@ -308,6 +308,7 @@ bool jit_fault_rip(const struct jit *j, u64 host_rip, u64 *rip)
 	for (unsigned n = u->ninsns; n-- > 0;) {
 		if (p[n].host <= off - u->e2) {
 			*rip = u->rip + p[n].guest;
+			*site = p[n].site;
 			return true;
 		}
 	}
@@ -348,7 +349,7 @@ int jit_vcpu_init(struct x86_vcpu *c)
 	x->sites = (u64)(uintptr_t)j->site;
 	x->code = (u64)(uintptr_t)j->rx;
 	for (unsigned i = 0; i < JIT_SLOTS; i++)
-		slot_clear(&x->wide[i]);
+		x->wide[i] = JIT_SLOT_EMPTY;
 	if (c->vm->ncpus == 1 && !j->no_windows)
 		jit_windows_create(c);
 	jit_tlb_flushed(c, true);

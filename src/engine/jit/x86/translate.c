@@ -381,7 +381,7 @@ static void trace(const struct xl *x)
 }
 
 struct jit_unit *jit_translate(struct jit *j, struct x86_vcpu *c, struct jit_map *m, u64 rip,
-			       bool plain)
+			       enum jit_unit_kind kind)
 {
 	struct xl *x = (struct xl *)j->xl;
 	struct jit_unit *u = &j->unit[j->nunits];
@@ -389,12 +389,13 @@ struct jit_unit *jit_translate(struct jit *j, struct x86_vcpu *c, struct jit_map
 	if (!gpa_slot_find(j->vm->map, m->gpa))
 		return NULL;
 	watch_page(j, m);
-	*u = (struct jit_unit){.rip = rip, .map = m, .plain = plain};
+	*u = (struct jit_unit){
+		.rip = rip, .map = m, .plain = kind == JIT_UNIT_PLAIN, .hot = kind == JIT_UNIT_HOT};
 	x->j = j;
 	x->c = c;
 	x->map = m;
 	x->next = NULL;
-	x->plain = plain;
+	x->plain = u->plain;
 	x->u = u;
 	x->e = &j->hot;
 	x->cold = &j->cold;

@@ -47,6 +47,7 @@ struct xl_group {
 	u8 base;
 	bool write;
 	u16 count, leader;
+	bool window; /* its accesses go by one: no host pointer is kept */
 };
 
 struct xl_ref {
@@ -164,10 +165,11 @@ bool xl_grouped(const struct xl *x, unsigned i, unsigned which);
 void xl_slot(struct xl *x, const struct xl_ea *ea, struct jit_site *s);
 /* Instruction i has been emitted: what it wrote points elsewhere from here on. */
 void xl_slot_step(struct xl *x, const struct xl_insn *t);
-/* How the access to ea by the instruction at rip is best checked. */
-enum jit_way xl_way(const struct xl *x, const struct xl_ea *ea, u64 rip);
-/* Give the site a wide slot. */
-void xl_wide_slot(struct xl *x, const struct xl_ea *ea, struct jit_site *s);
+/* Is the access to ea by the instruction at rip best looked up in the soft TLB at once? */
+bool xl_by_lookup(const struct xl *x, const struct xl_ea *ea, u64 rip);
+/* Which window the site's access to ea goes by; if a wide slot is needed it is given to the site.
+ */
+enum jit_window_kind xl_window(struct xl *x, const struct xl_ea *ea, struct jit_site *s);
 /* gs offset of the soft TLB's table for an access. */
 u32 xl_tlb_offset(unsigned mmu, enum x86_access a);
 /*

@@ -385,8 +385,9 @@ static void emit_leave(struct xl *x, unsigned i)
 	struct xl_ea ea = ea_stack(x, RBP, 0);
 	struct emit_mem m = xl_access(x, i, &ea, width(x), X86_READ, S1);
 
+	emit_rm(x->e, OP_MOV_RM, x->m64, S2, &m);
 	move_rsp(x, RBP, (s32)width(x));
-	pop_to(x, &m, RBP);
+	emit_rr(x->e, OP_MOV_RM, x->m64, RBP, S2);
 }
 
 /* ---- control flow ---- */
@@ -770,6 +771,19 @@ static bool keeps_s1(const struct xl_insn *t)
 	return false;
 }
 
+static void note_pc(struct xl *x, const struct xl_insn *t)
+{
+	struct jit *j = x->j;
+	u32 site = 0;
+
+	if (t->recipe.size) {
+		site = jit_site_new(j, x->u, t->rip);
+		j->site[site].recipe = t->recipe;
+	}
+	j->pc[j->npcs++] =
+		(struct jit_pc){(u16)(t->rip - x->u->rip), (u16)(t->off - x->u->e2), site};
+}
+
 static void emit_body(struct xl *x)
 {
 	struct jit *j = x->j;
@@ -782,8 +796,7 @@ static void emit_body(struct xl *x)
 		if (t->label)
 			x->s1_group = 0;
 		t->off = x->e->pos;
-		j->pc[j->npcs++] =
-			(struct jit_pc){(u16)(t->rip - x->u->rip), (u16)(t->off - x->u->e2)};
+		note_pc(x, t);
 		if ((t->rip & (GPA_PAGE_SIZE - 1)) + t->in.len > GPA_PAGE_SIZE)
 			emit_next_check(x, t);
 		if (t->save_flags) {

@@ -112,31 +112,6 @@ static void stub_emit(struct xl *x, const struct xl_ea *ea, u32 site, u32 from, 
 	leave_emit(e, ea, site, s->slot ? x->j->thunk.refill[x->mmu][s->access] : s->fail, live);
 }
 
-/* Where a wide slot does not help: the soft TLB, then back; now and then the window is asked for.
- */
-static void wide_stub_emit(struct xl *x, const struct xl_ea *ea, u32 site, u32 from, bool live)
-{
-	struct emit *e = x->cold;
-	struct jit_site *s = &x->j->site[site];
-	u32 ask, miss;
-
-	s->stub = e->pos;
-	emit_patch(x->e->base, from, e->pos);
-	emit_grp1_gsi(e, 5, false, GS_RT(wide_credit), 1);
-	ask = emit_jcc(e, CC_S, 0);
-	if (live) /* the address may need rax, which holds the flags */
-		xl_flags_restore(e);
-	ea_emit(e, ea, s->dst, s->dst == S1 ? S2 : S1);
-	if (live)
-		xl_flags_save(e);
-	miss = xl_lookup(e, s, x->j, x->mmu);
-	emit_jmp(e, x->e->pos);
-	emit_patch(e->base, miss, e->pos);
-	leave_emit(e, ea, site, s->fail, live);
-	emit_patch(e->base, ask, e->pos);
-	leave_emit(e, ea, site, x->j->thunk.wide, live);
-}
-
 enum { PATCH_MAX = 3 }; /* five bytes from here on can be replaced by one store: offset mod 8 */
 
 static bool plain_reg(unsigned reg)
@@ -166,8 +141,8 @@ static enum jit_form form_of(const struct xl *x, const struct xl_ea *ea, unsigne
 	return JIT_FORM_ADD;
 }
 
-/* By the slot, which holds `span` bytes: what xl_lookup is without. */
-static u32 slot_emit(struct emit *e, struct jit_site *s, u64 span)
+/* By the slot: what xl_lookup is without. */
+static u32 slot_emit(struct emit *e, struct jit_site *s)
 {
 	unsigned tmp = s->dst == S1 ? S2 : S1, x = s->form == JIT_FORM_PTR ? tmp : s->dst;
 	u32 ja;
@@ -178,7 +153,7 @@ static u32 slot_emit(struct emit *e, struct jit_site *s, u64 span)
 		emit_align(e, 8, 0);
 	s->check = e->pos;
 	emit_gs(e, OP_XOR_RM, true, x, s->slot);
-	emit_grp1_ri(e, 7, true, x, (s32)(span - s->size));
+	emit_grp1_ri(e, 7, true, x, (s32)(GPA_PAGE_SIZE - s->size));
 	ja = emit_jcc(e, CC_A, 0);
 	emit_gs(e, s->form == JIT_FORM_PTR ? OP_ADD_RM : OP_MOV_RM, true, s->dst, s->slot + 8);
 	s->check_len = (u8)(e->pos - s->check);
@@ -224,22 +199,134 @@ static struct emit_mem operand_emit(struct xl *x, const struct xl_ea *ea, const 
 	return m;
 }
 
+/* Are its flags found again in a few instructions? See recipe_undo_emit. */
+static bool simple_recipe(const struct jit_recipe *r)
+{
+	return r->op == JIT_RECIPE_SAVED ||
+	       (r->op == JIT_RECIPE_AND && r->a == r->b && plain_reg(r->a) && r->size >= 4);
+}
+
+/* Put the flags of a recipe back; clobbers S1. False: that is for C to do. */
+static bool recipe_undo_emit(struct emit *e, const struct jit_recipe *r)
+{
+	static const u8 load[] = {0x04, 0x7f, 0x9e}; /* add al, 0x7f; sahf */
+
+	if (r->op == JIT_RECIPE_SAVED) {
+		emit_mov_rr(e, S1, RAX);
+		emit_gs(e, OP_MOVZX16, false, RAX, GS_RT(flags));
+		emit_bytes(e, load, sizeof(load));
+		emit_mov_rr(e, RAX, S1);
+		return true;
+	}
+	if (!simple_recipe(r))
+		return false;
+	emit_rr(e, OP_TEST, r->size == 8, r->a, r->a);
+	return true;
+}
+
+/* Out of line: go on in the plain unit, at the instruction of `site`. */
+static u32 plain_emit(struct xl *x, u32 site)
+{
+	struct emit *e = x->cold;
+	u64 rip = x->u->rip + (u64)(s64)x->j->site[site].rip;
+	u32 link = jit_site_new(x->j, x->u, rip), from = e->pos;
+	struct jit_site *s = &x->j->site[link];
+	const struct jit_recipe *r = &x->j->site[site].recipe;
+
+	if (r->size && !recipe_undo_emit(e, r))
+		s->recipe = *r;
+	s->plain = true;
+	s->retry = emit_jmp_patchable(e, 0);
+	emit_patch(e->base, s->retry, e->pos);
+	emit_mov_ri(e, S2, link);
+	emit_jmp(e, x->j->thunk.link);
+	return from;
+}
+
+/* Where a window does not help the plain unit goes on; now and then the window is asked for. */
+static void window_stub_emit(struct xl *x, const struct xl_ea *ea, u32 site, u32 from, bool live)
+{
+	struct emit *e = x->cold;
+	u32 ask;
+
+	emit_patch(x->e->base, from, e->pos);
+	emit_grp1_gsi(e, 5, false, GS_RT(wide_credit), 1);
+	ask = emit_jcc(e, CC_S, 0);
+	if (live)
+		xl_flags_restore(e);
+	plain_emit(x, site);
+	emit_patch(e->base, ask, e->pos);
+	leave_emit(e, ea, site, x->j->thunk.wide, live);
+}
+
+/* The register that holds the linear address, or none does yet. */
+static unsigned address_in(const struct xl *x, const struct xl_ea *ea)
+{
+	bool alone = ea->index == X86_REG_NONE && !ea->disp;
+
+	return alone && x->m64 && plain_reg(ea->base) ? ea->base : EMIT_NONE;
+}
+
+/*
+ * By a window, at the guest's own address and JIT_WINDOW_BIAS: nothing on the way to the access
+ * waits for the check.
+ */
+static struct emit_mem window_emit(struct xl *x, const struct xl_ea *ea, u32 site, bool live)
+{
+	struct jit_site *s = &x->j->site[site];
+	unsigned dst = s->dst, tmp = dst == S1 ? S2 : S1, at = address_in(x, ea);
+	struct emit *e = x->e;
+	u32 over;
+
+	if (s->form == JIT_FORM_CONST)
+		at = EMIT_NONE;
+	else if (at == EMIT_NONE || (live && at == RAX) || s->window == JIT_WINDOW_WIDE) {
+		ea_emit(e, ea, dst, tmp);
+		at = dst;
+	}
+	if (live)
+		xl_flags_save(e);
+	if (s->form == JIT_FORM_CONST) {
+		emit_grp1_gsi(e, 7, true, GS_RT(low_limit), 0);
+		over = emit_jcc(e, CC_E, 0);
+	} else if (s->window == JIT_WINDOW_LOW) {
+		emit_gs(e, OP_CMP_RM, true, at, GS_RT(low_limit));
+		over = emit_jcc(e, CC_AE, 0);
+	} else {
+		if (s->form == JIT_FORM_PTR) {
+			emit_mov_rr(e, tmp, dst);
+			at = tmp;
+		}
+		emit_gs(e, OP_XOR_RM, true, at, s->slot);
+		emit_grp1_ri(e, 7, true, at, (s32)(JIT_WINDOW - s->size));
+		over = emit_jcc(e, CC_A, 0);
+	}
+	if (live)
+		xl_flags_restore(e);
+	window_stub_emit(x, ea, site, over, live);
+	if (s->form == JIT_FORM_PTR)
+		return emit_at(dst, (s32)JIT_WINDOW_BIAS);
+	if (s->form == JIT_FORM_CONST) /* the base may be X86_REG_RIP */
+		return emit_at(EMIT_NONE, (s32)(ea->disp + (s64)JIT_WINDOW_BIAS));
+	return (struct emit_mem){ea->base, ea->index, ea->scale, false,
+				 (s32)(ea->disp + (s64)JIT_WINDOW_BIAS)};
+}
+
 /* Access of site->size bytes at ea: to site->fail where it cannot be made inline. */
 static struct emit_mem check_emit(struct xl *x, const struct xl_ea *ea, u32 site, unsigned dst,
 				  bool live)
 {
 	struct jit_site *s = &x->j->site[site];
-	enum jit_way way = xl_way(x, ea, x->u->rip + (u64)(s64)s->rip);
+	bool lookup = xl_by_lookup(x, ea, x->u->rip + (u64)(s64)s->rip);
 	u32 ja;
 
 	s->dst = (u8)dst;
 	s->form = (u8)form_of(x, ea, s->size);
 	s->retry = x->e->pos;
-	if (way == JIT_WAY_WIDE && (!s->may_wide || s->form == JIT_FORM_CONST))
-		way = JIT_WAY_LOOKUP;
-	if (way == JIT_WAY_WIDE)
-		xl_wide_slot(x, ea, s);
-	else if (way == JIT_WAY_SLOT)
+	s->window = (u8)xl_window(x, ea, s);
+	if (s->window)
+		return window_emit(x, ea, site, live);
+	if (!lookup)
 		xl_slot(x, ea, s);
 	if (s->form != JIT_FORM_CONST)
 		ea_emit(x->e, ea, dst, dst == S1 ? S2 : S1);
@@ -247,24 +334,36 @@ static struct emit_mem check_emit(struct xl *x, const struct xl_ea *ea, u32 site
 		xl_flags_save(x->e);
 	if (s->form == JIT_FORM_CONST)
 		ja = const_emit(x, s, ea->disp);
-	else if (way == JIT_WAY_LOOKUP)
+	else if (lookup)
 		ja = xl_lookup(x->e, s, x->j, x->mmu);
 	else
-		ja = slot_emit(x->e, s, way == JIT_WAY_WIDE ? JIT_WINDOW : GPA_PAGE_SIZE);
-	if (way == JIT_WAY_WIDE)
-		wide_stub_emit(x, ea, site, ja, live);
+		ja = slot_emit(x->e, s);
 	if (live)
 		xl_flags_restore(x->e);
-	if (way != JIT_WAY_WIDE)
-		stub_emit(x, ea, site, ja, live);
+	stub_emit(x, ea, site, ja, live);
 	return operand_emit(x, ea, s);
 }
 
 /* Does a fault of the host at the access find the guest's state as before the instruction? */
 static bool exact(const struct xl *x, const struct xl_insn *t)
 {
-	return t->kind == XL_MEM && x->m64 && !t->recipe.size && !t->save_flags &&
-	       !xl_has_high(&t->in);
+	if (!x->m64 || (t->recipe.size && !simple_recipe(&t->recipe)))
+		return false;
+	switch (t->kind) {
+	case XL_MEM:
+		return !xl_has_high(&t->in);
+	case XL_PUSH_REG:
+	case XL_PUSH_IMM:
+	case XL_POP:
+	case XL_PUSH_MEM:
+	case XL_LEAVE:
+	case XL_CALL:
+	case XL_CALL_IND:
+	case XL_JMP_IND:
+	case XL_RET:
+		return true;
+	}
+	return false;
 }
 
 static bool group_exact(const struct xl *x, u8 group)
@@ -307,24 +406,8 @@ bool xl_grouped(const struct xl *x, unsigned i, unsigned which)
 	return g && x->group[g].count > 1;
 }
 
-/* Out of line: go on in the plain unit. */
-static u32 plain_emit(struct xl *x, unsigned i)
-{
-	struct emit *e = x->cold;
-	u32 site = jit_site_new(x->j, x->u, x->insn[i].rip), from = e->pos;
-	struct jit_site *s = &x->j->site[site];
-
-	s->plain = true;
-	s->recipe = x->insn[i].recipe;
-	s->retry = emit_jmp_patchable(e, 0);
-	emit_patch(e->base, s->retry, e->pos);
-	emit_mov_ri(e, S2, site);
-	emit_jmp(e, x->j->thunk.link);
-	return from;
-}
-
 /* One check for the whole span; where it fails the plain unit goes on. */
-static void group_lead(struct xl *x, unsigned i, const struct xl_group *g, unsigned dst)
+static void group_lead(struct xl *x, unsigned i, struct xl_group *g, unsigned dst)
 {
 	u32 site = jit_site_new(x->j, x->u, x->insn[i].rip);
 	struct jit_site *s = &x->j->site[site];
@@ -338,19 +421,26 @@ static void group_lead(struct xl *x, unsigned i, const struct xl_group *g, unsig
 	s->size = (u16)(g->max - g->min);
 	s->access = g->write ? X86_WRITE : X86_READ;
 	s->may_wide = group_exact(x, (u8)(g - x->group));
-	s->fail = plain_emit(x, i);
+	s->recipe = x->insn[i].recipe;
+	s->fail = plain_emit(x, site);
 	check_emit(x, &ea, site, dst, false);
-	emit_gs(x->e, OP_MOV_MR, true, dst, GS_RT(add) + 8u * g->base);
+	g->window = s->window;
+	if (!g->window)
+		emit_gs(x->e, OP_MOV_MR, true, dst, GS_RT(add) + 8u * g->base);
 }
 
 struct emit_mem xl_group_access(struct xl *x, unsigned i, unsigned which, s64 disp, unsigned dst)
 {
 	const struct xl_ref *r = &x->insn[i].ref[which];
-	const struct xl_group *g = &x->group[r->group];
+	struct xl_group *g = &x->group[r->group];
 
 	if (g->leader == i)
 		group_lead(x, i, g, dst);
-	else if (dst != S1 || x->s1_group != r->group)
+	if (g->window) {
+		x->s1_group = 0;
+		return emit_at(g->base, (s32)(disp + (s64)JIT_WINDOW_BIAS));
+	}
+	if (g->leader != i && (dst != S1 || x->s1_group != r->group))
 		emit_gs(x->e, OP_MOV_RM, true, dst, GS_RT(add) + 8u * g->base);
 	x->s1_group = dst == S1 ? r->group : 0;
 	return (struct emit_mem){g->base, (u8)dst, 1, false, (s32)disp};

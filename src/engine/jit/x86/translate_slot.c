@@ -7,7 +7,7 @@
  *
  * A site that goes from page to page pays more for its slot than it gains. Where
  * jit_on_sample finds one, it looks into the soft TLB out of line at once, and the
- * unit is translated again with a wide slot (rt/hosted_window.c) or the look in line
+ * unit is translated again with a window (rt/hosted_window.c) or the look in line
  * (xl_lookup).
  */
 #include "engine/jit/x86/translate.h"
@@ -75,13 +75,34 @@ static u8 *noslot(struct jit *j, const struct jit_map *m, u64 rip)
 	return &j->noslot[at * 0x9e3779b97f4a7c15ULL >> 40 & (JIT_NOSLOT - 1)];
 }
 
-void xl_wide_slot(struct xl *x, const struct xl_ea *ea, struct jit_site *s)
+static bool fits_biased(const struct xl_ea *ea)
 {
-	s->slot_no = number_of(x, ea, (enum x86_access)s->access);
-	s->slot = GS_RT(wide) + s->slot_no * (u32)sizeof(struct jit_slot);
+	s64 disp = ea->disp + (s64)JIT_WINDOW_BIAS;
+
+	return disp == (s32)disp;
 }
 
-enum jit_way xl_way(const struct xl *x, const struct xl_ea *ea, u64 rip)
+enum jit_window_kind xl_window(struct xl *x, const struct xl_ea *ea, struct jit_site *s)
+{
+	u8 mark = *noslot(x->j, x->map, x->u->rip + (u64)(s64)s->rip);
+	bool low = x->map->lin < JIT_WINDOW && ea->base != RSP && !(mark & JIT_WAY_HIGH);
+
+	if (x->plain || !x->m64 || !(x->map->key & X86_KEY_CPL3) || !jit_cpu(x->c)->windows ||
+	    mark & JIT_WAY_NEVER || !(x->u->hot || mark & JIT_WAY_WIDE))
+		return JIT_NO_WINDOW;
+	if (!s->may_wide || ea->adsize != 8 || ea->seg == X86_FS || ea->seg == X86_GS ||
+	    (s->form != JIT_FORM_PTR && !fits_biased(ea)))
+		return JIT_NO_WINDOW;
+	if (s->form == JIT_FORM_CONST && (!low || (u64)ea->disp >= JIT_LOW_LIMIT))
+		return JIT_NO_WINDOW;
+	if (low)
+		return JIT_WINDOW_LOW;
+	s->slot_no = number_of(x, ea, (enum x86_access)s->access);
+	s->slot = GS_RT(wide) + s->slot_no * 8u;
+	return JIT_WINDOW_WIDE;
+}
+
+bool xl_by_lookup(const struct xl *x, const struct xl_ea *ea, u64 rip)
 {
 	bool own = ea->base == RSP || ea->seg == X86_FS || ea->seg == X86_GS;
 
@@ -90,8 +111,8 @@ enum jit_way xl_way(const struct xl *x, const struct xl_ea *ea, u64 rip)
 	 * same code it cannot be changed under them, so no site could lose its slot again.
 	 */
 	if (!own && (!(x->map->key & X86_KEY_CPL3) || x->j->vm->ncpus > 1))
-		return JIT_WAY_LOOKUP;
-	return (enum jit_way) * noslot(x->j, x->map, rip);
+		return true;
+	return *noslot(x->j, x->map, rip) & JIT_WAY_LOOKUP;
 }
 
 u32 xl_tlb_offset(unsigned mmu, enum x86_access a)
@@ -143,12 +164,60 @@ static void put_jump(struct jit *j, u32 at, u32 to)
 	__atomic_store_n(q, (*q & ~(BITS(0, 39) << sh)) | jump << sh, __ATOMIC_RELEASE);
 }
 
+/* Jumps to u go to the unit that replaced it. */
+static void links_move(struct jit *j, struct jit_unit *u, struct jit_unit *again)
+{
+	u32 next;
+
+	for (u32 i = u->links; i; i = next) {
+		struct jit_site *s = &j->site[i];
+
+		next = s->next_link;
+		emit_patch(j->rw, s->retry, j->unit[s->unit].map == u->map ? again->e2 : again->e1);
+		s->next_link = again->links;
+		again->links = i;
+	}
+	u->links = 0;
+}
+
+void jit_unit_again(struct jit *j, struct x86_vcpu *c, struct jit_unit *u, bool hot)
+{
+	struct jit_cpu *cpu = jit_cpu(c);
+	u64 *entry = &cpu->jc[u->rip & (JIT_JC - 1)];
+	struct jit_unit *again, **quick = &cpu->quick[jit_quick_index(u->rip)];
+
+	if (u->map->dead || u->forwarded || jit_full(j))
+		return;
+	again = jit_translate(j, c, u->map, u->rip,
+			      u->plain ? JIT_UNIT_PLAIN
+			      : hot    ? JIT_UNIT_HOT
+				       : JIT_UNIT_NORMAL);
+	if (!again)
+		return;
+	put_jump(j, u->e1, again->e1);
+	put_jump(j, u->e2, again->e2);
+	links_move(j, u, again);
+	u->forwarded = true;
+	if (*entry == (u64)(uintptr_t)jit_host(j, u->e0))
+		*entry = (u64)(uintptr_t)jit_host(j, again->e0);
+	if (*quick == u)
+		*quick = again;
+	/* Out of a loop that never leaves the unit. */
+	atomic_fetch_or(&c->kick, X86_KICK_FLUSH);
+}
+
+static u8 *mark_of(struct jit *j, const struct jit_site *s)
+{
+	struct jit_unit *u = &j->unit[s->unit];
+
+	return noslot(j, u->map, u->rip + (u64)(s64)s->rip);
+}
+
 void jit_site_unslot(struct jit *j, struct x86_vcpu *c, struct jit_site *s)
 {
-	struct jit_unit *u = &j->unit[s->unit], *again;
+	struct jit_unit *u = &j->unit[s->unit];
 	struct emit *e = &j->cold;
 	u32 begin = e->pos, ja;
-	bool wide;
 
 	if (s->form == JIT_FORM_CONST || j->vm->ncpus > 1 || jit_full(j))
 		return;
@@ -156,16 +225,15 @@ void jit_site_unslot(struct jit *j, struct x86_vcpu *c, struct jit_site *s)
 	emit_jmp(e, s->check + s->check_len);
 	emit_patch(e->base, ja, s->stub);
 	put_jump(j, s->check, begin);
-	wide = s->may_wide && u->map->key & X86_KEY_CPL3 && jit_cpu(c)->windows;
-	*noslot(j, u->map, u->rip + (u64)(s64)s->rip) = wide ? JIT_WAY_WIDE : JIT_WAY_LOOKUP;
-	if (u->map->dead || u->forwarded)
-		return;
-	again = jit_translate(j, c, u->map, u->rip, u->plain);
-	if (!again)
-		return;
-	put_jump(j, u->e1, again->e1);
-	put_jump(j, u->e2, again->e2);
-	u->forwarded = true;
-	/* Out of a loop that never leaves the unit. */
-	atomic_fetch_or(&c->kick, X86_KICK_FLUSH);
+	*mark_of(j, s) |= JIT_WAY_LOOKUP | JIT_WAY_WIDE;
+	jit_unit_again(j, c, u, u->hot);
+}
+
+void jit_site_no_window(struct jit *j, struct x86_vcpu *c, struct jit_site *s, u64 linear)
+{
+	struct jit_unit *u = &j->unit[s->unit];
+	bool high = s->window == JIT_WINDOW_LOW && linear >= JIT_LOW_LIMIT && !(linear >> 47);
+
+	*mark_of(j, s) |= high ? JIT_WAY_HIGH : JIT_WAY_NEVER;
+	jit_unit_again(j, c, u, u->hot);
 }
