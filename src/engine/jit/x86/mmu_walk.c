@@ -127,20 +127,24 @@ static bool perm_ok(const struct walk *k, enum x86_access a)
 	return a != X86_WRITE || k->wr || !(c->cr0 & CR0_WP);
 }
 
-/* A non-leaf entry: present and reserved checks, accumulate, accessed bit. */
-static enum step walk_level(struct walk *k, u64 gpa, unsigned n, u64 e, u64 rsvd)
+/* An entry's present and reserved checks; its rights are those of the entries above too. */
+static bool entry_take(struct walk *k, u64 e, u64 rsvd)
 {
-	if (!(e & PTE_P)) {
-		k->fault = 0;
-		return STEP_FAULT;
-	}
-	if (e & rsvd) {
-		k->fault = PF_P | PF_RSVD;
-		return STEP_FAULT;
+	if (!(e & PTE_P) || e & rsvd) {
+		k->fault = e & PTE_P ? PF_P | PF_RSVD : 0;
+		return false;
 	}
 	k->wr = k->wr && (e & PTE_W);
 	k->us = k->us && (e & PTE_U);
 	k->nx = k->nx || ((e & PTE_NX) && (k->c->efer & EFER_NXE));
+	return true;
+}
+
+/* A non-leaf entry: checks, accessed bit. */
+static enum step walk_level(struct walk *k, u64 gpa, unsigned n, u64 e, u64 rsvd)
+{
+	if (!entry_take(k, e, rsvd))
+		return STEP_FAULT;
 	return entry_set(k, gpa, n, e, PTE_A) ? STEP_OK : STEP_RETRY;
 }
 
@@ -150,17 +154,8 @@ static enum step walk_leaf(struct walk *k, u64 gpa, unsigned n, u64 e, u64 rsvd,
 	bool write = k->access == X86_WRITE;
 	u64 bits = write ? PTE_A | PTE_D : PTE_A;
 
-	if (!(e & PTE_P)) {
-		k->fault = 0;
+	if (!entry_take(k, e, rsvd))
 		return STEP_FAULT;
-	}
-	if (e & rsvd) {
-		k->fault = PF_P | PF_RSVD;
-		return STEP_FAULT;
-	}
-	k->wr = k->wr && (e & PTE_W);
-	k->us = k->us && (e & PTE_U);
-	k->nx = k->nx || ((e & PTE_NX) && (k->c->efer & EFER_NXE));
 	k->pkey = e >> PTE_PKEY_SHIFT & 15;
 	if (!k->probe && !perm_ok(k, k->access)) {
 		k->fault = PF_P | (key_denies(k, k->access) ? PF_PK : 0);

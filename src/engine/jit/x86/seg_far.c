@@ -315,20 +315,31 @@ static int far_real(struct x86_vcpu *c, u16 sel, u64 off, unsigned opsize, u64 n
 	return 0;
 }
 
+/*
+ * The descriptor of a far jump or call in protected mode: 1 if it is code to go to, else what
+ * came of it (a gate or task was taken, or an exception).
+ */
+static int far_target(struct x86_vcpu *c, u16 sel, struct x86_desc *d, bool call, u64 next)
+{
+	if (sel_null(sel))
+		return x86_raise_err(c, X86_GP, 0);
+	if (x86_desc_read(c, sel, X86_GP, d))
+		return -1;
+	if (!(desc_attr(d) & SEG_S))
+		return far_system(c, sel, d, call, next);
+	return check_direct(c, sel, d) ? -1 : 1;
+}
+
 int x86_far_jmp(struct x86_vcpu *c, u16 sel, u64 off, unsigned opsize, u64 next)
 {
 	struct x86_desc d;
+	int r;
 
 	if (!x86_protected(c))
 		return far_real(c, sel, off, opsize, next, false);
-	if (sel_null(sel))
-		return x86_raise_err(c, X86_GP, 0);
-	if (x86_desc_read(c, sel, X86_GP, &d))
-		return -1;
-	if (!(desc_attr(&d) & SEG_S))
-		return far_system(c, sel, &d, false, next);
-	if (check_direct(c, sel, &d))
-		return -1;
+	r = far_target(c, sel, &d, false, next);
+	if (r <= 0)
+		return r;
 	return jump_to(c, &d, sel, c->cpl, off);
 }
 
@@ -336,17 +347,13 @@ int x86_far_call(struct x86_vcpu *c, u16 sel, u64 off, unsigned opsize, u64 next
 {
 	struct x86_stack s = {0};
 	struct x86_desc d;
+	int r;
 
 	if (!x86_protected(c))
 		return far_real(c, sel, off, opsize, next, true);
-	if (sel_null(sel))
-		return x86_raise_err(c, X86_GP, 0);
-	if (x86_desc_read(c, sel, X86_GP, &d))
-		return -1;
-	if (!(desc_attr(&d) & SEG_S))
-		return far_system(c, sel, &d, true, next);
-	if (check_direct(c, sel, &d))
-		return -1;
+	r = far_target(c, sel, &d, true, next);
+	if (r <= 0)
+		return r;
 	x86_stack_current(c, &s);
 	if (x86_stack_push(c, &s, opsize, c->seg[X86_CS].sel) ||
 	    x86_stack_push(c, &s, opsize, next))
