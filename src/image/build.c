@@ -29,7 +29,7 @@ static void say(const struct build *b, const char *fmt, ...)
 	fputc('\n', stderr);
 }
 
-static struct stage *current(struct build *b)
+struct stage *build_current(struct build *b)
 {
 	return &b->stages[b->nstages - 1];
 }
@@ -75,7 +75,7 @@ static int do_arg(struct build *b, const struct cf_instruction *x, struct stage 
 
 /* ---- FROM ---- */
 
-static struct stage *find_stage(struct build *b, const char *name)
+struct stage *build_find_stage(struct build *b, const char *name)
 {
 	char *end;
 	unsigned long n = strtoul(name, &end, 10);
@@ -127,7 +127,7 @@ static int begin_stage(struct build *b, const struct cf_instruction *x, char **w
 	struct image_platform platform;
 	const struct image_platform *want = b->o->platform;
 	const char *flag = cf_flag(x, "platform");
-	struct stage *st = &b->stages[b->nstages], *base = find_stage(b, words[0]);
+	struct stage *st = &b->stages[b->nstages], *base = build_find_stage(b, words[0]);
 	int ret = 0;
 
 	image_platform_host(&platform);
@@ -176,11 +176,9 @@ static int do_from(struct build *b, const struct cf_instruction *x, struct err *
 
 /* ---- steps that make layers ---- */
 
-/* From the cache, or by fn on the mounted root; text is what the step is known by. */
-static int cached_step(struct build *b, struct stage *st, const char *text,
-		       const struct digest *more,
-		       int (*fn)(void *opaque, const char *root, struct err *e), void *opaque,
-		       struct err *e)
+int build_step(struct build *b, struct stage *st, const char *text, const struct digest *more,
+	       int (*fn)(void *opaque, const char *root, struct err *e), void *opaque,
+	       struct err *e)
 {
 	bool empty = false;
 	int ret = cache_key(st, text, more, e);
@@ -218,7 +216,7 @@ static int run_mounted(void *opaque, const char *root, struct err *e)
 
 static int do_run(struct build *b, const struct cf_instruction *x, struct err *e)
 {
-	struct stage *st = current(b);
+	struct stage *st = build_current(b);
 	struct run_step s = {.b = b};
 	struct image_platform platform = {0};
 	char **argv = NULL, **env = NULL, *text = NULL;
@@ -227,8 +225,6 @@ static int do_run(struct build *b, const struct cf_instruction *x, struct err *e
 
 	if (!b->o->ops)
 		ret = err_set(e, EOPNOTSUPP, "no container engine to run it with");
-	if (!ret && !strncmp(x->args, "<<", 2))
-		ret = err_set(e, EOPNOTSUPP, "here-documents are not supported");
 	if (!ret && x->nflags)
 		ret = err_set(e, EOPNOTSUPP, "--%s is not supported", x->flags[0].name);
 	doc = ret ? NULL : json_pack("{s:o}", "v", stage_argv(st, x));
@@ -252,15 +248,14 @@ static int do_run(struct build *b, const struct cf_instruction *x, struct err *e
 				 .platform = &platform};
 	if (!ret && asprintf(&text, "RUN %s", x->args) < 0)
 		ret = err_set(e, ENOMEM, "no memory");
-	ret = ret ? ret : cached_step(b, st, text, NULL, run_mounted, &s, e);
+	ret = ret ? ret : build_step(b, st, text, NULL, run_mounted, &s, e);
 	list_free(argv);
 	list_free(env);
 	free(text);
 	return ret;
 }
 
-/* Absolute, from WORKDIR if it is not; out holds 4096 bytes. */
-static int absolute(struct stage *st, const char *path, char *out, struct err *e)
+int build_absolute(struct stage *st, const char *path, char *out, struct err *e)
 {
 	const char *dir = doc_text(stage_config(st), "WorkingDir");
 	int n = snprintf(out, 4096, "%s%s%s",
@@ -287,172 +282,27 @@ static int make_workdir(void *opaque, const char *root, struct err *e)
 
 static int do_workdir(struct build *b, const struct cf_instruction *x, struct err *e)
 {
-	struct stage *st = current(b);
+	struct stage *st = build_current(b);
 	const struct cf_vars vars = {stage_variable, st, b->file.escape};
 	char path[4096], text[4200], *value;
 	int ret = cf_expand(x->args, &vars, &value, e);
 
 	if (!ret && !*value)
 		ret = err_set(e, EINVAL, "a directory is missing");
-	ret = ret ? ret : absolute(st, value, path, e);
+	ret = ret ? ret : build_absolute(st, value, path, e);
 	free(value);
 	if (ret)
 		return ret;
 	json_object_set_new(stage_config(st), "WorkingDir", json_string(path));
 	snprintf(text, sizeof(text), "WORKDIR %s", path);
-	return cached_step(b, st, text, NULL, make_workdir, path, e);
-}
-
-/* ---- COPY and ADD ---- */
-
-struct copy_step {
-	struct copy c;
-	const char *chown;
-};
-
-static int copy_mounted(void *opaque, const char *root, struct err *e)
-{
-	struct copy_step *s = opaque;
-	int ret = 0;
-
-	s->c.root = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (s->c.root < 0)
-		return err_errno(e, "%s", root);
-	if (s->chown)
-		ret = copy_owner(s->c.root, s->chown, &s->c.uid, &s->c.gid, e);
-	ret = ret ? ret : copy_files(&s->c, e);
-	close(s->c.root);
-	return ret;
-}
-
-static int copy_flags(struct build *b, const struct cf_instruction *x, struct copy_step *s,
-		      struct err *e)
-{
-	const char *mode = cf_flag(x, "chmod");
-	char *end;
-
-	s->chown = cf_flag(x, "chown");
-	s->c.mode = -1;
-	if (mode) {
-		unsigned long v = strtoul(mode, &end, 8);
-
-		if (end == mode || *end || v > 07777)
-			return err_set(e, EINVAL, "--chmod=%s: give an octal mode", mode);
-		s->c.mode = (int)v;
-	}
-	for (unsigned i = 0; i < x->nflags; i++)
-		if (strcmp(x->flags[i].name, "chown") && strcmp(x->flags[i].name, "chmod") &&
-		    (strcmp(x->flags[i].name, "from") || !strcmp(x->name, "ADD")))
-			return err_set(e, EOPNOTSUPP, "--%s is not supported", x->flags[i].name);
-	return 0;
-}
-
-/* Sources and destination: all words but the last, and the last. */
-static int copy_words(struct build *b, const struct cf_instruction *x, struct copy_step *s,
-		      char **words, char *dest, struct err *e)
-{
-	unsigned n = 0;
-	const char *last;
-	int ret;
-
-	while (words && words[n])
-		n++;
-	if (n < 2)
-		return err_set(e, EINVAL, "give sources and a destination");
-	last = words[n - 1];
-	ret = absolute(current(b), last, dest, e);
-	s->c.sources = words;
-	s->c.nsources = n - 1;
-	s->c.dest = dest;
-	s->c.dest_is_dir = n > 2 || last[strlen(last) - 1] == '/' || !strcmp(last, ".") ||
-			   (strlen(last) > 1 && !strcmp(last + strlen(last) - 2, "/.")) ||
-			   glob_has_magic(words[0]);
-	for (unsigned i = 0; !ret && i < n - 1; i++) {
-		if (strstr(words[i], "://") || !strncmp(words[i], "git@", 4))
-			ret = err_set(e, EOPNOTSUPP, "%.60s: only local files can be added",
-				      words[i]);
-		if (!strncmp(words[i], "<<", 2))
-			ret = err_set(e, EOPNOTSUPP, "here-documents are not supported");
-	}
-	return ret;
-}
-
-static int copy_cached(struct build *b, struct stage *st, struct copy_step *s, const char *text,
-		       struct err *e)
-{
-	struct digest d;
-	int ret = copy_digest(&s->c, &d, e);
-
-	return ret ? ret : cached_step(b, st, text, &d, copy_mounted, s, e);
-}
-
-/* The other image's root needs no child process: the build's mounts are private already. */
-static int copy_from(struct build *b, struct copy_step *s, const char *from, const char *text,
-		     struct err *e)
-{
-	const struct image_mount_config ro = {0};
-	struct stage *other = find_stage(b, from), *st = current(b);
-	struct image *im = NULL;
-	char tmp[100], dir[PATHS_MAX];
-	int ret;
-
-	if (other == st)
-		return err_set(e, EINVAL, "--from=%s is this very stage", from);
-	ret = other ? step_image(b, other, &im, e)
-		    : image_resolve(b->store, from, b->o->platform, &im, e);
-	if (ret == -ENOENT && b->o->pull && !b->o->pull(b->o->opaque, b->store, from, NULL))
-		ret = image_resolve(b->store, from, b->o->platform, &im, e);
-	ret = ret ? ret : store_temp_dir(b->store, tmp, e);
-	if (ret) {
-		image_free(im);
-		return ret;
-	}
-	ret = paths_format(dir, e, "%s/%s", b->store->dir, tmp);
-	ret = ret ? ret : image_mount(im, &ro, dir, e);
-	if (!ret) {
-		s->c.from = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		ret = s->c.from < 0 ? err_errno(e, "%s", dir) : copy_cached(b, st, s, text, e);
-		if (s->c.from >= 0)
-			close(s->c.from);
-		image_unmount(dir, NULL);
-	}
-	image_free(im);
-	store_tree_remove(b->store->fd, tmp);
-	return ret;
-}
-
-static int do_copy(struct build *b, const struct cf_instruction *x, struct err *e)
-{
-	struct stage *st = current(b);
-	const struct cf_vars vars = {stage_variable, st, b->file.escape};
-	const char *from = cf_flag(x, "from");
-	struct copy_step s = {.c = {.from = b->context, .ignore = &b->ignore}};
-	char **words = NULL, dest[4096], *text = NULL;
-	int ret = copy_flags(b, x, &s, e);
-
-	s.c.unpack = !strcmp(x->name, "ADD");
-	if (!ret && !x->exec)
-		ret = cf_words(x->args, &vars, &words, e);
-	ret = ret ? ret : copy_words(b, x, &s, x->exec ? x->exec : words, dest, e);
-	if (!ret && asprintf(&text, "%s %s%s%s%s in %s", x->name, s.chown ? "--chown=" : "",
-			     s.chown ? s.chown : "", s.chown ? " " : "", x->args, dest) < 0)
-		ret = err_set(e, ENOMEM, "no memory");
-	if (!ret && from) {
-		s.c.ignore = NULL;
-		ret = copy_from(b, &s, from, text, e);
-	} else if (!ret) {
-		ret = copy_cached(b, st, &s, text, e);
-	}
-	list_free(words);
-	free(text);
-	return ret;
+	return build_step(b, st, text, NULL, make_workdir, path, e);
 }
 
 /* ---- the whole file ---- */
 
 static int do_config(struct build *b, const struct cf_instruction *x, struct err *e)
 {
-	struct stage *st = current(b);
+	struct stage *st = build_current(b);
 	char *text;
 	int ret = config_instruction(st, x, b->file.escape, e);
 
@@ -467,13 +317,49 @@ static int do_config(struct build *b, const struct cf_instruction *x, struct err
 	return ret;
 }
 
+static int do_instruction(struct build *b, const struct cf_instruction *x, struct err *e);
+
+static int run_trigger(struct build *b, const char *text, struct err *e)
+{
+	struct containerfile f;
+	int ret = containerfile_parse(text, strlen(text), &f, e);
+
+	b->triggers += ret ? 0 : f.n;
+	for (unsigned i = 0; !ret && i < f.n; i++)
+		ret = onbuild_allowed(f.v[i].name) ? do_instruction(b, &f.v[i], e)
+						   : err_set(e, EINVAL, "%s", f.v[i].name);
+	containerfile_free(&f);
+	return ret ? err_wrap(e, "ONBUILD of the base: %.60s", text) : 0;
+}
+
+/* What the base said is to be done in those made from it; they do not hand it on. */
+static int run_triggers(struct build *b, struct stage *st, struct err *e)
+{
+	json_t *list = json_incref(json_object_get(stage_config(st), "OnBuild")), *v;
+	int ret = 0;
+	size_t i;
+
+	json_object_del(stage_config(st), "OnBuild");
+	json_array_foreach(list, i, v)
+	{
+		if (!ret)
+			ret = run_trigger(b, json_string_value(v) ?: "", e);
+	}
+	json_decref(list);
+	return ret;
+}
+
 static int do_instruction(struct build *b, const struct cf_instruction *x, struct err *e)
 {
-	say(b, "%u/%u %s %s", ++b->step, b->file.n, x->name, x->args);
+	say(b, "%u/%u %s %.*s", ++b->step, b->file.n + b->triggers, x->name,
+	    (int)strcspn(x->args, "\n"), x->args);
 	if (!strcmp(x->name, "ARG"))
-		return do_arg(b, x, b->nstages ? current(b) : NULL, e);
-	if (!strcmp(x->name, "FROM"))
-		return do_from(b, x, e);
+		return do_arg(b, x, b->nstages ? build_current(b) : NULL, e);
+	if (!strcmp(x->name, "FROM")) {
+		int ret = do_from(b, x, e);
+
+		return ret ? ret : run_triggers(b, build_current(b), e);
+	}
 	if (!b->nstages)
 		return err_set(e, EINVAL, "before the first FROM only ARG may stand");
 	if (!strcmp(x->name, "RUN"))
@@ -481,13 +367,13 @@ static int do_instruction(struct build *b, const struct cf_instruction *x, struc
 	if (!strcmp(x->name, "WORKDIR"))
 		return do_workdir(b, x, e);
 	if (!strcmp(x->name, "COPY") || !strcmp(x->name, "ADD"))
-		return do_copy(b, x, e);
+		return build_copy(b, x, e);
 	return do_config(b, x, e);
 }
 
 static bool is_target(struct build *b)
 {
-	return b->o->target && b->nstages && find_stage(b, b->o->target);
+	return b->o->target && b->nstages && build_find_stage(b, b->o->target);
 }
 
 static int do_all(struct build *b, struct err *e)
@@ -512,7 +398,7 @@ static int do_all(struct build *b, struct err *e)
 
 static int finish(struct build *b, char *id, struct err *e)
 {
-	struct stage *st = current(b);
+	struct stage *st = build_current(b);
 	struct descriptor d;
 	struct digest cid;
 	char full[IMAGE_NAME_MAX];

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static const char default_path[] =
 	"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -393,6 +394,39 @@ static int do_healthcheck(struct stage *st, const struct cf_instruction *x, char
 	return 0;
 }
 
+/* ---- ONBUILD ---- */
+
+bool onbuild_allowed(const char *name)
+{
+	static const char *const not [] = {"FROM", "ONBUILD", "MAINTAINER"};
+
+	for (unsigned i = 0; i < ARRAY_LEN(not ); i++)
+		if (!strcasecmp(name, not [i]))
+			return false;
+	return true;
+}
+
+/* Kept as text, as Docker keeps it; done by FROM of the image. */
+static int do_onbuild(struct stage *st, const struct cf_instruction *x, char escape, struct err *e)
+{
+	json_t *c = stage_config(st), *list = json_object_get(c, "OnBuild");
+	char name[16];
+
+	(void)escape;
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(x->args, " \t"), x->args);
+	if (!*name || !onbuild_allowed(name))
+		return err_set(e, EINVAL,
+			       "give an instruction other than FROM, ONBUILD or MAINTAINER");
+	if (strstr(x->args, " <<"))
+		return err_set(e, EOPNOTSUPP, "no here-documents here");
+	if (!json_is_array(list)) {
+		list = json_array();
+		json_object_set_new(c, "OnBuild", list);
+	}
+	return json_array_append_new(list, json_string(x->args)) ? err_set(e, ENOMEM, "no memory")
+								 : 0;
+}
+
 /* ---- all of them ---- */
 
 static const struct {
@@ -410,6 +444,7 @@ static const struct {
 	{"STOPSIGNAL", do_stopsignal},
 	{"HEALTHCHECK", do_healthcheck},
 	{"MAINTAINER", do_maintainer},
+	{"ONBUILD", do_onbuild},
 };
 
 int config_instruction(struct stage *st, const struct cf_instruction *x, char escape, struct err *e)

@@ -33,8 +33,24 @@ struct build {
 	json_t *global_args; /* ARG before the first FROM */
 	struct stage *stages;
 	unsigned nstages;
-	unsigned step;
+	unsigned step, triggers; /* triggers: instructions that ONBUILD added */
 };
+
+/* ---- build.c ---- */
+
+struct stage *build_current(struct build *b);
+/* An earlier stage by name or number, or NULL. */
+struct stage *build_find_stage(struct build *b, const char *name);
+/* A layer from the cache, or by fn on the mounted root; text is what the step is known by. */
+int build_step(struct build *b, struct stage *st, const char *text, const struct digest *more,
+	       int (*fn)(void *opaque, const char *root, struct err *e), void *opaque,
+	       struct err *e);
+/* Absolute, from WORKDIR if it is not; out holds 4096 bytes. */
+int build_absolute(struct stage *st, const char *path, char *out, struct err *e);
+
+/* ---- build_files.c ---- */
+
+int build_copy(struct build *b, const struct cf_instruction *x, struct err *e);
 
 /* ---- build_config.c: instructions that only change the config ---- */
 
@@ -43,6 +59,8 @@ json_t *stage_config(struct stage *st);
 /* 1 done, 0 not such an instruction, -errno. */
 int config_instruction(struct stage *st, const struct cf_instruction *x, char escape,
 		       struct err *e);
+/* May ONBUILD have that instruction? */
+bool onbuild_allowed(const char *name);
 /* Environment first, then ARG values: for variables in instructions. */
 const char *stage_variable(void *opaque, const char *name, size_t len);
 /* NULL-terminated environment of a RUN step; list_free. */

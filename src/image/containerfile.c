@@ -152,6 +152,131 @@ static int logical_line(struct reader *r, char **out, unsigned *first, struct er
 	return ret ? ret : 1;
 }
 
+/* ---- here-documents (Dockerfile reference, "Here-Documents") ---- */
+
+/* Where a word "<<NAME" ends that begins at s, or NULL if it is none. Fills d in but for the text.
+ */
+static const char *doc_word(const char *s, struct cf_doc *d, bool *tabs)
+{
+	char quote;
+	size_t n;
+
+	while (*s >= '0' && *s <= '9')
+		s++;
+	if (strncmp(s, "<<", 2))
+		return NULL;
+	s += 2;
+	*tabs = *s == '-';
+	s += *tabs;
+	quote = *s == '"' || *s == '\'' ? *s++ : 0;
+	n = strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-");
+	if (!n || *s == '.' || n > 64 || (quote && s[n] != quote))
+		return NULL;
+	d->expand = !quote;
+	d->name = strndup(s, n);
+	s += n + (quote != 0);
+	if (d->name && (!*s || *s == ' ' || *s == '\t'))
+		return s;
+	free(d->name);
+	d->name = NULL;
+	return NULL;
+}
+
+/* The lines up to the one that is the name alone. */
+static int read_doc(struct reader *r, struct cf_instruction *x, struct cf_doc *d, bool tabs,
+		    struct err *e)
+{
+	struct text t = {0};
+	const char *line;
+	size_t len;
+
+	while (next_line(r, &line, &len)) {
+		while (tabs && len && *line == '\t') {
+			line++;
+			len--;
+		}
+		if (len == strlen(d->name) && !memcmp(line, d->name, len))
+			return finish(&t, &d->text, e);
+		put(&t, line, len);
+		put(&t, "\n", 1);
+	}
+	free(t.s);
+	return err_set(e, EINVAL, "line %u: the here-document %s has no end", x->line, d->name);
+}
+
+/* "#!PROGRAM" in front: the document goes to it by a descriptor, as to the kernel's interpreters.
+ */
+static void put_script(struct text *t, const struct cf_doc *d)
+{
+	static const char script[] = " /proc/self/fd/3 3<<'";
+	const char *program = d->text + 2;
+
+	put(t, "exec ", 5);
+	program += blanks(program, strlen(program));
+	put(t, program, strcspn(program, "\n"));
+	put(t, script, strlen(script));
+	put(t, d->name, strlen(d->name));
+	put(t, "'\n", 2);
+	put(t, d->text, strlen(d->text));
+	put(t, d->name, strlen(d->name));
+}
+
+/* RUN: one document alone is the shell's script; else the shell reads them itself, behind its line.
+ */
+static int join_docs(struct cf_instruction *x, bool alone, struct err *e)
+{
+	struct text t = {0};
+
+	if (alone && !strncmp(x->docs[0].text, "#!", 2)) {
+		put_script(&t, &x->docs[0]);
+	} else if (alone) {
+		put(&t, x->docs[0].text, strlen(x->docs[0].text));
+	} else {
+		put(&t, x->args, strlen(x->args));
+		for (unsigned i = 0; i < x->ndocs; i++) {
+			put(&t, "\n", 1);
+			put(&t, x->docs[i].text, strlen(x->docs[i].text));
+			put(&t, x->docs[i].name, strlen(x->docs[i].name));
+		}
+	}
+	free(x->args);
+	x->args = NULL;
+	return finish(&t, &x->args, e);
+}
+
+static int parse_docs(struct reader *r, struct cf_instruction *x, struct err *e)
+{
+	bool run = !strcmp(x->name, "RUN"), begin = true, alone = false, tabs;
+	char quote = 0;
+	int ret = 0;
+
+	if (x->exec || (!run && strcmp(x->name, "COPY") && strcmp(x->name, "ADD")))
+		return 0;
+	for (const char *s = x->args; !ret && *s;) {
+		struct cf_doc d = {0};
+		const char *end = begin && !quote ? doc_word(s, &d, &tabs) : NULL;
+
+		if (end && x->ndocs == CF_MAX_DOCS) {
+			free(d.name);
+			return err_set(e, EINVAL, "line %u: too many here-documents", x->line);
+		}
+		if (end) {
+			alone = s == x->args && !*end && s[0] == '<';
+			x->docs[x->ndocs] = d;
+			ret = read_doc(r, x, &x->docs[x->ndocs++], tabs, e);
+			s = end;
+			continue;
+		}
+		if (*s == quote)
+			quote = 0;
+		else if (!quote && (*s == '"' || *s == '\''))
+			quote = *s;
+		begin = *s == ' ' || *s == '\t';
+		s++;
+	}
+	return ret || !x->ndocs || !run ? ret : join_docs(x, alone, e);
+}
+
 /* ---- instructions ---- */
 
 static int parse_flag(struct cf_instruction *x, const char *s, size_t n, struct err *e)
@@ -239,6 +364,7 @@ int containerfile_parse(const char *text, size_t len, struct containerfile *out,
 		else
 			ret = parse_instruction(line, number, &out->v[out->n++], e);
 		free(line);
+		ret = ret ? ret : parse_docs(&r, &out->v[out->n - 1], e);
 		if (ret)
 			return ret;
 	}
@@ -250,6 +376,10 @@ void containerfile_free(struct containerfile *c)
 	for (unsigned i = 0; i < c->n; i++) {
 		free(c->v[i].args);
 		list_free(c->v[i].exec);
+		for (unsigned k = 0; k < c->v[i].ndocs; k++) {
+			free(c->v[i].docs[k].name);
+			free(c->v[i].docs[k].text);
+		}
 		for (unsigned k = 0; k < c->v[i].nflags; k++) {
 			free(c->v[i].flags[k].name);
 			free(c->v[i].flags[k].value);
@@ -398,6 +528,27 @@ int cf_expand(const char *text, const struct cf_vars *vars, char **out, struct e
 	int ret = one_word(&text, vars, false, &t, e);
 
 	*out = NULL;
+	if (ret)
+		free(t.s);
+	return ret ? ret : finish(&t, out, e);
+}
+
+int cf_expand_text(const char *text, const struct cf_vars *vars, char **out, struct err *e)
+{
+	struct text t = {0};
+	int ret = 0;
+
+	*out = NULL;
+	while (!ret && *text) {
+		char c = *text++;
+
+		if (c == vars->escape && *text == '$')
+			put(&t, text++, 1);
+		else if (c == '$')
+			ret = expand(&text, vars, &t, e);
+		else
+			put(&t, &c, 1);
+	}
 	if (ret)
 		free(t.s);
 	return ret ? ret : finish(&t, out, e);

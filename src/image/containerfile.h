@@ -12,18 +12,28 @@
 #define CONTAINERFILE_MAX MIB(1)
 #define CF_MAX_INSTRUCTIONS 2000u
 #define CF_MAX_FLAGS 8u
+#define CF_MAX_DOCS 8u
 
 struct cf_flag {
 	char *name, *value; /* "--from=x": "from", "x"; a bare flag: value "" */
 };
 
+/* A here-document of RUN, COPY or ADD: "<<NAME", "<<-NAME" (tabs in front of lines are gone),
+ * "<<'NAME'". */
+struct cf_doc {
+	char *name, *text; /* letters, digits, "_.-", not "." first; whole lines */
+	bool expand;	   /* the name was not quoted */
+};
+
 struct cf_instruction {
 	unsigned line; /* where it begins, from 1 */
 	char name[16]; /* upper case */
-	char *args;    /* all after the flags, continuation lines joined */
-	char **exec;   /* args as a JSON array of strings, NULL if they are none */
+	char *args;  /* all after the flags, continuation lines joined; of RUN with its documents */
+	char **exec; /* args as a JSON array of strings, NULL if they are none */
 	struct cf_flag flags[CF_MAX_FLAGS];
 	unsigned nflags;
+	struct cf_doc docs[CF_MAX_DOCS];
+	unsigned ndocs;
 };
 
 struct containerfile {
@@ -54,6 +64,9 @@ struct cf_vars {
 int cf_words(const char *text, const struct cf_vars *vars, char ***out, struct err *e);
 /* The same as one word, blanks kept; free(). */
 int cf_expand(const char *text, const struct cf_vars *vars, char **out, struct err *e);
+
+/* Variables in a here-document: quotes stand for themselves, an escaped $ for $; free(). */
+int cf_expand_text(const char *text, const struct cf_vars *vars, char **out, struct err *e);
 
 /* "1h2m3.5s", "100ms" in nanoseconds. */
 int cf_duration(const char *text, u64 *out, struct err *e);

@@ -991,6 +991,57 @@ HEALTHCHECK --interval=1m30s --retries=2 CMD ["true"]
     consistent()
 
 
+def build_triggers_and_documents():
+    """ONBUILD in the image that is built on, once; here-documents for RUN, COPY and as scripts of other interpreters."""
+    need_root()
+    fresh("d5")
+    ok("import", rootfs(), "bb")
+    write_context("bo", {"f": "a file", "Containerfile": "FROM bb\nONBUILD COPY --chmod=600 f /f\nONBUILD RUN echo $X > /x\nENV X=one\n"})
+    ok("image", "build", "-q", "--network", "none", "-t", "base", "bo")
+    check("f" not in exported("base") and "x" not in exported("base"), "ONBUILD was done at once")
+    write_context("bo", {"f": "a file", "Containerfile": "FROM base\nRUN test -e /f && echo $X > /y\n"})
+    ok("image", "build", "-q", "--network", "none", "-t", "child", "bo")
+    x = exported("child")
+    check(x["f"][2:] == ("0o600", "a file") and x["x"][3] == "one\n" and x["y"][3] == "one\n", str(x))
+    text = """FROM child
+ENV A=1
+RUN <<EOF
+echo $A $X > /doc
+echo more >> /doc
+EOF
+RUN <<ONE cat - /proc/self/fd/3 > /two 3<<-'TWO'
+$A
+ONE
+\t$A
+TWO
+COPY <<run.sh <<"plain" /dst/
+#!/bin/sh
+echo "$A \\$A"
+run.sh
+$A
+plain
+COPY --chmod=755 <<s /bin/s
+#!/bin/sh
+echo script
+s
+RUN <<EOF
+#!/bin/sh -e
+s > /script
+false
+echo here >> /script
+EOF
+"""
+    write_context("bo", {"Containerfile": text})
+    fails(125, ["line 22", "status 1"], "image", "build", "-q", "--network", "none", "-t", "docs", "bo")
+    write_context("bo", {"Containerfile": text.replace("false\n", "")})
+    ok("image", "build", "-q", "--network", "none", "-t", "docs", "bo")
+    x = exported("docs")
+    check(x["doc"][3] == "1 one\nmore\n" and x["two"][3] == "1\n$A\n", "RUN: %s %s" % (x["doc"], x["two"]))
+    check(x["dst/run.sh"][2:] == ("0o644", '#!/bin/sh\necho "1 $A"\n') and x["dst/plain"][3] == "$A\n", "COPY: %s" % (x["dst/run.sh"],))
+    check(x["bin/s"][2] == "0o755" and x["script"][3] == "script\nhere\n", "script: %s" % (x["script"],))
+    check(x["f"][3] == "a file" and run("image", "build", "--network", "none", "-t", "docs", "bo")[2].count("from the cache") == 5, "the cache")
+
+
 def build_cache():
     need_root()
     fresh("d2")
@@ -1017,7 +1068,8 @@ def build_errors():
     cases = [("", ["empty"]), ("RUN x\n", ["FROM"]), ("FROM bb\nFOO x\n", ["line 2", "FOO"]), ("FROM bb\nCOPY nope /\n", ["nope"]),
              ("FROM bb\nCOPY ../../etc/passwd /p\n", ["etc/passwd"]), ("FROM bb\nRUN exit 3\n", ["line 2", "status 3"]),
              ("FROM bb\nCOPY --from=none /a /b\n", ["none"]), ("FROM bb\nENV x\n", ["NAME=value"]), ("FROM bb\nEXPOSE 99999\n", ["65535"]),
-             ("FROM bb\nADD http://x/y /z\n", ["local"]), ("FROM bb\nRUN <<E\nE\n", ["here-documents"]), ("FROM bb\nUSER ${X\n", ["variable"]),
+             ("FROM bb\nADD http://x/y /z\n", ["http://x/y", "fetch"]), ("FROM bb\nRUN <<E\nx\n", ["line 2", "no end"]),
+             ("FROM bb\nCOPY <<E k /z/\nE\n", ["give two"]), ("FROM bb\nONBUILD FROM x\n", ["ONBUILD"]), ("FROM bb\nONBUILD RUN cat <<E\n", ["here-documents"]), ("FROM bb\nUSER ${X\n", ["variable"]),
              ("FROM bb\nHEALTHCHECK --interval=x CMD a\n", ["duration"]), ("FROM bb AS a b\n", ["FROM image"]), ("FROM bb\nCOPY z* /\n", ["matches"]),
              ("FROM bb\nLABEL a=\"b\n", ["not closed"]), ("FROM bb\nUSER nobody9\nRUN true\n", ["nobody9"]), ("FROM bb\nSHELL x\n", ["JSON"])]
     for text, words in cases:
@@ -1074,4 +1126,4 @@ if __name__ == "__main__":
     main([store_commands, unpacked_as_written, bad_usage, formats_both_ways, podman_and_umoci, whiteouts, registry_push_and_pull,
           registry_password_and_tls, several_platforms, registry_that_disconnects, interrupted_pull_resumes, registry_that_lies,
           spoiled_layouts, nested_indexes, escapes, hostile_numbers, bombs, full_disk, killed_at_any_point, many_at_once,
-          another_boot, damage_is_mended, without_root, build_everything, build_cache, build_errors, build_killed, nothing_left])
+          another_boot, damage_is_mended, without_root, build_everything, build_triggers_and_documents, build_cache, build_errors, build_killed, nothing_left])

@@ -47,6 +47,38 @@ static void t_escape_directive(void)
 	containerfile_free(&f);
 }
 
+static void t_documents(void)
+{
+	static const char text[] = "RUN <<EOF\nset -e\n# no comment \\\n\techo $A\nEOF\n"
+				   "RUN <<-'X' cat - \"<<no\" 3<<Y >/f\n\t\tone\n\tX\ntwo\nY\n"
+				   "COPY <<\"A.txt\" <<b /d/\n$A\nA.txt\n\"$A\" \\$A ${A:-x}\nb\n"
+				   "RUN echo $((1<<2)) <<< x; a << b\n"
+				   "RUN <<E\n#! /bin/cat -n\nx\nE\nCMD x <<E";
+	static const char *const open[] = {"RUN <<A\n", "RUN <<A\nA \n AB\n",
+					   "COPY <<A <<B /x\nA\n"};
+	struct containerfile f;
+	char *s;
+
+	CHECK(!containerfile_parse(text, strlen(text), &f, NULL));
+	CHECK_EQ(f.n, 6);
+	CHECK(!strcmp(f.v[0].args, "set -e\n# no comment \\\n\techo $A\n"));
+	CHECK(!strcmp(f.v[1].args, "<<-'X' cat - \"<<no\" 3<<Y >/f\none\nX\ntwo\nY"));
+	CHECK_EQ(f.v[1].ndocs, 2);
+	CHECK(f.v[2].ndocs == 2 && !f.v[2].docs[0].expand && f.v[2].docs[1].expand);
+	CHECK(!strcmp(f.v[2].docs[0].name, "A.txt") && !strcmp(f.v[2].docs[0].text, "$A\n"));
+	CHECK(!cf_expand_text(f.v[2].docs[1].text, &vars, &s, NULL));
+	CHECK(!strcmp(s, "\"aa bb\" $A aa bb\n"));
+	free(s);
+	CHECK(!f.v[3].ndocs && !f.v[5].ndocs);
+	CHECK(!strcmp(f.v[4].args,
+		      "exec /bin/cat -n /proc/self/fd/3 3<<'E'\n#! /bin/cat -n\nx\nE"));
+	containerfile_free(&f);
+	for (unsigned i = 0; i < ARRAY_LEN(open); i++) {
+		CHECK(containerfile_parse(open[i], strlen(open[i]), &f, NULL) < 0);
+		containerfile_free(&f);
+	}
+}
+
 static void t_refused(void)
 {
 	char *big = calloc(1, CONTAINERFILE_MAX + 1);
@@ -153,6 +185,7 @@ int main(void)
 {
 	RUN(t_instructions);
 	RUN(t_escape_directive);
+	RUN(t_documents);
 	RUN(t_refused);
 	RUN(t_words);
 	RUN(t_bad_words);
