@@ -104,6 +104,13 @@ s64 call_close(struct task *t, const u64 a[6]);
 s64 call_dup3(struct task *t, const u64 a[6]);
 s64 call_close_range(struct task *t, const u64 a[6]);
 
+/* calls_ipc.c */
+s64 call_ipc(struct task *t, const u64 a[6]);
+s64 call_semctl(struct task *t, const u64 a[6]);
+s64 call_shmctl(struct task *t, const u64 a[6]);
+s64 call_msgctl(struct task *t, const u64 a[6]);
+s64 call_shmat(struct task *t, const u64 a[6]);
+
 /* calls_ioctl.c */
 s64 call_ioctl(struct task *t, const u64 a[6]);
 

@@ -18,11 +18,16 @@
 #include <sys/auxv.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/ipc.h>
 #include <sys/mman.h>
+#include <sys/msg.h>
 #include <sys/resource.h>
 #include <sys/select.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <sys/utsname.h>
@@ -551,6 +556,102 @@ static void test_time(void)
 	SHOW(__builtin_ppc_get_timebase() != 0);
 }
 
+/* ---- System V IPC: by the C library's one call, and by the separate ones ---- */
+
+static void semaphores(void)
+{
+	union {
+		int val;
+		struct semid_ds *buf;
+		unsigned short *array;
+	} u;
+	struct sembuf down = {1, -2, IPC_NOWAIT}, up = {1, 1, 0}, wait = {1, -9, 0};
+	struct timespec ts = {.tv_nsec = 10000000};
+	unsigned short all[3] = {4, 5, 6};
+	struct semid_ds ds = {0};
+	int id = semget(IPC_PRIVATE, 3, IPC_CREAT | 0640);
+
+	u.array = all;
+	SHOW(semctl(id, 0, SETALL, u));
+	SHOW(semop(id, &down, 1));
+	SHOW(semop(id, &up, 1));
+	SHOW(semctl(id, 1, GETVAL));
+	SHOW(semtimedop(id, &wait, 1, &ts) < 0 ? errno : 0);
+	u.val = 77;
+	SHOW(semctl(id, 2, SETVAL, u));
+	SHOW(syscall(394, id, 2, GETVAL, 0));
+	u.buf = &ds;
+	SHOW(semctl(id, 0, IPC_STAT, u));
+	SHOW(ds.sem_nsems);
+	SHOW(ds.sem_perm.mode);
+	SHOW(ds.sem_perm.uid == geteuid() && ds.sem_otime > 1000000 && ds.sem_ctime > 1000000);
+	ds.sem_perm.mode = 0600;
+	SHOW(semctl(id, 0, IPC_SET, u));
+	SHOW(syscall(394, id, 0, IPC_STAT, &ds));
+	SHOW(ds.sem_perm.mode);
+	SHOW(semctl(id, 0, IPC_RMID));
+	SHOW(semctl(id, 0, IPC_STAT, u) < 0 ? errno : 0);
+}
+
+static void shared_memory(void)
+{
+	struct shmid_ds ds = {0};
+	int id = shmget(IPC_PRIVATE, 100000, IPC_CREAT | 0600), st;
+	char *p = shmat(id, NULL, 0), *q;
+
+	SHOW(p != (void *)-1);
+	strcpy(p + 70000, "before");
+	fflush(stdout);
+	if (!fork()) {
+		strcpy(p + 70000, "from the child");
+		_exit(0);
+	}
+	wait(&st);
+	printf("%s\n", p + 70000);
+	q = shmat(id, NULL, SHM_RDONLY);
+	SHOW(shmctl(id, IPC_STAT, &ds));
+	SHOW(ds.shm_segsz);
+	SHOW(ds.shm_nattch);
+	SHOW(ds.shm_cpid == getpid());
+	SHOW(q != p && !strcmp(q + 70000, "from the child"));
+	SHOW(shmctl(id, IPC_RMID, NULL));
+	SHOW(shmdt(p));
+	SHOW(shmdt(q));
+	SHOW(shmdt(q) < 0 ? errno : 0);
+	SHOW(shmat(id, NULL, 0) == (void *)-1 ? errno : 0);
+}
+
+static void messages(void)
+{
+	struct {
+		long type;
+		char text[16];
+	} m = {5, "five"}, got = {0};
+	struct msqid_ds ds = {0};
+	int id = msgget(IPC_PRIVATE, IPC_CREAT | 0600);
+
+	SHOW(msgsnd(id, &m, 5, 0));
+	m.type = 3;
+	SHOW(msgsnd(id, &m, 10, 0));
+	SHOW(msgctl(id, IPC_STAT, &ds));
+	SHOW(ds.msg_qnum);
+	SHOW(ds.msg_lspid == getpid());
+	SHOW(msgrcv(id, &got, sizeof(got.text), -4, 0));
+	SHOW(got.type);
+	SHOW(msgrcv(id, &got, sizeof(got.text), 0, 0));
+	printf("%ld %s\n", got.type, got.text);
+	SHOW(msgrcv(id, &got, sizeof(got.text), 0, IPC_NOWAIT) < 0 ? errno : 0);
+	SHOW(msgctl(id, IPC_RMID, NULL));
+	SHOW(syscall(117, 99, 0, 0, 0, 0, 0) < 0 ? errno : 0);
+}
+
+static void test_ipc(void)
+{
+	semaphores();
+	shared_memory();
+	messages();
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
@@ -580,6 +681,8 @@ int main(int argc, char **argv)
 		test_tty();
 	else if (!strcmp(what, "contexts"))
 		test_contexts();
+	else if (!strcmp(what, "ipc"))
+		test_ipc();
 	else if (!strcmp(what, "time"))
 		test_time();
 	else
