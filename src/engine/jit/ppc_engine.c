@@ -152,6 +152,7 @@ static int ppc_vm_create(const struct engine_vm_config *cfg, struct engine_vm **
 		.timebase = timebase, .wake = ppc_wake, .yield = yield, .opaque = e};
 	atomic_store(&e->tb_base, host_ns());
 	rc.vm = &e->vm;
+	rc.one_cpu = cfg->ncpus == 1;
 	ret = hpt_map(e, cfg->hpt_shift);
 	if (!ret)
 		ret = irrun_create(&e->vm.run, &rc);

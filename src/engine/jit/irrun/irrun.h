@@ -22,20 +22,16 @@
 #include "engine/jit/ir/interp.h"
 
 enum {
-	IRRUN_MMUS = 8,	  /* soft TLBs of a vCPU */
-	IRRUN_TLB = 1024, /* entries of one, a power of two */
-	IRRUN_SLOTS = 64, /* see struct irrun_slot */
-	IRRUN_KEYS = 16,  /* banks of xtlb */
-	IRRUN_XTLB = 256, /* entries of a bank */
-	IRRUN_JC = 16384, /* jump cache: by pc bits 2..15 */
+	IRRUN_MMUS = 4,	      /* soft TLBs of a vCPU */
+	IRRUN_TLB = 512,      /* entries of one, a power of two */
+	IRRUN_TLB_SHIFT = 16, /* an entry is found by the address's bits from here */
+	IRRUN_SLOTS = 64,     /* see struct irrun_slot */
+	IRRUN_KEYS = 16,      /* banks of xtlb */
+	IRRUN_XTLB = 256,     /* entries of a bank */
+	IRRUN_JC = 16384,     /* jump cache: by pc bits 2..15 */
 	IRRUN_KONSTS = 16,
-	IRRUN_PAGE = 4096, /* granule of code pages and of the soft TLB */
+	IRRUN_PAGE = 4096, /* granule of code pages; an access on one is on one page */
 	IRRUN_BREAKS = 32,
-};
-
-/* Guest page to host: host = guest + add. Empty: a page that belongs to another entry. */
-struct irrun_tlb_entry {
-	u64 page, add;
 };
 
 /*
@@ -44,6 +40,14 @@ struct irrun_tlb_entry {
  */
 struct irrun_slot {
 	u64 start, limit, add;
+};
+
+/*
+ * In a table: the last range filled among those that share the entry. Empty: bytes 0. spare: the
+ * size is a power of two.
+ */
+struct irrun_tlb_entry {
+	u64 start, bytes, add, spare;
 };
 
 /* First member: generated code compares key and kick as one number. */
@@ -67,6 +71,14 @@ struct irrun_cpu {
 	struct irrun_slot slot[IRRUN_MMUS][2][IRRUN_SLOTS]; /* [mmu][write] */
 	struct irrun_tlb_entry tlb[IRRUN_MMUS][2][IRRUN_TLB];
 	u32 xtlb[IRRUN_KEYS][IRRUN_XTLB];
+	/* Entries that were filled since they were last all looked at for a flush; beyond the
+	 * table's length: more of them than it can tell. */
+	struct {
+		u32 n;
+		u16 at[IRRUN_TLB];
+	} tlb_used[IRRUN_MMUS][2];
+	u32 xtlb_nused;
+	u16 xtlb_used[IRRUN_KEYS * IRRUN_XTLB];
 	u64 jc[IRRUN_JC]; /* host address by guest pc, checked by the code there */
 	struct irrun_map *map[IRRUN_KEYS][IRRUN_XTLB];
 	_Atomic u32 inside;
@@ -126,6 +138,7 @@ struct irrun_config {
 	const struct irrun_ops *ops;
 	void *vm;
 	u64 cache_bytes; /* 0: default */
+	bool one_cpu;	 /* there is never more than one vCPU */
 	u64 flat_base;	 /* flat guests: host = guest + it; 0 is fastest */
 	bool interpret;	 /* no generated code: the IR interpreter */
 };

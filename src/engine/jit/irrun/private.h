@@ -143,6 +143,11 @@ static inline unsigned irrun_xtlb_index(u64 lin)
 	return (unsigned)(lin / IRRUN_PAGE) & (IRRUN_XTLB - 1);
 }
 
+static inline unsigned irrun_tlb_index(u64 addr)
+{
+	return (unsigned)(addr >> IRRUN_TLB_SHIFT) & (IRRUN_TLB - 1);
+}
+
 static inline unsigned irrun_jc_index(u64 pc)
 {
 	return (unsigned)(pc >> 2) & (IRRUN_JC - 1);

@@ -47,6 +47,10 @@ static struct irrun_map *map_at(struct irrun *r, struct irrun_cpu *c, u64 pc, bo
 	}
 	c->map[bank][i] = m;
 	c->xtlb[bank][i] = m->id;
+	if (c->xtlb_nused < ARRAY_LEN(c->xtlb_used))
+		c->xtlb_used[c->xtlb_nused++] = (u16)(bank * IRRUN_XTLB + i);
+	else
+		c->xtlb_nused = ARRAY_LEN(c->xtlb_used) + 1;
 	return m;
 }
 
@@ -201,11 +205,26 @@ static void copy(void *to, const void *from, unsigned n)
 		t[i] = f[i];
 }
 
+/* What was filled, into the entry that is looked at for addr. */
+static void remember(struct irrun_cpu *c, unsigned mmu, bool write, u64 addr,
+		     const struct irrun_fill *f)
+{
+	unsigned i = irrun_tlb_index(addr);
+	struct irrun_tlb_entry *t = &c->tlb[mmu][write][i];
+	u32 *n = &c->tlb_used[mmu][write].n;
+
+	if (!t->bytes && *n < IRRUN_TLB)
+		c->tlb_used[mmu][write].at[(*n)++] = (u16)i;
+	else if (!t->bytes)
+		*n = IRRUN_TLB + 1;
+	*t = (struct irrun_tlb_entry){f->start, f->bytes, (u64)(uintptr_t)f->host - addr, 0};
+	c->mmu_used |= 1u << mmu;
+}
+
 /* A host pointer for an access on one page; NULL in *host: only ops.access can do it. */
 static int translate(struct irrun *r, struct irrun_cpu *c, u64 addr, u32 size, bool write,
 		     unsigned mmu, unsigned slot, u8 **host)
 {
-	struct irrun_tlb_entry *t = &c->tlb[mmu][write][addr / IRRUN_PAGE & (IRRUN_TLB - 1)];
 	struct irrun_slot *s = &c->slot[mmu][write][slot];
 	struct irrun_fill f = {0};
 
@@ -215,13 +234,11 @@ static int translate(struct irrun *r, struct irrun_cpu *c, u64 addr, u32 size, b
 		return -1;
 	}
 	*host = f.host;
-	if (f.host) {
-		t->page = align_down(addr, IRRUN_PAGE);
-		t->add = (u64)(uintptr_t)f.host - addr;
+	if (f.host && f.bytes >= IRRUN_PAGE) {
 		s->start = f.start;
-		s->add = t->add;
-		s->limit = f.bytes > 15 ? f.bytes - 15 : 0;
-		c->mmu_used |= 1u << mmu;
+		s->add = (u64)(uintptr_t)f.host - addr;
+		s->limit = f.bytes - 15;
+		remember(c, mmu, write, addr, &f);
 	}
 	irrun_unlock(r);
 	return 0;
@@ -230,12 +247,12 @@ static int translate(struct irrun *r, struct irrun_cpu *c, u64 addr, u32 size, b
 static int access_mem(struct irrun *r, struct irrun_cpu *c, u64 addr, u32 size, bool write,
 		      unsigned mmu, unsigned slot, void *data)
 {
-	struct irrun_tlb_entry *t = &c->tlb[mmu][write][addr / IRRUN_PAGE & (IRRUN_TLB - 1)];
+	const struct irrun_tlb_entry *t = &c->tlb[mmu][write][irrun_tlb_index(addr)];
 	u8 *host = NULL;
 
 	if ((addr & (IRRUN_PAGE - 1)) + size > IRRUN_PAGE)
 		return r->ops->access(c->self, addr, size, write, data);
-	if (t->page == align_down(addr, IRRUN_PAGE))
+	if (addr - t->start < t->bytes)
 		host = (u8 *)(uintptr_t)(addr + t->add);
 	else if (translate(r, c, addr, size, write, mmu, slot, &host) < 0)
 		return -1;

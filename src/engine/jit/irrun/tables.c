@@ -251,6 +251,7 @@ static void cpu_reset(struct irrun *r, void *cpu)
 			c->map[b][i] = NULL;
 		}
 	}
+	c->xtlb_nused = 0;
 	for (unsigned i = 0; i < IRRUN_JC; i++)
 		c->jc[i] = (u64)(uintptr_t)(r->rx + r->thunk.miss);
 }
@@ -290,27 +291,37 @@ static bool overlaps(u64 a, u64 alen, u64 b, u64 blen)
 	return a < b ? b - a < alen : a - b < blen;
 }
 
-/* No address that is looked for in entry i is on this page. */
-static u64 tlb_empty(unsigned i)
+static void entry_clear(struct irrun_tlb_entry *e)
 {
-	return i == IRRUN_TLB - 1 ? 0 : ~0ULL;
+	__atomic_store_n(&e->bytes, 0, __ATOMIC_SEQ_CST);
 }
 
-/* Entries of a table that may be of the range. */
-static void tlb_forget(struct irrun_tlb_entry *t, u64 addr, u64 bytes)
+static bool slot_in(const struct irrun_slot *s, u64 start, u64 addr, u64 bytes)
 {
-	u64 first = addr / IRRUN_PAGE, n = bytes / IRRUN_PAGE + 2;
+	return s->limit && overlaps(start, s->limit + 15, addr, bytes);
+}
 
-	if (n > IRRUN_TLB) {
-		first = 0;
-		n = IRRUN_TLB;
-	}
-	for (u64 i = 0; i < n; i++) {
-		unsigned e = (unsigned)(first + i) & (IRRUN_TLB - 1);
+static bool entry_in(const struct irrun_tlb_entry *e, u64 start, u64 addr, u64 bytes)
+{
+	return e->bytes && overlaps(start, e->bytes, addr, bytes);
+}
 
-		if (overlaps(t[e].page, IRRUN_PAGE, addr, bytes))
-			t[e].page = tlb_empty(e);
+/* Entries of a table that are of the range. */
+static void tlb_forget(struct irrun_cpu *c, unsigned m, unsigned w, u64 addr, u64 bytes)
+{
+	u32 n = c->tlb_used[m][w].n, kept = 0;
+	bool all = n > IRRUN_TLB;
+
+	for (u32 i = 0; i < (all ? (u32)IRRUN_TLB : n); i++) {
+		u16 at = all ? (u16)i : c->tlb_used[m][w].at[i];
+		struct irrun_tlb_entry *e = &c->tlb[m][w][at];
+
+		if (entry_in(e, e->start, addr, bytes))
+			e->bytes = 0;
+		else if (e->bytes)
+			c->tlb_used[m][w].at[kept++] = at;
 	}
+	c->tlb_used[m][w].n = kept;
 }
 
 static void tlb_flush(struct irrun_cpu *c, u64 addr, u64 bytes)
@@ -319,50 +330,76 @@ static void tlb_flush(struct irrun_cpu *c, u64 addr, u64 bytes)
 		if (!(c->mmu_used >> m & 1))
 			continue;
 		for (unsigned w = 0; w < 2; w++) {
-			tlb_forget(c->tlb[m][w], addr, bytes);
+			tlb_forget(c, m, w, addr, bytes);
 			for (unsigned i = 0; i < IRRUN_SLOTS; i++) {
 				struct irrun_slot *s = &c->slot[m][w][i];
 
-				if (s->limit && overlaps(s->start, s->limit + 15, addr, bytes))
+				if (slot_in(s, s->start, addr, bytes))
 					slot_clear(s);
 			}
 		}
 	}
 }
 
+static void xtlb_forget(struct irrun_cpu *c, unsigned bank, unsigned i)
+{
+	__atomic_store_n(&c->xtlb[bank][i], 0, __ATOMIC_RELAXED);
+}
+
+/* Every entry, whatever it is of. */
+static void xtlb_clear(struct irrun_cpu *c)
+{
+	for (unsigned b = 0; b < IRRUN_KEYS; b++)
+		for (unsigned i = 0; c->run->bank_key[b] && i < IRRUN_XTLB; i++)
+			xtlb_forget(c, b, i);
+	c->xtlb_nused = 0;
+}
+
+static void xtlb_flush(struct irrun_cpu *c, u64 addr, u64 bytes)
+{
+	u32 kept = 0;
+
+	if (c->xtlb_nused > ARRAY_LEN(c->xtlb_used)) {
+		xtlb_clear(c);
+		return;
+	}
+	for (u32 n = 0; n < c->xtlb_nused; n++) {
+		u16 at = c->xtlb_used[n];
+		unsigned b = at / IRRUN_XTLB, i = at % IRRUN_XTLB;
+
+		if (!c->xtlb[b][i])
+			continue;
+		if (overlaps(c->map[b][i]->lin, IRRUN_PAGE, addr, bytes))
+			xtlb_forget(c, b, i);
+		else
+			c->xtlb_used[kept++] = at;
+	}
+	c->xtlb_nused = kept;
+}
+
 void irrun_tlb_flush_range(struct irrun_cpu *c, u64 addr, u64 bytes)
 {
 	tlb_flush(c, addr, bytes);
-	if (bytes / IRRUN_PAGE < IRRUN_XTLB / 4) {
-		for (u64 a = align_down(addr, IRRUN_PAGE); a - addr < bytes || a < addr;
-		     a += IRRUN_PAGE)
-			for (unsigned b = 0; b < IRRUN_KEYS; b++)
-				c->xtlb[b][irrun_xtlb_index(a)] = 0;
-		return;
-	}
-	for (unsigned b = 0; b < IRRUN_KEYS; b++)
-		for (unsigned i = 0; c->run->bank_key[b] && i < IRRUN_XTLB; i++)
-			c->xtlb[b][i] = 0;
+	xtlb_flush(c, addr, bytes);
 	if (bytes == ~0ULL)
 		c->mmu_used = 0;
 }
 
 void irrun_tlb_protect(struct irrun_cpu *c, const u8 *host)
 {
-	u64 at = (u64)(uintptr_t)host;
+	u64 page = align_down((u64)(uintptr_t)host, IRRUN_PAGE);
 
 	for (unsigned m = 0; m < IRRUN_MMUS; m++) {
 		for (unsigned i = 0; i < IRRUN_TLB; i++) {
 			struct irrun_tlb_entry *e = &c->tlb[m][1][i];
 
-			if (e->page + e->add == align_down(at, IRRUN_PAGE))
-				__atomic_store_n(&e->page, tlb_empty(i), __ATOMIC_SEQ_CST);
+			if (entry_in(e, e->start + e->add, page, IRRUN_PAGE))
+				entry_clear(e);
 		}
 		for (unsigned i = 0; i < IRRUN_SLOTS; i++) {
 			struct irrun_slot *s = &c->slot[m][1][i];
 
-			if (s->limit && overlaps(s->start + s->add, s->limit + 15,
-						 align_down(at, IRRUN_PAGE), IRRUN_PAGE))
+			if (slot_in(s, s->start + s->add, page, IRRUN_PAGE))
 				slot_clear(s);
 		}
 	}
@@ -390,7 +427,8 @@ int irrun_cpu_add(struct irrun *r, void *cpu)
 	for (unsigned m = 0; m < IRRUN_MMUS; m++) {
 		for (unsigned w = 0; w < 2; w++) {
 			for (unsigned i = 0; i < IRRUN_TLB; i++)
-				c->tlb[m][w][i].page = tlb_empty(i);
+				entry_clear(&c->tlb[m][w][i]);
+			c->tlb_used[m][w].n = 0;
 			for (unsigned i = 0; i < IRRUN_SLOTS; i++)
 				slot_clear(&c->slot[m][w][i]);
 		}

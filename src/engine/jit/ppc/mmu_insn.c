@@ -96,10 +96,24 @@ static void slbfee(struct ppc_vcpu *c, u32 insn)
 
 /* ---- TLB ---- */
 
-/* RB's IS field: 0 names a page, else all of a process or of the partition. */
-static bool names_page(u64 rb)
+/* RB's IS field. */
+enum { IS_PAGE, IS_PROCESS, IS_PARTITION, IS_ALL };
+
+/* RIC 1 names page walk caches alone, ISA III 5.9.3.3. There are none. */
+#define RIC_WALK 1
+
+static unsigned is_field(u64 rb)
 {
-	return !(rb >> 10 & 3);
+	return rb >> 10 & 3;
+}
+
+/*
+ * tlbiel of a process or more names one congruence class, RB's SET, and software goes over all of
+ * them. Here everything belongs to the first.
+ */
+static bool other_set(u32 insn, u64 rb)
+{
+	return (insn >> 1 & 0x3ff) == 274 && is_field(rb) != IS_PAGE && rb >> 12 & 0xfff;
 }
 
 /* RB's AP field (ISA III 5.9.3.3): 4 KiB, 64 KiB, 2 MiB, 1 GiB by ibm,processor-radix-AP-encodings.
@@ -123,10 +137,12 @@ static void tlb_own(struct ppc_vcpu *c, u32 insn, u64 pid)
 	u64 rb = rb_value(c, insn), bytes = page_bytes(rb);
 	bool radix = insn >> 16 & 1;
 
-	if (radix && pid && pid != c->pidr)
+	if (radix && ((pid && pid != c->pidr) || other_set(insn, rb)))
 		return;
-	if (radix && names_page(rb))
+	if (radix && is_field(rb) == IS_PAGE)
 		irrun_tlb_flush_range(&c->rt, align_down(rb, bytes), bytes);
+	else if (radix && is_field(rb) == IS_PROCESS && pid) /* the rest is process 0's */
+		irrun_tlb_flush_range(&c->rt, 0, BIT(62));
 	else
 		ppc_flush(c);
 }
@@ -137,6 +153,8 @@ static void tlbie(struct ppc_vcpu *c, u32 insn, bool all)
 	bool process = insn >> 17 & 1, radix = insn >> 16 & 1;
 	u64 pid = process && radix ? c->gpr[rt(insn)] >> 32 : 0;
 
+	if (radix && (insn >> 18 & 3) == RIC_WALK)
+		return;
 	tlb_own(c, insn, pid);
 	if (all)
 		ppc_flush_all(c, pid);
@@ -145,7 +163,6 @@ static void tlbie(struct ppc_vcpu *c, u32 insn, bool all)
 int ppc_sys_insn(struct ppc_vcpu *c, u32 insn, u32 op)
 {
 	(void)op;
-	c->rt.leave = 1;
 	switch (OPCODE(insn >> 26, insn >> 1 & 0x3ff)) {
 	case TLBIEL:
 	case TLBIE:

@@ -309,8 +309,9 @@ static void special_write(struct ppc_vcpu *c, u32 n, u64 val)
 		pidr_write(c, (u32)val);
 		break;
 	case SPR_IAMR:
+		if (c->iamr != val)
+			ppc_flush(c);
 		c->iamr = val;
-		ppc_flush(c);
 		break;
 	case SPR_FSCR:
 		fscr_write(c, val);

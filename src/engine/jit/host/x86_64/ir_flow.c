@@ -314,72 +314,96 @@ static void stub_out(struct xe *x, const struct xe_stub *s)
 	x86_call(x->e, x->r->thunk.out);
 }
 
-/* A register that the access does not use. */
-static unsigned stub_spare(const struct xe_stub *s)
+/* A register that the access does not use; is what is in it wanted? */
+static unsigned stub_spare(const struct xe_stub *s, bool *keep)
 {
 	static const u8 reg[] = {RAX, RCX, RDX, RSI, RDI};
 	unsigned i = 0;
 
+	*keep = !s->free_temps;
+	if (s->free_temps)
+		return (unsigned)__builtin_ctz(s->free_temps);
 	while (reg[i] == s->reg || reg[i] == s->addr || reg[i] == s->index ||
 	       (s->value_loc == XE_GPR && reg[i] == s->value))
 		i++;
 	return reg[i];
 }
 
-/* s->reg: the page, spare: the TLB entry's offset. Into the slot; jumps where it is gone already.
+/* A field of the soft TLB's entry whose offset in the table is in a register. */
+static struct emit_mem entry_field(struct xe *x, const struct xe_stub *s, unsigned offset,
+				   size_t field)
+{
+	struct emit_mem m = xe_rt(x, s->tlb + field);
+
+	m.index = (u8)offset;
+	return m;
+}
+#define ENTRY(field) entry_field(x, s, offset, offsetof(struct irrun_tlb_entry, field))
+
+/*
+ * The entry into the slot, add into s->reg too. With more vCPUs the entry may be emptied meanwhile:
+ * irrun_tlb_protect empties it, then looks for slots, so one of us notices; the jump if it is we.
  */
-static u32 slot_refill(struct xe *x, const struct xe_stub *s, const struct emit_mem *page,
-		       const struct emit_mem *add)
+static u32 slot_refill(struct xe *x, const struct xe_stub *s, unsigned offset)
 {
 	struct emit_mem start = xe_rt(x, s->slot + offsetof(struct irrun_slot, start));
 	struct emit_mem limit = xe_rt(x, s->slot + offsetof(struct irrun_slot, limit));
 	struct emit_mem slot_add = xe_rt(x, s->slot + offsetof(struct irrun_slot, add));
+	struct emit_mem from = ENTRY(start), bytes = ENTRY(bytes), add = ENTRY(add);
+	bool atomic = s->op != IR_LOAD && !x->r->cfg.one_cpu;
+	u32 gone = 0;
 
-	emit_rm(x->e, OP_MOV_RM, true, s->reg, page);
+	emit_rm(x->e, OP_MOV_RM, true, s->reg, &from);
 	emit_rm(x->e, OP_MOV_MR, true, s->reg, &start);
-	emit_rm(x->e, OP_MOV_RM, true, s->reg, add);
-	emit_rm(x->e, OP_MOV_MR, true, s->reg, &slot_add);
-	if (s->op == IR_LOAD) {
-		emit_mov_mi(x->e, true, &limit, IRRUN_PAGE - 15);
-		return 0;
+	emit_rm(x->e, OP_MOV_RM, true, s->reg, &bytes);
+	emit_grp1_ri(x->e, 5, true, s->reg, 15);
+	emit_rm(x->e, atomic ? OP_XCHG : OP_MOV_MR, true, s->reg, &limit);
+	if (atomic) {
+		x86_grp1_mi(x->e, 7, 8, &bytes, 0);
+		gone = emit_jcc(x->e, CC_E, 0);
 	}
-	/* irrun_tlb_protect empties the entry, then looks for slots: one of us notices. */
-	emit_mov_ri(x->e, s->reg, IRRUN_PAGE - 15);
-	emit_rm(x->e, OP_XCHG, true, s->reg, &limit);
-	emit_rm(x->e, OP_MOV_RM, true, s->reg, &start);
-	emit_rm(x->e, OP_CMP_RM, true, s->reg, page);
-	return emit_jcc(x->e, CC_NE, 0);
+	emit_rm(x->e, OP_MOV_RM, true, s->reg, &add);
+	emit_rm(x->e, OP_MOV_MR, true, s->reg, &slot_add);
+	return gone;
 }
 
-/* The page's entry of the soft TLB, if it is there, into the slot, and back to the access. */
+/* If the soft TLB has the address: its range into the slot, and back to the access. */
 static void stub_lookup(struct xe *x, const struct xe_stub *s)
 {
 	struct emit_mem a = {s->addr, s->index, 1, false, (s32)s->disp}, kept = XE_RT(x, save[8]);
-	struct emit_mem limit = xe_rt(x, s->slot + offsetof(struct irrun_slot, limit));
-	struct emit_mem page = xe_rt(x, s->tlb), add = page;
-	unsigned spare = stub_spare(s);
-	u32 miss, gone;
+	struct emit_mem limit = xe_rt(x, s->slot + offsetof(struct irrun_slot, limit)), field, end;
+	bool keep;
+	unsigned offset = stub_spare(s, &keep);
+	u32 miss[2], gone;
 
-	static_assert(sizeof(struct irrun_tlb_entry) == 16 && IRRUN_PAGE == 4096, "the shift");
-	page.index = add.index = (u8)spare;
-	add.disp += 8;
-	emit_rm(x->e, OP_MOV_MR, true, spare, &kept);
+	static_assert(sizeof(struct irrun_tlb_entry) == 32, "the shift");
+	if (keep)
+		emit_rm(x->e, OP_MOV_MR, true, offset, &kept);
 	emit_lea(x->e, true, s->reg, &a);
-	emit_rr(x->e, OP_MOV_RM, false, spare, s->reg);
-	emit_shift_ri(x->e, 5, false, spare, 8);
-	emit_grp1_ri(x->e, 4, false, spare, (IRRUN_TLB - 1) * 16);
-	emit_rm(x->e, OP_XOR_RM, true, s->reg, &page);
-	emit_grp1_ri(x->e, 7, true, s->reg, IRRUN_PAGE - s->size);
-	miss = emit_jcc(x->e, CC_A, 0);
-	gone = slot_refill(x, s, &page, &add);
-	emit_rm(x->e, OP_MOV_RM, true, spare, &kept);
+	emit_mov_rr(x->e, offset, s->reg);
+	emit_shift_ri(x->e, 5, true, offset, IRRUN_TLB_SHIFT - 5);
+	emit_grp1_ri(x->e, 4, false, offset, (IRRUN_TLB - 1) * 32);
+	field = ENTRY(start);
+	emit_rm(x->e, OP_SUB_RM, true, s->reg, &field);
+	field = ENTRY(bytes);
+	emit_rm(x->e, OP_CMP_RM, true, s->reg, &field);
+	miss[0] = emit_jcc(x->e, CC_AE, 0);
+	end = emit_at(s->reg, s->size);
+	emit_lea(x->e, true, s->reg, &end);
+	emit_rm(x->e, OP_CMP_RM, true, s->reg, &field);
+	miss[1] = emit_jcc(x->e, CC_A, 0);
+	gone = slot_refill(x, s, offset);
+	if (keep)
+		emit_rm(x->e, OP_MOV_RM, true, offset, &kept);
 	emit_jmp(x->e, s->hit);
 	if (gone) {
 		emit_patch(x->e->base, gone, x->e->pos);
 		emit_mov_mi(x->e, true, &limit, 0);
 	}
-	emit_patch(x->e->base, miss, x->e->pos);
-	emit_rm(x->e, OP_MOV_RM, true, spare, &kept);
+	emit_patch(x->e->base, miss[0], x->e->pos);
+	emit_patch(x->e->base, miss[1], x->e->pos);
+	if (keep)
+		emit_rm(x->e, OP_MOV_RM, true, offset, &kept);
 }
 
 static void stub_mem(struct xe *x, const struct xe_stub *s)

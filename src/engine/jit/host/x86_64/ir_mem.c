@@ -121,12 +121,13 @@ static struct emit_mem access(struct xe *x, const struct ir_op *op, struct addr 
 	(*stub)->op = op->op;
 	(*stub)->type = op->type;
 	(*stub)->size = op->size;
-	(*stub)->hit = x->e->pos;
+	(*stub)->free_temps = (u8)(XE_TEMPS & ~x->used & ~x->locked);
 	(*stub)->slot = (u32)slot;
 	(*stub)->tlb = (u32)(offsetof(struct irrun_cpu, tlb) +
 			     (mmu * 2 + write) * IRRUN_TLB * sizeof(struct irrun_tlb_entry));
 	m = xe_rt(x, slot + offsetof(struct irrun_slot, add));
 	emit_rm(x->e, OP_MOV_RM, true, t, &m);
+	(*stub)->hit = x->e->pos;
 	if (a.base == EMIT_NONE)
 		return emit_at(t, a.disp);
 	if (a.index != EMIT_NONE) {

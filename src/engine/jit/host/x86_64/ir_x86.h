@@ -61,7 +61,8 @@ struct xe_stub {
 	u8 value_loc;
 	u8 op;
 	u8 size;
-	u32 hit;       /* MEM: where the slot's addend is loaded */
+	u8 free_temps; /* MEM: registers with nothing in them */
+	u32 hit;       /* MEM: the slot's addend is in reg from here on */
 	u32 slot, tlb; /* MEM: offsets in struct irrun_cpu */
 };
 enum xe_stub_kind { XE_STUB_LINK, XE_STUB_PC, XE_STUB_MEM, XE_STUB_FIX };
