@@ -29,6 +29,7 @@ enum {
 	IRRUN_KEYS = 16,      /* banks of xtlb */
 	IRRUN_XTLB = 256,     /* entries of a bank */
 	IRRUN_JC = 16384,     /* jump cache: by pc bits 2..15 */
+	IRRUN_FAR = 16384,    /* what did not stay there, see struct irrun_far */
 	IRRUN_KONSTS = 16,
 	IRRUN_PAGE = 4096, /* granule of code pages; an access on one is on one page */
 	IRRUN_BREAKS = 32,
@@ -48,6 +49,11 @@ struct irrun_slot {
  */
 struct irrun_tlb_entry {
 	u64 start, bytes, add, spare;
+};
+
+/* Of indirect jumps whose jump cache entry another took: where a guest address is. */
+struct irrun_far {
+	u64 pc, to; /* empty: pc 1 */
 };
 
 /* First member: generated code compares key and kick as one number. */
@@ -80,6 +86,7 @@ struct irrun_cpu {
 	u32 xtlb_nused;
 	u16 xtlb_used[IRRUN_KEYS * IRRUN_XTLB];
 	u64 jc[IRRUN_JC]; /* host address by guest pc, checked by the code there */
+	struct irrun_far far[IRRUN_FAR];
 	struct irrun_map *map[IRRUN_KEYS][IRRUN_XTLB];
 	_Atomic u32 inside;
 	union ir_cell *cell; /* of the interpreter */

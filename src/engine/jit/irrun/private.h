@@ -75,7 +75,8 @@ struct irrun_site {
 
 struct irrun_thunks {
 	u32 enter;    /* void enter(cpu, host address) */
-	u32 miss;     /* jumped to: guest pc in rax */
+	u32 miss;     /* jumped to: guest pc in rax, not found in the jump cache */
+	u32 look;     /* jumped to: guest pc in rax; C looks for it */
 	u32 link;     /* jumped to: site in eax */
 	u32 interp;   /* jumped to: unit in eax */
 	u32 leave;    /* jumped to: state is in memory */
@@ -151,6 +152,11 @@ static inline unsigned irrun_tlb_index(u64 addr)
 static inline unsigned irrun_jc_index(u64 pc)
 {
 	return (unsigned)(pc >> 2) & (IRRUN_JC - 1);
+}
+
+static inline unsigned irrun_far_index(u64 pc)
+{
+	return (unsigned)((pc ^ pc >> 14) >> 2) & (IRRUN_FAR - 1);
 }
 
 /* tables.c, all under the lock but irrun_lock */

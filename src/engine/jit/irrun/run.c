@@ -136,6 +136,16 @@ static struct irrun_unit *unit_make(struct irrun *r, struct irrun_map *m, u64 pc
 	return u;
 }
 
+/* Other threads empty entries, see jc_forget. */
+static void jump_learn(struct irrun_cpu *c, u64 pc, u64 to)
+{
+	struct irrun_far *f = &c->far[irrun_far_index(pc)];
+
+	c->jc[irrun_jc_index(pc)] = to;
+	f->pc = pc;
+	__atomic_store_n(&f->to, to, __ATOMIC_RELAXED);
+}
+
 static struct irrun_unit *unit_at(struct irrun *r, struct irrun_cpu *c, u64 pc, bool *no_code)
 {
 	struct irrun_map *m = map_at(r, c, pc, no_code);
@@ -147,7 +157,7 @@ static struct irrun_unit *unit_at(struct irrun *r, struct irrun_cpu *c, u64 pc, 
 	if (!u)
 		u = unit_make(r, m, pc);
 	if (u)
-		c->jc[irrun_jc_index(pc)] = (u64)(uintptr_t)(r->rx + u->e0);
+		jump_learn(c, pc, (u64)(uintptr_t)(r->rx + u->e0));
 	irrun_unlock(r);
 	return u;
 }

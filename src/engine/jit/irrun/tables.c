@@ -192,15 +192,19 @@ static void map_unhash(struct irrun *r, struct irrun_map *m)
 static void jc_forget(struct irrun *r, const struct irrun_unit *u)
 {
 	u64 e0 = (u64)(uintptr_t)(r->rx + u->e0), miss = (u64)(uintptr_t)(r->rx + r->thunk.miss);
-	unsigned i = irrun_jc_index(u->pc);
+	u64 look = (u64)(uintptr_t)(r->rx + r->thunk.look);
+	unsigned i = irrun_jc_index(u->pc), f = irrun_far_index(u->pc);
 
 	for (unsigned n = 0; n < IRRUN_CPUS; n++) {
 		void *cpu = __atomic_load_n(&r->cpu[n], __ATOMIC_ACQUIRE);
-		u64 want = e0;
+		u64 want = e0, far = e0;
 
-		if (cpu)
-			__atomic_compare_exchange_n(&irrun_cpu(r, cpu)->jc[i], &want, miss, false,
-						    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+		if (!cpu)
+			continue;
+		__atomic_compare_exchange_n(&irrun_cpu(r, cpu)->jc[i], &want, miss, false,
+					    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+		__atomic_compare_exchange_n(&irrun_cpu(r, cpu)->far[f].to, &far, look, false,
+					    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
 	}
 }
 
@@ -254,6 +258,8 @@ static void cpu_reset(struct irrun *r, void *cpu)
 	c->xtlb_nused = 0;
 	for (unsigned i = 0; i < IRRUN_JC; i++)
 		c->jc[i] = (u64)(uintptr_t)(r->rx + r->thunk.miss);
+	for (unsigned i = 0; i < IRRUN_FAR; i++)
+		c->far[i].pc = 1;
 }
 
 void irrun_reset(struct irrun *r)

@@ -175,6 +175,33 @@ static u32 seam_go(struct irrun *r, const void *(*fn)(struct irrun_cpu *, u64))
 	return at;
 }
 
+/*
+ * The jump cache has another address than rax: irrun_cpu.far, else C. What is found goes into the
+ * jump cache, and that may be a unit dropped this moment: its entry looks, as always.
+ */
+static void seam_miss(struct irrun *r)
+{
+	struct emit_mem pc = RT(r, far[0].pc), to = RT(r, far[0].to), jc = RT(r, jc);
+	struct emit *e = &r->hot;
+
+	static_assert(IRRUN_FAR == 16384 && sizeof(struct irrun_far) == 16, "the hash below");
+	pc.index = to.index = jc.index = RCX;
+	pc.scale = to.scale = 4;
+	jc.scale = 2;
+	r->thunk.miss = e->pos;
+	emit_mov_rr(e, RCX, RAX);
+	emit_shift_ri(e, 5, true, RCX, 14);
+	emit_rr(e, OP_XOR_RM, true, RCX, RAX);
+	emit_grp1_ri(e, 4, false, RCX, (IRRUN_FAR - 1) * 4);
+	emit_rm(e, OP_CMP_RM, true, RAX, &pc);
+	emit_jcc(e, CC_NE, r->thunk.look);
+	emit_rm(e, OP_MOV_RM, true, RDX, &to);
+	x86_rr(e, 0, 0x0fb7, false, RCX, RAX);
+	emit_grp1_ri(e, 4, false, RCX, 0xfffc);
+	emit_rm(e, OP_MOV_MR, true, RDX, &jc);
+	emit_bytes(e, (const u8[]){0xff, 0xe2}, 2); /* jmp rdx */
+}
+
 static void seam_leave_rt(struct irrun *r)
 {
 	struct emit_mem m = RT(r, reason);
@@ -230,7 +257,8 @@ void ir_x86_thunks(struct irrun *r)
 {
 	emit_align(&r->hot, 64, 0);
 	seam_enter(r);
-	r->thunk.miss = seam_go(r, irrun_on_miss);
+	r->thunk.look = seam_go(r, irrun_on_miss);
+	seam_miss(r);
 	r->thunk.link = seam_go(r, irrun_on_link);
 	r->thunk.interp = seam_go(r, irrun_on_interp);
 	seam_leave_rt(r);

@@ -440,7 +440,7 @@ static void stub_write(struct xe *x, const struct xe_stub *s)
 		break;
 	case XE_STUB_PC:
 		emit_mov_ri(x->e, RAX, s->pc);
-		emit_jmp(x->e, x->r->thunk.miss);
+		emit_jmp(x->e, x->r->thunk.look);
 		break;
 	case XE_STUB_MEM:
 		stub_mem(x, s);
