@@ -4,6 +4,7 @@
  * (engine/jit/ppc/sys.h): what problem state may read and write; everything else
  * is a privileged instruction and becomes SIGILL.
  */
+#include "engine/jit/ppc/swap.h"
 #include "engine/jit/ppc/sys.h"
 
 #include <string.h>
@@ -123,4 +124,9 @@ int ppc_mem_write(struct ppc_vcpu *c, u64 ea, const void *buf, unsigned n)
 {
 	memcpy((void *)ea, buf, n);
 	return 0;
+}
+
+int ppc_mem_cas(struct ppc_vcpu *c, u64 ea, const void *old, const void *new, unsigned n)
+{
+	return ppc_swap((void *)ea, n, old, new);
 }

@@ -22,6 +22,11 @@ int ppc_mem_write(struct ppc_vcpu *c, u64 ea, const void *buf, unsigned n)
 	return -1;
 }
 
+int ppc_mem_cas(struct ppc_vcpu *c, u64 ea, const void *old, const void *new, unsigned n)
+{
+	return -1;
+}
+
 static void require(bool ok)
 {
 	if (!ok)

@@ -52,6 +52,16 @@ int ppc_mem_write(struct ppc_vcpu *c, u64 ea, const void *buf, unsigned n)
 	return access_memory(NULL, ea, n, true, (void *)(uintptr_t)buf);
 }
 
+int ppc_mem_cas(struct ppc_vcpu *c, u64 ea, const void *old, const void *new, unsigned n)
+{
+	u8 now[16];
+
+	if (access_memory(NULL, ea, n, false, now))
+		return -1;
+	return memcmp(now, old, n) ? 0
+				   : 1 + access_memory(NULL, ea, n, true, (void *)(uintptr_t) new);
+}
+
 static int cas(void *ctx, u64 addr, u32 size, const void *old, const void *new)
 {
 	u8 now[8];

@@ -4,6 +4,8 @@
 
 #include "tests/test.h"
 
+#include <string.h>
+
 #include <unistd.h>
 
 /* ---- radix ---- */
@@ -449,6 +451,35 @@ static void t_cas(void)
 }
 
 /* A page table that lies among translated code is written by the slow way alone. */
+/* stqcx. and the atomic memory operations: one of two that meet wins. */
+static void t_cas_wide(void)
+{
+	u8 old[16], new[16];
+	struct ppc_rig r;
+	struct ppc_vcpu *c;
+
+	ppc_rig_make(&r, 1);
+	c = r.c[0];
+	c->msr = PPC_MSR_SF;
+	for (unsigned i = 0; i < 16; i++) {
+		r.ram[0x4000 + i] = old[i] = (u8)i;
+		new[i] = (u8)(0x80 + i);
+	}
+	ppc_protect(&r.vm, 0x4000);
+	ppc_rig_look();
+	CHECK_EQ(ppc_mem_cas(c, 0x4000, old, new, 16), 1);
+	CHECK(!memcmp(r.ram + 0x4000, new, 16));
+	CHECK_EQ(ppc_rig_look().pages, 1); /* code there is forgotten */
+	CHECK_EQ(ppc_mem_cas(c, 0x4000, old, new, 16), 0);
+	new[15] = 0; /* the upper half alone differs */
+	CHECK_EQ(ppc_mem_cas(c, 0x4000, new, old, 16), 0);
+	CHECK_EQ(r.ram[0x400f], 0x8f);
+	CHECK_EQ(ppc_mem_cas(c, 0x4000, new, old, 8), 1);
+	CHECK(!memcmp(r.ram + 0x4000, old, 8) && r.ram[0x4008] == 0x88);
+	CHECK_EQ(ppc_mem_cas(c, RIG_RAM, old, new, 8), 0); /* no RAM */
+	ppc_rig_free(&r);
+}
+
 static void t_fill_defers(void)
 {
 	struct ppc_rig r;
@@ -550,6 +581,7 @@ int main(void)
 	RUN(t_hpt_calls);
 	RUN(t_fill);
 	RUN(t_cas);
+	RUN(t_cas_wide);
 	RUN(t_fill_defers);
 	RUN(t_device);
 	RUN(t_watch);

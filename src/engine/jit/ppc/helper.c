@@ -252,7 +252,7 @@ static u64 h_stve(void *cpu, u64 word, u64 ea, u64 size)
 	return 0;
 }
 
-/* ---- quadword and atomic memory operations: not atomic against other vCPUs yet ------------ */
+/* ---- quadword and atomic memory operations ---- */
 
 static u64 load_number(const struct ppc_vcpu *c, const u8 *p, unsigned n)
 {
@@ -273,23 +273,20 @@ static u64 h_quad(void *cpu, u64 word, u64 ea, u64 d)
 {
 	struct ppc_vcpu *c = cpu;
 	unsigned rt = ppc_rt((u32)word), first = c->rt.key & PPC_KEY_LE ? 0 : 1;
-	bool done = false;
-	u8 buf[16];
+	u8 old[16], new[16];
+	int done = 0;
 
 	if (c->res_addr == ea && c->res_size == 16) {
-		if (ppc_mem_read(c, ea, buf, 16))
+		store_number(c, old, 8, c->res_val[first]);
+		store_number(c, old + 8, 8, c->res_val[!first]);
+		store_number(c, new, 8, c->gpr[first ? rt : rt + 1]);
+		store_number(c, new + 8, 8, c->gpr[first ? rt + 1 : rt]);
+		done = ppc_mem_cas(c, ea, old, new, 16);
+		if (done < 0)
 			return 0;
-		if (load_number(c, buf, 8) == c->res_val[first] &&
-		    load_number(c, buf + 8, 8) == c->res_val[!first]) {
-			store_number(c, buf, 8, c->gpr[first ? rt : rt + 1]);
-			store_number(c, buf + 8, 8, c->gpr[first ? rt + 1 : rt]);
-			if (ppc_mem_write(c, ea, buf, 16))
-				return 0;
-			done = true;
-		}
 	}
 	c->cr[0] = c->cr[1] = 0;
-	c->cr[2] = done;
+	c->cr[2] = (u8)done;
 	c->cr[3] = c->so;
 	c->res_addr = PPC_NO_RESERVATION;
 	return 0;
@@ -323,26 +320,48 @@ static u64 amo(unsigned fc, bool word, u64 mem, u64 v)
 	}
 }
 
+#define AMO_TRIES 64u
+
+/*
+ * Memory becomes what the operation makes of it; *old: what it was. A swap that fails although
+ * nothing has changed, again and again, is of storage that is no RAM: written as it is.
+ */
+static int amo_swap(struct ppc_vcpu *c, u64 ea, unsigned n, unsigned fc, u64 v, u64 *old)
+{
+	unsigned same = 0;
+	u8 was[8], to[8];
+	u64 last = 0;
+	int done;
+
+	for (;;) {
+		if (ppc_mem_read(c, ea, was, n))
+			return -1;
+		*old = load_number(c, was, n);
+		store_number(c, to, n, amo(fc, n == 4, *old, v));
+		done = ppc_mem_cas(c, ea, was, to, n);
+		if (done)
+			return done < 0 ? -1 : 0;
+		same = *old == last ? same + 1 : 0;
+		last = *old;
+		if (same == AMO_TRIES)
+			return ppc_mem_write(c, ea, to, n);
+	}
+}
+
 static u64 h_amo(void *cpu, u64 word, u64 ea, u64 op)
 {
 	struct ppc_vcpu *c = cpu;
 	unsigned fc = ppc_rb((u32)word), rt = ppc_rt((u32)word);
 	bool load = op == PPC_OP_LWAT || op == PPC_OP_LDAT;
 	unsigned n = op == PPC_OP_LWAT || op == PPC_OP_STWAT ? 4 : 8;
-	u64 old, new, v = c->gpr[load ? (rt + 1) & 31 : rt];
-	u8 buf[8];
+	u64 old;
 
 	/* Function codes 0 to 8 of loads (8: swap), 0 to 7 of stores. */
 	if (fc > (load ? 8u : 7u)) {
 		ppc_raise(c, PPC_PROGRAM, PPC_PROGRAM_ILLEGAL);
 		return 0;
 	}
-	if (ppc_mem_read(c, ea, buf, n))
-		return 0;
-	old = load_number(c, buf, n);
-	new = amo(fc, n == 4, old, v);
-	store_number(c, buf, n, new);
-	if (ppc_mem_write(c, ea, buf, n) == 0 && load)
+	if (amo_swap(c, ea, n, fc, c->gpr[load ? (rt + 1) & 31 : rt], &old) == 0 && load)
 		c->gpr[rt] = old;
 	return 0;
 }

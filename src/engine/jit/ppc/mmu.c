@@ -9,6 +9,7 @@
  * tlbie and hash table changes count for all vCPUs: the others are told by a
  * kick and the caller waits until each has flushed or is not running.
  */
+#include "engine/jit/ppc/swap.h"
 #include "engine/jit/ppc/system.h"
 
 enum { MMU_REAL, MMU_PRIVILEGED, MMU_PROBLEM };
@@ -196,30 +197,6 @@ int ppc_mem_write(struct ppc_vcpu *c, u64 ea, const void *buf, unsigned n)
 
 /* ---- compare and swap ---- */
 
-/* size is 1, 2, 4 or 8. */
-static bool swap(u8 *p, u32 size, const void *old, const void *new)
-{
-	u64 a = load_le(old, size), b = load_le(new, size);
-	u32 a4 = (u32)a;
-	u16 a2 = (u16)a;
-	u8 a1 = (u8)a;
-
-	switch (size) {
-	case 1:
-		return __atomic_compare_exchange_n(p, &a1, (u8)b, false, __ATOMIC_SEQ_CST,
-						   __ATOMIC_SEQ_CST);
-	case 2:
-		return __atomic_compare_exchange_n((u16 *)(void *)p, &a2, (u16)b, false,
-						   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
-	case 4:
-		return __atomic_compare_exchange_n((u32 *)(void *)p, &a4, (u32)b, false,
-						   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
-	default:
-		return __atomic_compare_exchange_n((u64 *)(void *)p, &a, b, false, __ATOMIC_SEQ_CST,
-						   __ATOMIC_SEQ_CST);
-	}
-}
-
 /* Aligned, as the lifter has checked; what is no RAM never holds a reservation. */
 int ppc_cas(void *cpu, u64 ea, u32 size, const void *old, const void *new)
 {
@@ -230,10 +207,15 @@ int ppc_cas(void *cpu, u64 ea, u32 size, const void *old, const void *new)
 	if (ppc_debug_access(c, ea, size, true) || ppc_translate(c, ea, PPC_WRITE, false, &x))
 		return -1;
 	p = gpa_ptr(c->vm->map, x.gpa, size, true);
-	if (!p || x.gpa & (size - 1) || !swap(p, size, old, new))
+	if (!p || x.gpa & (size - 1) || !ppc_swap(p, size, old, new))
 		return 0;
 	gpa_written(c->vm->map, x.gpa, size);
 	return 1;
+}
+
+int ppc_mem_cas(struct ppc_vcpu *c, u64 ea, const void *old, const void *new, unsigned n)
+{
+	return ppc_cas(c, ea, n, old, new);
 }
 
 /* ---- code pages ---- */

@@ -48,5 +48,10 @@ int ppc_sys_insn(struct ppc_vcpu *c, u32 insn, u32 op);
  */
 int ppc_mem_read(struct ppc_vcpu *c, u64 ea, void *buf, unsigned n);
 int ppc_mem_write(struct ppc_vcpu *c, u64 ea, const void *buf, unsigned n);
+/*
+ * n bytes (4, 8 or 16, aligned) become *new if they are *old, atomically for all vCPUs: 1, 0 if
+ * they are not or this is no RAM, -1 raised.
+ */
+int ppc_mem_cas(struct ppc_vcpu *c, u64 ea, const void *old, const void *new, unsigned n);
 
 #endif
