@@ -70,6 +70,7 @@ static int init(struct pseries *ps, struct err *e)
 	xics_init(&ps->xics, ps->cfg.ncpus, wire_pin, ps);
 	vty_init(&ps->vty, ps->cfg.serial, on_vty_input, ps);
 	test_exit_init(&ps->test_exit, on_test_exit, ps);
+	pseries_nvram_init(ps);
 	err = bus_add(&ps->mmio, PSERIES_TEST_EXIT, TEST_EXIT_WINDOW, &test_exit_ops,
 		      &ps->test_exit);
 	if (err)

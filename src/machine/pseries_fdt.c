@@ -185,6 +185,12 @@ static void vdevice(struct fdt *f)
 	fdt_u32(f, "reg", PSERIES_VTY_UNIT);
 	fdt_cells(f, "interrupts", (const u32[]){PSERIES_IRQ_VTY, 0}, 2);
 	fdt_node_end(f);
+	fdt_node_at(f, "nvram", PSERIES_NVRAM_UNIT);
+	fdt_string(f, "device_type", "nvram");
+	fdt_string(f, "compatible", "hull,nvram");
+	fdt_u32(f, "reg", PSERIES_NVRAM_UNIT);
+	fdt_u32(f, "#bytes", PSERIES_NVRAM_SIZE);
+	fdt_node_end(f);
 	fdt_node_end(f);
 }
 

@@ -10,6 +10,7 @@
  *	pseries_fdt.c	 device tree
  *	pseries_boot.c	 kernel, initrd, RTAS and tree in memory
  *	pseries_elf.c	 POWER ELF files
+ *	pseries_nvram.c	 non-volatile memory
  *
  * There is no Open Firmware: the kernel gets a flattened tree and finds RTAS in
  * place, as after kexec.
@@ -51,6 +52,8 @@ enum {
 static_assert(PSERIES_IRQ_MSI + PCI_SLOTS * PSERIES_MSIS <= XICS_BASE + XICS_SOURCES, "room");
 
 #define PSERIES_VTY_UNIT 0x71000000u
+#define PSERIES_NVRAM_UNIT 0x71000001u
+#define PSERIES_NVRAM_SIZE 0x10000u
 /* The DMA window of the host bridge. Its devices are virtio and name guest-physical addresses
  * (no VIRTIO_F_ACCESS_PLATFORM): the window's table is never looked at. */
 #define PSERIES_LIOBN 0x80000000u
@@ -107,6 +110,7 @@ struct pseries {
 	struct pci_host pci;
 	struct virtio_set virtio;
 
+	u8 nvram[PSERIES_NVRAM_SIZE];
 	bool power_pressed; /* an EPOW event waits for check-exception */
 	s64 rtc_offset;	    /* seconds: what set-time-of-day changed */
 	/* Where pseries_boot.c put things. */
@@ -138,6 +142,10 @@ struct pci_func *pseries_pci_func(struct pseries *ps, u32 addr, u32 buid_hi, u32
 /* Give a function n messages (0: none): how many it got. Their first source. */
 unsigned pseries_msi_set(struct pseries *ps, struct pci_func *f, unsigned n);
 u32 pseries_msi_irq(const struct pci_func *f, unsigned n);
+
+/* pseries_nvram.c. Moves len bytes at `at` to or from guest memory: how many, or -1. */
+void pseries_nvram_init(struct pseries *ps);
+s64 pseries_nvram_access(struct pseries *ps, u32 at, u64 gpa, u32 len, bool store);
 
 /* pseries_fdt.c. The tree into buf; its size, or 0. */
 u32 pseries_fdt_build(struct pseries *ps, void *buf, u32 cap);

@@ -258,6 +258,26 @@ static void get_sensor(struct call *c)
 		c->ret[1] = c->ps->power_pressed ? EPOW_SHUTDOWN : 0;
 }
 
+static void nvram_move(struct call *c, bool store)
+{
+	s64 n = pseries_nvram_access(c->ps, c->arg[0], c->arg[1], c->arg[2], store);
+
+	if (n < 0)
+		c->ret[0] = (u32)PARAMETER;
+	else
+		c->ret[1] = (u32)n;
+}
+
+static void nvram_fetch(struct call *c)
+{
+	nvram_move(c, false);
+}
+
+static void nvram_store(struct call *c)
+{
+	nvram_move(c, true);
+}
+
 static void event_scan(struct call *c)
 {
 	c->ret[0] = NO_NEWS;
@@ -343,6 +363,8 @@ static const struct service {
 	{"ibm,change-msi", 6, 3, 4, change_msi},
 	{"ibm,query-interrupt-source-number", 4, 3, 3, query_source},
 	{"ibm,os-term", 1, 1, 1, os_term},
+	{"nvram-fetch", 3, 2, 2, nvram_fetch},
+	{"nvram-store", 3, 2, 2, nvram_store},
 };
 
 void pseries_rtas_tokens(struct fdt *f)

@@ -271,6 +271,39 @@ static void t_console(void)
 	rig_free(&r);
 }
 
+static void t_nvram(void)
+{
+	struct rig r;
+	u32 ret[2];
+	u8 b[16], was[16] = {0x7f, 0,	0x10, 0,   255, 255, 255, 255,
+			     255,  255, 255,  255, 255, 255, 255, 255};
+
+	CHECK_EQ(rig_make(&r, 1, NULL), 0);
+	rtas(&r, token(&r, "nvram-fetch"), 3, 2, (u32[]){0, 0x9000, 16}, ret);
+	CHECK_EQ(ret[0], 0);
+	CHECK_EQ(ret[1], 16);
+	gpa_read(r.board->map, 0x9000, b, sizeof(b));
+	was[1] = 0x8f; /* 0x7f + 0x10 + 12 * 0xff, carries added in */
+	CHECK(!memcmp(b, was, sizeof(b)));
+	gpa_write(r.board->map, 0x9000, "remember", 8);
+	rtas(&r, token(&r, "nvram-store"), 3, 2, (u32[]){0xfff8, 0x9000, 8}, ret);
+	CHECK_EQ(ret[0], 0);
+	CHECK_EQ(board_pseries.reset(r.board, &r.e), 0);
+	rtas(&r, token(&r, "nvram-fetch"), 3, 2, (u32[]){0xfff8, 0xa000, 8}, ret);
+	gpa_read(r.board->map, 0xa000, b, 8);
+	CHECK(!memcmp(b, "remember", 8));
+	/* Beyond its end, by overflow too; memory that is none. */
+	rtas(&r, token(&r, "nvram-fetch"), 3, 2, (u32[]){0xfff8, 0xa000, 9}, ret);
+	CHECK_EQ((s32)ret[0], -3);
+	rtas(&r, token(&r, "nvram-store"), 3, 2, (u32[]){8, 0xa000, ~0u}, ret);
+	CHECK_EQ((s32)ret[0], -3);
+	rtas(&r, token(&r, "nvram-store"), 3, 2, (u32[]){0x10000, 0xa000, 0}, ret);
+	CHECK_EQ((s32)ret[0], -3);
+	rtas(&r, token(&r, "nvram-fetch"), 3, 2, (u32[]){0, 0xfffffff0, 16}, ret);
+	CHECK_EQ((s32)ret[0], -3);
+	rig_free(&r);
+}
+
 static void t_rtas_life(void)
 {
 	struct rig r;
@@ -457,6 +490,7 @@ int main(void)
 	RUN(t_start);
 	RUN(t_tree);
 	RUN(t_console);
+	RUN(t_nvram);
 	RUN(t_rtas_life);
 	RUN(t_power_button);
 	RUN(t_pci);
