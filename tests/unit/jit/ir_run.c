@@ -18,6 +18,7 @@ enum {
 	T_RET,	   /* to lr */
 	T_LOAD,	   /* r6 = word [operand] */
 	T_BAD,	   /* lifts to nonsense */
+	T_WIDE,	   /* 16 bytes of constants at [r4] */
 };
 #define W(op, n) ((u32)(op) << 24 | (n))
 
@@ -59,6 +60,10 @@ static bool lift_one(struct ir_unit *u, u32 w, u64 pc)
 	case T_RET:
 		ir_exitind(u, IR_RETURN, ir_get(u, IR_I64, 8, offsetof(struct toy_cpu, lr)));
 		return true;
+	case T_WIDE:
+		ir_store(u, IR_V128, 16, 0, ir_get(u, IR_I64, 8, TOY_GPR(4)), 0,
+			 ir_vconst(u, n, ~(u64)n));
+		return false;
 	case T_BAD:
 		ir_make(u, IR_ADD, 8, 0, 0, 0);
 		return true;
@@ -203,6 +208,26 @@ static void t_chained_units(void)
 static void t_interpreted_units(void)
 {
 	chain(true);
+}
+
+/* Units that are kept to be interpreted keep their constants, whatever is kept after them. */
+static void t_interpreted_constants(void)
+{
+	u64 *stored = (u64 *)(void *)&code[0x3000 / 4];
+
+	begin(true, 0);
+	put(0x1000, W(T_WIDE, 0x1234));
+	put(0x1004, W(T_JUMP, 0x2000));
+	put(0x2000, W(T_ADD, 1));
+	put(0x2004, W(T_END, 7));
+	cpu->gpr[4] = 0x3000;
+	for (unsigned i = 0; i < 2; i++) {
+		stored[0] = stored[1] = 0;
+		CHECK_EQ(go(0x1000), 1);
+		CHECK_EQ(stored[0], 0x1234);
+		CHECK_EQ(stored[1], ~0x1234ULL);
+	}
+	end();
 }
 
 static void t_indirect_jumps(void)
@@ -370,6 +395,7 @@ int main(void)
 	cpu = calloc(1, sizeof(*cpu));
 	RUN(t_chained_units);
 	RUN(t_interpreted_units);
+	RUN(t_interpreted_constants);
 	RUN(t_indirect_jumps);
 	RUN(t_rewritten_code);
 	RUN(t_page_shows_other_code);

@@ -168,8 +168,8 @@ struct ir_unit {
 	u32 nlabels;
 	u32 npool;
 	bool full; /* something did not fit: the unit is worthless */
-	struct ir_op op[IR_MAX_OPS];
 	struct ir_v128 pool[IR_MAX_POOL];
+	struct ir_op op[IR_MAX_OPS]; /* last: a copy to be kept ends after op[n - 1] */
 };
 
 /* ir.c */
