@@ -46,9 +46,9 @@ class Console:
     def login(self, timeout):
         self.expect(rb"login: ", timeout)
         self.send("root\n")
-        self.expect(rb"# ", 60)
+        self.expect(rb"# ", timeout)
         self.send("stty -echo cols 200; bind 'set enable-bracketed-paste off'; PS1=; PS2=; export TERM=dumb DEBIAN_FRONTEND=noninteractive; echo READY$((1+1))\n")
-        self.expect(rb"READY2\s", 60)
+        self.expect(rb"READY2\s", timeout)
 
     def run(self, command, timeout=120):
         """Run a shell command; returns (exit status, output)."""
@@ -212,24 +212,32 @@ def main():
         print("1..0 # SKIP needs root and mmdebstrap to make the root file system")
         return 0
     subprocess.run([os.path.join(HERE, "../guest/mkdebian"), a.root], check=True)
-    tap, tmp = Tap(), tempfile.mkdtemp(prefix="hull-debian-")
+    tmp = tempfile.mkdtemp(prefix="hull-debian-")
     disk = os.path.join(tmp, "disk")
     subprocess.run(["cp", "--sparse=always", a.root + "/root.img", disk], check=True)
-    make_repo(tmp)
     forward = free_port()
-    con = Console(command(a, disk, a.root + "/vmlinuz", a.root + "/initrd", forward), tmp + "/console.log")
-    steps = Steps(con, serve(tmp), forward, tmp, tap, a.reboots)
+    return take_steps(command(a, disk, a.root + "/vmlinuz", a.root + "/initrd", forward), tmp, forward, a,
+                      ["network", "download", "serve_back", "apt", "gcc", "python", "reboot", "poweroff"], Steps)
+
+
+def take_steps(cmd, tmp, forward, a, names, kind):
+    """Starts the machine, logs in and takes the steps a.only names, or all of them."""
+    tap = Tap()
+    make_repo(tmp)
+    con = Console(cmd, tmp + "/console.log")
+    steps = kind(con, serve(tmp), forward, tmp, tap, a.reboots)
     try:
         con.login(a.boot_timeout)
         tap.report(True, "debian_login_%dcpu" % a.cpus)
-        for name in ["network", "download", "serve_back", "apt", "gcc", "python", "reboot", "poweroff"]:
+        for name in names:
             if a.only and name not in a.only.split(","):
                 continue
+            t0 = time.monotonic()
             try:
                 ok, why = getattr(steps, name)()
             except (TimeoutError, OSError) as e:
                 ok, why = False, e
-            tap.report(ok, "debian_%s_%dcpu" % (name, a.cpus), why)
+            tap.report(ok, "debian_%s_%dcpu # %d s" % (name, a.cpus, time.monotonic() - t0), why)
     except (TimeoutError, EOFError) as e:
         tap.report(False, "debian_%dcpu" % a.cpus, e)
     con.child.kill()
@@ -241,4 +249,5 @@ def main():
     return tap.bad != 0
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())
