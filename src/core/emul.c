@@ -414,21 +414,34 @@ enum emul_result hv_emulate(struct hv_vcpu *v)
 /* ---- lengths ------------------------------------------------------------------------------------
  */
 
+static unsigned len_line(const struct hv_vcpu *v, u64 rip)
+{
+	return (rip ^ rip >> 5) % ARRAY_LEN(v->len_cache);
+}
+
+unsigned hv_len_known(const struct hv_vcpu *v, u64 rip, u64 cr3, enum vt_exit_kind kind)
+{
+	const struct hv_len_line *l = &v->len_cache[len_line(v, rip)];
+
+	return l->rip == rip && l->cr3 == cr3 && l->kind == kind ? l->len : 0;
+}
+
 unsigned hv_insn_len(struct hv_vcpu *v)
 {
-	struct hv_len_line *l = &v->len_cache[(v->rip ^ v->rip >> 5) % ARRAY_LEN(v->len_cache)];
 	struct emul e;
+	unsigned len;
 
 	if (v->exit.len)
 		return v->exit.len;
 	hv_want(v, HV_G_CR);
-	if (l->len && l->rip == v->rip && l->cr3 == v->st.cr3 && l->kind == v->exit.kind)
-		return l->len;
+	len = hv_len_known(v, v->rip, v->st.cr3, v->exit.kind);
+	if (len)
+		return len;
 	hv_want(v, HV_G_SEG);
 	begin(&e, v);
 	if (!decode(&e))
 		return 0;
-	*l = (struct hv_len_line){
+	v->len_cache[len_line(v, v->rip)] = (struct hv_len_line){
 		.rip = v->rip, .cr3 = v->st.cr3, .kind = (u8)v->exit.kind, .len = e.in.len};
 	return e.in.len;
 }

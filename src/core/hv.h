@@ -141,6 +141,7 @@ struct hv_vm_config {
 	bool x2apic;	   /* show X2APIC (the host's local APIC has it) */
 	bool mwait_nop;	   /* MONITOR and MWAIT pass where CPUID shows none, instead of #UD */
 	bool tsc_deadline; /* show the APIC timer's deadline mode */
+	bool quick;	   /* ops->cpuid and hv_cpuid do without the current CPU: see svm_again */
 };
 
 struct hv_cpuid {

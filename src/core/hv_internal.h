@@ -57,6 +57,9 @@ void hv_replay_reset(struct hv_vcpu *v);
 /* Length of the instruction at RIP, 0 with an exception queued. */
 unsigned hv_insn_len(struct hv_vcpu *v);
 
+/* The same if that instruction has been met before, else 0. */
+unsigned hv_len_known(const struct hv_vcpu *v, u64 rip, u64 cr3, enum vt_exit_kind kind);
+
 /* ---- vcpu.c ---- */
 /* Past an instruction of len bytes: RIP, shadows, single step. */
 void hv_advance(struct hv_vcpu *v, unsigned len);

@@ -121,6 +121,7 @@ static int vm_create(const struct engine_vm_config *cfg, struct engine_vm **out)
 		.ncpus = cfg->ncpus,
 		.x2apic = true,
 		.tsc_deadline = true,
+		.quick = true,
 	};
 	int err;
 

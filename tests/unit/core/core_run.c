@@ -50,6 +50,47 @@ static void cpuid_and_halt(void)
 }
 ON_BOTH(cpuid_and_halt, HV_PV_KVM)
 
+static void at_user(struct hv_vcpu *v)
+{
+	svm_vmcb(v)->cpl = 3;
+}
+
+/* 64-bit code: the first time the length is looked up, then the guest goes on at once. */
+static void t_svm_answers_at_once(void)
+{
+	CHECK(rig_init(&svm_ops, 1, HV_PV_KVM));
+	rig.vm.cfg.quick = true;
+	V->st.efer = EFER_LMA | EFER_LME;
+	V->st.seg[X86_CS].attr = SEG_L | 0x9b;
+	V->dirty = HV_G_ALL;
+	V->gpr[X86_RAX] = 0x40000000;
+	CODE(0x0f, 0xa2, 0x0f, 0xa2, 0x0f, 0x01, 0xd9, 0xf4);
+	rig_step(STEP_CPUID, 0, 0);
+	rig_step(STEP_CPUID, 0, 0)->len = 2;
+	rig_step(STEP_VMCALL, 0, 0)->len = 3;
+	rig.step[2].also = at_user;
+	CHECK_EQ(rig_run(&e), HV_EXIT_HALT);
+	CHECK_EQ(V->stats.exits[VT_EXIT_CPUID], 2);
+	CHECK_EQ(V->stats.exits[VT_EXIT_VMCALL], 1);
+	CHECK_EQ(V->stats.entries, 4);
+	CHECK_EQ(rig.leaves, 2); /* of those exits the first and the last came to the host */
+	CHECK_EQ(rig.entry[3].rip, 0x1007);
+	CHECK_EQ(V->gpr[X86_RAX], (u64)-1); /* EPERM */
+	CHECK_EQ(V->rip, 0x1008);
+	V->rip = 0x1000;
+	V->mp = X86_MP_RUNNING;
+	V->dirty |= HV_G_GPR;
+	V->gpr[X86_RAX] = 0x40000000;
+	rig.nsteps = rig.at = rig.leaves = 0;
+	rig_step(STEP_CPUID, 0, 0); /* met before */
+	rig_step(STEP_CPUID, 0, 0)->interrupted = 0x80000020;
+	rig.step[1].len = 2;
+	CHECK_EQ(rig_run(&e), HV_EXIT_HALT);
+	CHECK_EQ(rig.leaves, 2);
+	CHECK_EQ(event_vector(6), 0x20); /* what the second one interrupted comes again */
+	rig_fini();
+}
+
 static void ports(void)
 {
 	V->gpr[X86_RAX] = 0x1122334455667788;
@@ -516,6 +557,7 @@ static void t_names(void)
 int main(void)
 {
 	RUN(t_cpuid_and_halt);
+	RUN(t_svm_answers_at_once);
 	RUN(t_ports);
 	RUN(t_string_ports);
 	RUN(t_deferred_port);

@@ -280,17 +280,19 @@ static void svm_step(struct vmcb *c, const struct rig_step *s)
 	}
 }
 
-void svm_enter_asm(u64 *gpr, u64 vmcb_pa, u64 host_pa)
+void svm_enter_asm(struct hv_vcpu *v, u64 vmcb_pa, u64 host_pa)
 {
 	struct vmcb *c = (struct vmcb *)(uintptr_t)vmcb_pa;
 
-	*new_entry() = (struct rig_entry){.rip = c->rip,
-					  .rflags = c->rflags,
-					  .event = c->event,
-					  .shadow = c->shadow,
-					  .window = c->vintr & SVM_V_IRQ};
-	c->shadow = 0;
-	svm_step(c, next_step());
+	do {
+		*new_entry() = (struct rig_entry){.rip = c->rip,
+						  .rflags = c->rflags,
+						  .event = c->event,
+						  .shadow = c->shadow,
+						  .window = c->vintr & SVM_V_IRQ};
+		c->shadow = 0;
+		svm_step(c, next_step());
+	} while (svm_again(v));
 }
 
 u64 vmx_read(u32 field)

@@ -309,7 +309,7 @@ static void svm_enter(struct hv_vcpu *v, struct hv_cpu *c)
 		v->exit = (struct vt_exit){.kind = VT_EXIT_ERROR, .hw_code = ~0ULL};
 		return;
 	}
-	svm_enter_asm(v->gpr, port_pa(m), port_pa(c->vt_host));
+	svm_enter_asm(v, port_pa(m), port_pa(c->vt_host));
 	svm_exit_decode(v);
 }
 

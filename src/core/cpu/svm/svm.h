@@ -15,6 +15,8 @@ struct svm_seg {
 	u64 base;
 };
 
+enum { SVM_SEG_L = 1 << 9 }; /* of svm_seg.attr: 64-bit code */
+
 struct vmcb {
 	/* control area */
 	u16 cr_read, cr_write, dr_read, dr_write;
@@ -94,8 +96,10 @@ enum svm_exit_code {
 	SVM_EXIT_DR_WRITE = 0x30,
 	SVM_EXIT_EXC = 0x40,
 	SVM_EXIT_INTR = 0x60,
+	SVM_EXIT_CPUID = 0x72,
 	SVM_EXIT_IOIO = 0x7b,
 	SVM_EXIT_MSR = 0x7c,
+	SVM_EXIT_VMMCALL = 0x81,
 	SVM_EXIT_NPF = 0x400,
 };
 
@@ -124,8 +128,12 @@ static inline struct vmcb *svm_vmcb(const struct hv_vcpu *v)
 	return v->vt_data;
 }
 
-/* svm_enter.S: run the guest once. gpr in enum x86_gpr order, rax and rsp are in the VMCB. */
-void svm_enter_asm(u64 *gpr, u64 vmcb_pa, u64 host_pa);
+/* svm_enter.S: run the guest. v->gpr in enum x86_gpr order, but rax and rsp are in the VMCB. */
+void svm_enter_asm(struct hv_vcpu *v, u64 vmcb_pa, u64 host_pa);
+static_assert(offsetof(struct hv_vcpu, gpr) == 0, "svm_enter.S");
+
+/* svm_exit.c: for svm_enter_asm; false: nothing has happened, the exit goes the long way. */
+bool svm_again(struct hv_vcpu *v);
 
 /* svm_exit.c: VMCB to v->exit and v->event. */
 void svm_exit_decode(struct hv_vcpu *v);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * void svm_enter_asm(u64 *gpr, u64 vmcb_pa, u64 host_pa)
+ * void svm_enter_asm(struct hv_vcpu *v, u64 vmcb_pa, u64 host_pa)
  *
+ * v begins with the registers. After an exit that svm_again answers the guest goes on at once.
  * Called with interrupts off. VMRUN and #VMEXIT switch what APM vol. 2, 15.5 and
  * 15.6 list; VMSAVE/VMLOAD the rest of the segments and the system-call MSRs. GIF
  * is 0 around it all, and IF 1 so that the host's interrupts end the guest's run
@@ -19,13 +20,15 @@ svm_enter_asm:
 	push %r14
 	push %r15
 	push %rdx
+	push %rsi
 	push %rdi
 	clgi
 	sti
 	mov %rdx, %rax
 	vmsave %rax
 	mov %rsi, %rax
-	mov 1*8(%rdi), %rcx
+	vmload %rax
+1:	mov 1*8(%rdi), %rcx
 	mov 2*8(%rdi), %rdx
 	mov 3*8(%rdi), %rbx
 	mov 5*8(%rdi), %rbp
@@ -39,9 +42,7 @@ svm_enter_asm:
 	mov 14*8(%rdi), %r14
 	mov 15*8(%rdi), %r15
 	mov 7*8(%rdi), %rdi
-	vmload %rax
 	vmrun %rax
-	vmsave %rax
 	push %rdi
 	mov 8(%rsp), %rdi
 	mov %rcx, 1*8(%rdi)
@@ -58,7 +59,15 @@ svm_enter_asm:
 	mov %r13, 13*8(%rdi)
 	mov %r14, 14*8(%rdi)
 	mov %r15, 15*8(%rdi)
+	cld
+	call svm_again /* the stack is aligned: ten words since the caller's call */
+	test %al, %al
+	mov (%rsp), %rdi
+	mov 8(%rsp), %rax
+	jnz 1b
+	vmsave %rax
 	pop %rdi
+	pop %rsi
 	pop %rax
 	vmload %rax
 	cli

@@ -4,6 +4,7 @@
  * events in VMCB form. Reads the VMCB only.
  */
 #include "core/cpu/svm/svm.h"
+#include "core/pv_kvm.h"
 
 u64 svm_event_encode(const struct hv_event *e)
 {
@@ -99,6 +100,62 @@ static void cr_dr_decode(struct vt_exit *x, const struct vmcb *c)
 	x->cr.cr = c->exit_code & 15;
 	x->cr.write = c->exit_code & 0x10;
 	x->cr.gpr = 0xff; /* no decode assists */
+}
+
+/* Done with an instruction in 64-bit code; nothing is injected at the next entry. */
+static void step_past(struct hv_vcpu *v, struct vmcb *c, enum vt_exit_kind kind, unsigned len)
+{
+	c->rip += len;
+	c->rflags &= ~(u64)FL_RF;
+	c->shadow &= ~1ULL;
+	c->event = 0;
+	c->next_rip = 0;
+	c->tlb_control = SVM_TLB_NOTHING;
+	v->stats.entries++;
+	v->stats.exits[kind]++;
+}
+
+static void answer_cpuid(struct hv_vcpu *v, struct vmcb *c)
+{
+	u32 out[4];
+
+	v->have = 0; /* hv_cpuid may want control registers */
+	hv_cpuid(v, (u32)c->rax, (u32)v->gpr[X86_RCX], out);
+	c->rax = out[0];
+	v->gpr[X86_RBX] = out[1];
+	v->gpr[X86_RCX] = out[2];
+	v->gpr[X86_RDX] = out[3];
+}
+
+/*
+ * CPUID, and hypercalls that user space may not make, are answered with the guest's FS, GS, TR
+ * and system-call MSRs still in the processor and GIF 0, so nothing here looks at the current
+ * CPU. Whoever wants this CPU meanwhile sends an interrupt, and that ends the next entry.
+ */
+bool svm_again(struct hv_vcpu *v)
+{
+	struct vmcb *c = svm_vmcb(v);
+	bool call = c->exit_code == SVM_EXIT_VMMCALL;
+	enum vt_exit_kind kind = call ? VT_EXIT_VMCALL : VT_EXIT_CPUID;
+	unsigned len;
+
+	if (!v->vm->cfg.quick || (!call && c->exit_code != SVM_EXIT_CPUID) ||
+	    (c->exit_event & SVM_EVENT_VALID) || (c->rflags & FL_TF) || v->debugging ||
+	    !(c->efer & EFER_LMA) || !(c->cs.attr & SVM_SEG_L) ||
+	    (call && (v->vm->cfg.pv != HV_PV_KVM || !c->cpl)))
+		return false;
+	len = c->next_rip - c->rip - 1 < X86_INSN_LEN ? (unsigned)(c->next_rip - c->rip)
+						      : hv_len_known(v, c->rip, c->cr3, kind);
+	if (!len)
+		return false;
+	if (call) {
+		c->rax = (u64)-PV_KVM_EPERM;
+		v->stats.hypercalls++;
+	} else {
+		answer_cpuid(v, c);
+	}
+	step_past(v, c, kind, len);
+	return true;
 }
 
 void svm_exit_decode(struct hv_vcpu *v)
