@@ -430,6 +430,8 @@ static void clean_up(const struct run_spec *s, const struct thing *t)
 
 	if (s->restart && strcmp(s->restart, "no"))
 		return; /* the monitor starts it again */
+	if (access(t->dir, F_OK))
+		return; /* it did not wait for us */
 	ret = thing_finish(t, &e);
 	if (!ret && s->rm)
 		ret = thing_remove(t, &e);

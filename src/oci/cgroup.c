@@ -463,6 +463,8 @@ int cgroup_set(const struct oci_cgroup *cg, const struct oci_resources *r, bool 
 		ret = cgroup_v2_set(&cg->d[0], r, create, e);
 	else
 		ret = cgroup_v1_set(cg, r, create, e);
+	if (!ret && cg->unit && cg->v2 && has_limits(r))
+		ret = cgroup_systemd_tell(cg, e);
 	if (ret && cg->rootless && create && !has_limits(r))
 		return 0;
 	return ret;

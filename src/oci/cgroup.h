@@ -112,6 +112,11 @@ extern const unsigned cgroup_ndefault_rules;
 int cgroup_systemd_plan(struct oci_cgroup *cg, const struct oci_config *config, const char *id,
 			char *path, size_t size, struct err *e);
 int cgroup_systemd_start(struct oci_cgroup *cg, pid_t pid, struct err *e);
+/*
+ * Tells systemd the limits that stand in the scope's files, v2. It owns them: whenever
+ * it applies its own idea of the unit again, the files would lose what it does not know.
+ */
+int cgroup_systemd_tell(const struct oci_cgroup *cg, struct err *e);
 void cgroup_systemd_stop(const struct oci_cgroup *cg);
 
 #endif

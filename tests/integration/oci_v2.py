@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""hull-oci on a host whose cgroups are v2 with all controllers: a machine that hull itself boots. Needs root, busybox-static and a stored kernel. TAP on stdout."""
+"""hull-oci on a host whose cgroups are v2 with all controllers, also under systemd: machines that hull itself boots. Needs root, busybox-static,
+a stored kernel and for systemd a Debian image that is made once. TAP on stdout."""
 import json, os, shutil, subprocess
 
 from hulltest import Skip, check, main
 from ocitest import OCI, edit, make_bundle, need_root
-from run import hull, need_kernel, ok, start_data
+from run import hull, need_image, need_kernel, ok, start_data
 
 INSIDE = r"""
 mkdir -p /run /state
@@ -97,5 +98,106 @@ def limits_of_v2():
     check("nosuch.max" in part["missing"] and part["missing"].count("No such file") >= 1 and "b" not in part["missing"].split()[-1:], part["missing"])
 
 
+BOOT = r"""
+mount -o remount,rw /sys/fs/cgroup
+cat >/etc/systemd/system/job.service <<E
+[Unit]
+Requires=dbus.socket
+After=dbus.socket
+[Service]
+Type=oneshot
+StandardOutput=append:/out/log
+StandardError=append:/out/log
+ExecStart=/bin/sh /out/inside.sh
+ExecStopPost=/bin/systemctl --no-block poweroff
+E
+exec /lib/systemd/systemd --unit=job.service
+"""
+UNDER_SYSTEMD = r"""
+cp /out/hull-oci /usr/bin/
+cp -a /out/b /b
+O='hull-oci --root /run/oci --systemd-cgroup' U=hull-one.scope
+G=/sys/fs/cgroup/hullt.slice/hullt-sub.slice/$U
+say() { echo "== $1"; }
+files() { (cd $G && grep -h . memory.max memory.low cpu.max cpu.weight pids.max cpuset.cpus); }
+unit() { systemctl show -p Slice -p ControlGroup -p Delegate -p CollectMode -p MemoryMax -p MemoryLow -p TasksMax -p CPUQuotaPerSecUSec -p CPUWeight -p AllowedCPUs $U | sort; }
+say create
+$O create --bundle /b one </dev/null >/dev/null 2>/tmp/why || cat /tmp/why; $O state one | grep '"status": "created"'; unit; files; $O start one
+say update
+$O update --memory 32m --pids-limit 12 --cpu-quota 30000 --cpu-share 2048 one; unit
+say reload
+systemctl daemon-reload; files; $O exec one sh -c 'mknod /dev/zz b 1 0 || echo denied; cat /dev/null && echo null'
+say property
+systemctl set-property --runtime $U TasksMax=15; files
+say pause
+$O pause one; cat $G/cgroup.freeze; $O resume one; cat $G/cgroup.freeze
+say delegate
+$O exec one sh -c 'mkdir /sys/fs/cgroup/x && echo 1 >/sys/fs/cgroup/x/cgroup.procs && echo made'; systemctl daemon-reload; cat /proc/$(head -n 1 $G/x/cgroup.procs)/cmdline; echo
+say delete
+$O kill one KILL; sleep 1; $O delete one; echo $?; ls -d $G 2>&1; ls /run/oci; systemctl show -p LoadState $U
+say stop
+$O run -d --bundle /b one </dev/null >/dev/null 2>&1; systemctl stop $U; $O state one | grep status; $O delete one; echo $?
+say again
+$O run -d --bundle /b one </dev/null >/dev/null 2>&1; echo $?; systemctl kill -s KILL $U; sleep 1; $O delete one; systemctl list-units --all --no-legend 'hull-*'
+say bad
+sed -i 's/hullt-sub.slice:hull:one/hullt:x/' /b/config.json; $O run --bundle /b two 2>&1
+sed -i 's/hullt:x/..\/x.slice:hull:one/' /b/config.json; $O run --bundle /b two 2>&1
+ls /run/oci
+say end
+"""
+
+
+def scopes_of_systemd():
+    """--systemd-cgroup under a systemd: the scope's properties are the limits, so they outlive a reload; no unit stays."""
+    need_root()
+    start_data()
+    need_image("systemd")
+    need_kernel()
+
+    def change(c):
+        c["linux"]["resources"].update(memory={"limit": 48 << 20, "reservation": 16 << 20}, pids={"limit": 20},
+                                       cpu={"shares": 1024, "quota": 50000, "period": 100000, "cpus": "0"})
+        c["linux"].update(cgroupsPath="hullt-sub.slice:hull:one")
+        for m in c["mounts"]:
+            if m["type"] == "cgroup":
+                m["options"].remove("ro")
+    out = os.path.abspath("out")
+    os.mkdir(out)
+    make_bundle("sh", "-c", "trap 'exit 3' TERM; while :; do sleep 1; done", change=change, name="out/b")
+    shutil.copy(OCI, out)
+    for name, text in (("inside.sh", UNDER_SYSTEMD), ("boot.sh", BOOT)):
+        with open("out/" + name, "w") as f:
+            f.write(text)
+    _, words, err = hull("run", "--rm", "--as", "vm", "--engine", "jit", "--privileged", "--network", "none", "-m", "1G", "-v", out + ":/out",
+                         "systemd", "sh", "/out/boot.sh", timeout=500)
+    log = open("out/log").read() if os.path.exists("out/log") else ""
+    if os.environ.get("HULL_TEST_SHOW"):
+        print("# " + log.replace("\n", "\n# "))
+    check("== end" in log, "it ended early: %s %s %s" % (log[-500:], words[-300:], err))
+    part = {p.split("\n", 1)[0]: p.split("\n", 1)[1] for p in log.split("== ")[1:]}
+    unit = {"AllowedCPUs": "0", "CPUQuotaPerSecUSec": "500ms", "CPUWeight": "100", "CollectMode": "inactive-or-failed", "Delegate": "yes",
+            "ControlGroup": "/hullt.slice/hullt-sub.slice/hull-one.scope", "MemoryLow": str(16 << 20), "MemoryMax": str(48 << 20),
+            "Slice": "hullt-sub.slice", "TasksMax": "20"}
+    files = [str(48 << 20), str(16 << 20), "50000 100000", "100", "20", "0"]
+    lines = part["create"].splitlines()
+    check("created" in lines[0] and lines[1:-6] == ["%s=%s" % kv for kv in sorted(unit.items())] and lines[-6:] == files, part["create"])
+    lines = part["update"].splitlines()
+    weight = [l.split("=")[1] for l in lines if l.startswith("CPUWeight=")][0]
+    check(int(weight) > 100, part["update"])
+    unit.update(CPUQuotaPerSecUSec="300ms", CPUWeight=weight, MemoryMax=str(32 << 20), TasksMax="12")
+    check(lines == ["%s=%s" % kv for kv in sorted(unit.items())], part["update"])
+    files = [str(32 << 20), str(16 << 20), "30000 100000", weight, "12", "0"]
+    lines = part["reload"].splitlines()
+    check(lines[:6] == files and lines[-2:] == ["denied", "null"], "lost by daemon-reload: " + part["reload"])
+    check(part["property"].splitlines() == files[:4] + ["15", "0"], part["property"])
+    check(part["pause"].split() == ["1", "0"], part["pause"])
+    check("made" in part["delegate"] and "trap" in part["delegate"], part["delegate"])
+    check(part["delete"].startswith("0\n") and "No such file" in part["delete"] and part["delete"].rstrip().endswith("LoadState=not-found")
+          and "one" not in part["delete"].split(), part["delete"])
+    check("stopped" in part["stop"] and part["stop"].rstrip().endswith("0"), part["stop"])
+    check(part["again"].split() == ["0"], part["again"])
+    check("slice:prefix:name" in part["bad"] and "is no slice" in part["bad"] and len(part["bad"].splitlines()) == 2, part["bad"])
+
+
 if __name__ == "__main__":
-    main([limits_of_v2])
+    main([limits_of_v2, scopes_of_systemd])
