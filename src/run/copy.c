@@ -56,15 +56,17 @@ static bool text_at(const u8 *p, u32 len, char *out)
 
 long copy_parse(const u8 *p, size_t len, struct copy_entry *out)
 {
-	u32 name, link;
+	u32 name, link, attrs;
 
 	if (len < COPY_HEAD)
 		return 0;
 	name = load_le32(p + 20);
 	link = load_le32(p + 24);
-	if (load_le32(p) != MAGIC || name >= COPY_NAME_MAX || link >= COPY_NAME_MAX)
+	attrs = load_le32(p + 28);
+	if (load_le32(p) != MAGIC || name >= COPY_NAME_MAX || link >= COPY_NAME_MAX ||
+	    attrs > COPY_XATTRS_MAX)
 		return -1;
-	if (len < COPY_HEAD + name + link)
+	if (len < COPY_HEAD + name + link + attrs)
 		return 0;
 	out->mode = load_le32(p + 4);
 	out->uid = load_le32(p + 8);
@@ -75,9 +77,11 @@ long copy_parse(const u8 *p, size_t len, struct copy_entry *out)
 	if (!text_at(p + COPY_HEAD, name, out->name) ||
 	    !text_at(p + COPY_HEAD + name, link, out->link))
 		return -1;
-	if (out->mode && !name_ok(out->name))
+	out->nxattrs = attrs;
+	memcpy(out->xattrs, p + COPY_HEAD + name + link, attrs);
+	if ((out->mode && !name_ok(out->name)) || !copy_xattrs_ok(out->xattrs, attrs))
 		return -1;
-	return (long)(COPY_HEAD + name + link);
+	return (long)(COPY_HEAD + name + link + attrs);
 }
 
 static int put_head(FILE *to, const struct copy_entry *c)
@@ -91,10 +95,11 @@ static int put_head(FILE *to, const struct copy_entry *c)
 	store_le32(head + 16, c->opaque);
 	store_le32(head + 20, (u32)strlen(c->name));
 	store_le32(head + 24, (u32)strlen(c->link));
+	store_le32(head + 28, c->nxattrs);
 	store_le64(head + 32, c->size);
 	store_le64(head + 40, c->mtime_ns);
 	if (fwrite(head, sizeof(head), 1, to) != 1 || fputs(c->name, to) < 0 ||
-	    fputs(c->link, to) < 0)
+	    fputs(c->link, to) < 0 || (c->nxattrs && fwrite(c->xattrs, c->nxattrs, 1, to) != 1))
 		return fail("copy");
 	return 0;
 }
@@ -191,6 +196,7 @@ static int walk_name(struct walk *w, int dir, const char *name, size_t at, unsig
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW))
 		return errno == ENOENT ? 0 : fail(w->c.name);
 	w->c.opaque = 0;
+	w->c.nxattrs = 0;
 	if (is_whiteout(&st) && w->flags & COPY_OVERLAY)
 		return put_entry(w, dir, name, &st);
 	if (S_ISLNK(st.st_mode))
@@ -202,7 +208,8 @@ static int walk_name(struct walk *w, int dir, const char *name, size_t at, unsig
 		return fail(w->c.name);
 	if (w->flags & COPY_OVERLAY && S_ISDIR(st.st_mode))
 		w->c.opaque = fgetxattr(fd, OPAQUE, (char[4]){0}, 4) == 1;
-	ret = put_entry(w, dir, name, &st);
+	ret = copy_xattrs_read(fd, &w->c) ? refuse("copy: too many extended attributes")
+					  : put_entry(w, dir, name, &st);
 	if (!ret && S_ISDIR(st.st_mode)) {
 		w->c.name[at + n] = '/';
 		return walk_dir(w, fd, at + n + 1, depth - 1);
@@ -245,7 +252,7 @@ int copy_out(FILE *to, const char *path, unsigned flags)
 			close(dir);
 	}
 	if (!ret) {
-		w->c = (struct copy_entry){0};
+		memset(&w->c, 0, sizeof(w->c));
 		ret = put_head(to, &w->c);
 	}
 	if (fflush(to) && !ret)
@@ -258,15 +265,16 @@ int copy_out(FILE *to, const char *path, unsigned flags)
 
 static int get_entry(FILE *from, struct copy_entry *c)
 {
-	u8 *buf = malloc(COPY_HEAD + 2 * COPY_NAME_MAX);
+	u8 *buf = malloc(COPY_HEAD + 2 * COPY_NAME_MAX + COPY_XATTRS_MAX);
 	size_t more = 0;
 	long n = -1;
 
 	if (buf && fread(buf, COPY_HEAD, 1, from) == 1) {
-		u32 name = load_le32(buf + 20), link = load_le32(buf + 24);
+		u32 name = load_le32(buf + 20), link = load_le32(buf + 24),
+		    attrs = load_le32(buf + 28);
 
-		if (name < COPY_NAME_MAX && link < COPY_NAME_MAX)
-			more = name + link;
+		if (name < COPY_NAME_MAX && link < COPY_NAME_MAX && attrs <= COPY_XATTRS_MAX)
+			more = name + link + attrs;
 		if (!more || fread(buf + COPY_HEAD, more, 1, from) == 1)
 			n = copy_parse(buf, COPY_HEAD + more, c);
 	}
@@ -310,7 +318,8 @@ static int get_data(FILE *from, int fd, u64 left, const char *name)
 	return 0;
 }
 
-static int make_file(FILE *from, int dir, const char *last, const struct copy_entry *c)
+static int make_file(FILE *from, int dir, const char *last, const struct copy_entry *c,
+		     unsigned flags)
 {
 	int ret, fd;
 
@@ -319,7 +328,9 @@ static int make_file(FILE *from, int dir, const char *last, const struct copy_en
 	if (fd < 0)
 		return fail(c->name);
 	ret = get_data(from, fd, c->size, c->name);
-	if (!ret && (fchown(fd, c->uid, c->gid) || fchmod(fd, c->mode & 07777)))
+	/* A change of owner takes capabilities away: these come last. */
+	if (!ret && (fchown(fd, c->uid, c->gid) || fchmod(fd, c->mode & 07777) ||
+		     copy_xattrs_set(fd, c, flags)))
 		ret = fail(c->name);
 	close(fd);
 	return ret;
@@ -332,7 +343,8 @@ static int make_dir(int dir, const char *last, const struct copy_entry *c, unsig
 	if (mkdirat(dir, last, 0700) && errno != EEXIST)
 		return fail(c->name);
 	fd = openat(dir, last, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0 || fchown(fd, c->uid, c->gid) || fchmod(fd, c->mode & 07777))
+	if (fd < 0 || fchown(fd, c->uid, c->gid) || fchmod(fd, c->mode & 07777) ||
+	    copy_xattrs_set(fd, c, flags))
 		ret = fail(c->name);
 	if (!ret && c->opaque && flags & COPY_OVERLAY && fsetxattr(fd, OPAQUE, "y", 1, 0) &&
 	    fsetxattr(fd, OPAQUE_USER, "y", 1, 0))
@@ -351,7 +363,7 @@ static int make_entry(FILE *from, int dir, const char *last, const struct copy_e
 	int ret;
 
 	if (S_ISREG(c->mode)) {
-		ret = make_file(from, dir, last, c);
+		ret = make_file(from, dir, last, c, flags);
 	} else if (S_ISDIR(c->mode)) {
 		ret = make_dir(dir, last, c, flags);
 	} else if (S_ISLNK(c->mode)) {

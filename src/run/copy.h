@@ -5,7 +5,7 @@
  * container's, the machine's or the host's directory), so that no link leads
  * elsewhere; used by src/run and by guest/init.
  *
- * An entry is a head of COPY_HEAD bytes, a name, a link target and the data,
+ * An entry is a head of COPY_HEAD bytes, a name, a link target, extended attributes and the data,
  * all little-endian; names are relative, without "..". The reader takes the
  * writer for hostile.
  */
@@ -19,6 +19,7 @@
 #define COPY_HEAD 56u
 #define COPY_NAME_MAX 4096u
 #define COPY_DEPTH_MAX 200u
+#define COPY_XATTRS_MAX (96u << 10) /* of one file, names and values */
 
 /* Overlay's own marks go along: whiteouts (device 0:0) and opaque directories. */
 #define COPY_OVERLAY 1u
@@ -34,6 +35,8 @@ struct copy_entry {
 	u32 opaque;
 	u64 size, mtime_ns;
 	char name[COPY_NAME_MAX], link[COPY_NAME_MAX];
+	u32 nxattrs; /* bytes, see copy_xattr.c */
+	u8 xattrs[COPY_XATTRS_MAX];
 };
 
 /*
@@ -41,6 +44,13 @@ struct copy_entry {
  * bytes it took; -1: it makes no sense. Pure.
  */
 long copy_parse(const u8 *p, size_t len, struct copy_entry *out);
+
+/* copy_xattr.c: is that a list of attributes that may be set? Pure. */
+bool copy_xattrs_ok(const u8 *p, u32 len);
+/* Those of an open file into c. -1: more than there is room for. */
+int copy_xattrs_read(int fd, struct copy_entry *c);
+/* c's to an open file; what its file system does not have is left out. -1 with errno. */
+int copy_xattrs_set(int fd, const struct copy_entry *c, unsigned flags);
 
 /*
  * Writes path (absolute or relative to the current directory) and what is below

@@ -237,11 +237,12 @@ def life(u):
     s = json.loads(u.ok("stats", "--json", "life"))[0]
     check(s["memory"] > 0 and s["processes"] >= 1, "stats says %s" % s)
     check(json.loads(u.ok("inspect", "life"))["state"] == "running", "inspect")
-    u.put("from/f", "from the host\n")
+    os.setxattr(u.put("from/f", "from the host\n"), "user.note", b"kept")
     u.ok("cp", "from", "life:/tmp/tree")
     check(u.ok("exec", "life", "stat", "-c", "%u:%g %s", "/tmp/tree/f") == "0:0 14\n", "cp into it")
     u.ok("exec", "life", "sh", "-c", "echo made >/tmp/tree/new; chown 1000:50 /tmp/tree/new 2>/dev/null; rm /etc/group; mkdir /opaque")
     u.ok("cp", "life:/tmp/tree", "back")
+    check(os.getxattr(u.home + "/back/f", "user.note") == b"kept", "extended attributes")
     st = os.stat(u.home + "/back/new")
     check((st.st_uid, st.st_gid) == (u.uid, u.gid) and open(u.home + "/back/new").read() == "made\n", "cp out of it: %s" % (st,))
     shutil.rmtree(u.home + "/back")

@@ -392,6 +392,11 @@ def copies(kind):
     os.chmod("from/f", 0o640)
     os.chown("from/f", 1000, 50)
     os.symlink("f", "from/link")
+    attrs = {"security.capability": bytes.fromhex("01000002" "00040000") + bytes(12)}
+    if kind[1] == "container":  # a machine's changes are on a tmpfs, which has users' attributes since Linux 6.6
+        attrs["user.note"] = b"kept\0too"
+    for name, value in attrs.items():
+        os.setxattr("from/f", name, value)
     open("from/sub/empty", "w").close()
     ok("run", "-d", "--name", "box", "--network", "none", *kind, "busybox", "sleep", "100")
     ok("cp", "from", "box:/tmp/tree")
@@ -402,6 +407,8 @@ def copies(kind):
     check(open("back/f", "rb").read() == open("from/f", "rb").read() and os.readlink("back/link") == "f" and open("back/sub/new").read() == "made\n", "brought back")
     st = os.stat("back/f")
     check((st.st_mode & 0o777, st.st_uid, st.st_gid) == (0o640, 1000, 50), "mode and owner: %s" % (st,))
+    have = {n: os.getxattr("back/f", n) for n in os.listxattr("back/f")}
+    check(have == attrs, "extended attributes: %s" % have)
     for args, word in ((("box:/nosuch", "x"), "nosuch"), (("nosuch:/x", "x"), "nosuch"), (("from", "back"), "one side"), (("/nosuch", "box:/x"), "nosuch")):
         code, _, err = hull("cp", *args)
         check(code != 0 and word in err and err.count("\n") == 1, "cp %s: %d %r" % (args, code, err))
