@@ -91,6 +91,11 @@ static bool have_default_route_6(void)
 	return found;
 }
 
+bool passt_host_has_ipv6(void)
+{
+	return have_default_route() && have_default_route_6();
+}
+
 static int add_forwards(struct args *a, const struct passt_config *cfg, struct err *e)
 {
 	if (cfg->nforwards > PASST_FORWARDS_MAX)
@@ -125,7 +130,7 @@ static int build_args(struct args *a, const struct passt_config *cfg, struct err
 	static_assert(ARRAY_LEN(fixed) + 3 <= ARGS_FIXED, "room for the arguments");
 	for (unsigned i = 0; i < ARRAY_LEN(fixed); i++)
 		arg(a, fixed[i]);
-	if (cfg->ipv4_only || !v4 || !have_default_route_6())
+	if (cfg->ipv4_only || !passt_host_has_ipv6())
 		arg(a, "--ipv4-only");
 	if (!v4) {
 		arg(a, "--interface");

@@ -39,6 +39,9 @@ struct passt_config {
 	unsigned nforwards;
 };
 
+/* Has the host ways out by IPv4 and IPv6 both? Only then passt and pasta are asked for IPv6. */
+bool passt_host_has_ipv6(void);
+
 /* -ENOENT: passt is not installed. Its own last words are in the error. No lock needed. */
 int passt_start(struct loop *l, const struct passt_config *cfg, struct io_net **out, struct err *e);
 

@@ -82,21 +82,22 @@ static int port_args(struct args *a, const struct run_spec *spec, struct err *e)
 static int build_args(struct args *a, const struct run_spec *spec, const struct network *n,
 		      int ready, struct err *e)
 {
-	const char *const fixed[] = {"pasta",	     "--foreground", "--stderr",
-				     "--quiet",	     "--config-net", "--no-netns-quit",
-				     "--netns-only", "--runas",	     "0",
-				     "--ipv4-only",  "--address",    PASST_GUEST,
-				     "--netmask",    PASST_NETMASK,  "--gateway",
-				     PASST_GATEWAY,  "--ns-ifname",  n->named ? "eth1" : "eth0",
-				     "-T",	     "none",	     "-U",
-				     "none",	     "--netns",	     a->ns,
-				     "--pid",	     a->pid};
+	const char *card = n->named ? "eth1" : "eth0";
+	/* clang-format off */
+	const char *const fixed[] = {
+		"pasta", "--foreground", "--stderr", "--quiet", "--config-net",
+		"--no-netns-quit", "--netns-only", "--runas", "0",
+		"--address", PASST_GUEST, "--netmask", PASST_NETMASK, "--gateway", PASST_GATEWAY,
+		"--ns-ifname", card, "-T", "none", "-U", "none", "--netns", a->ns, "--pid", a->pid};
+	/* clang-format on */
 
-	static_assert(ARRAY_LEN(fixed) <= ARGS_FIXED, "room for the arguments");
+	static_assert(ARRAY_LEN(fixed) + 1 <= ARGS_FIXED, "room for the arguments");
 	snprintf(a->ns, sizeof(a->ns), "/proc/self/fd/%d", n->ns);
 	snprintf(a->pid, sizeof(a->pid), "/proc/self/fd/%d", ready);
 	memcpy(a->v, fixed, sizeof(fixed));
 	a->n = ARRAY_LEN(fixed);
+	if (!passt_host_has_ipv6())
+		a->v[a->n++] = "--ipv4-only";
 	return port_args(a, spec, e);
 }
 

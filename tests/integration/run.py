@@ -281,6 +281,23 @@ def ports(kind):
     check(get("http://127.0.0.1:%d/" % port) is None, "the port is still served")
 
 
+def ipv6():
+    """Where the host has a way out by IPv6 a container has one; its router there is the host itself, as by IPv4."""
+    need_image("busybox")
+    if not any(l.startswith("default via ") for l in subprocess.check_output(["ip", "-6", "route"]).decode().splitlines()):
+        raise Skip("the host has no IPv6 route")
+    with socket.socket(socket.AF_INET6) as s:
+        s.bind(("::1", 0))
+        s.listen()
+        s.settimeout(60)
+        p = subprocess.Popen([HULL, "run", "--rm", "busybox", "sh", "-c", "nc $(ip -6 route | sed -n 's/^default via \\([^ ]*\\).*/\\1/p') %d" %
+                              s.getsockname()[1]], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+        c, _ = s.accept()
+        c.sendall(b"through\n")
+        c.close()
+        check(p.communicate(timeout=60)[0] == b"through\n" and p.returncode == 0, "what came by IPv6")
+
+
 def ports_of_both():
     each_kind(ports)
 
@@ -578,7 +595,7 @@ def monitor_is_small():
     check(private <= 1024, "the monitor has %d KiB of its own" % private)
 
 
-TESTS = [same_busybox, same_debian, life_of_both, signals_of_both, volumes_of_both, ports_of_both, terminal_of_both,
+TESTS = [same_busybox, same_debian, life_of_both, signals_of_both, volumes_of_both, ports_of_both, ipv6, terminal_of_both,
          restarts_of_both, copies_of_both, health_of_both, logs_rotate, bad_input, killed_anywhere, many_at_once, monitor_is_small]
 
 
