@@ -76,6 +76,17 @@ def four_cpus_hash_mmu_disk():
     check(out.count(sum6 + "\r\n") == 4, "%d of 4 processes agree: %r" % (out.count(sum6), out[-600:]))
 
 
+def reboots():
+    """As often as a disk remembers."""
+    times = int(os.environ.get("HULL_PPC_REBOOTS", "1"))
+    with open("count", "wb") as f:
+        f.write(b"0".ljust(65536, b"\n"))
+    code, out, err = boot("read n </dev/vda; echo boot $n; [ $n -lt %d ] || exit 7; echo $((n+1)) | dd of=/dev/vda conv=notrunc "
+                          "2>/dev/null; sync; reboot -f" % times, "--cpus", "4", "--disk", "count", modules="virtio_pci,virtio_blk")
+    check(code == 7, "status %d: %s" % (code, err + out[-400:]))
+    check("boot %d\r\n" % times in out, out[-600:])
+
+
 def wrong_kernels():
     def one_line(name, data, *want):
         with open(name, "wb") as f:
@@ -197,4 +208,4 @@ def traces():
 
 
 if __name__ == "__main__":
-    main([stock_kernel, four_cpus_hash_mmu_disk, wrong_kernels, wrong_options, gdb, traces])
+    main([stock_kernel, four_cpus_hash_mmu_disk, reboots, wrong_kernels, wrong_options, gdb, traces])
