@@ -5,19 +5,18 @@ static size_t vty_receive(void *opaque, const void *buf, size_t len)
 {
 	struct vty *t = opaque;
 	const u8 *p = buf;
-	bool was_empty = t->head == t->tail;
 	size_t n = 0;
 
 	while (n < len && t->head - t->tail < VTY_RING)
 		t->ring[t->head++ % VTY_RING] = p[n++];
-	if (n && was_empty && t->enabled)
+	if (n && t->enabled)
 		t->notify(t->opaque);
 	return n;
 }
 
 void vty_init(struct vty *t, struct io_char *chr, void (*notify)(void *opaque), void *opaque)
 {
-	*t = (struct vty){.chr = chr, .notify = notify, .opaque = opaque};
+	*t = (struct vty){.chr = chr, .notify = notify, .opaque = opaque, .enabled = true};
 	if (!chr)
 		return;
 	chr->receive = vty_receive;
@@ -27,7 +26,7 @@ void vty_init(struct vty *t, struct io_char *chr, void (*notify)(void *opaque), 
 void vty_reset(struct vty *t)
 {
 	t->head = t->tail = 0;
-	t->enabled = false;
+	t->enabled = true; /* Linux never says that it wants interrupts */
 }
 
 void vty_put(struct vty *t, const u8 *bytes, unsigned n)

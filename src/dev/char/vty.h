@@ -18,7 +18,7 @@ struct vty {
 	struct io_char *chr;
 	u8 ring[VTY_RING];
 	u32 head, tail;
-	/* There is input where there was none; if the guest asked to be told. */
+	/* There is more input, and the guest has not said that it wants no interrupts. */
 	void (*notify)(void *opaque);
 	void *opaque;
 	bool enabled;

@@ -41,22 +41,27 @@ static void t_out_and_in(void)
 	vty_put(&r.vty, (const u8 *)"hello", 5);
 	CHECK(r.n == 5 && !memcmp(r.out, "hello", 5));
 	CHECK_EQ(r.chr.receive(&r.vty, "ab", 2), 2);
-	CHECK_EQ(r.notes, 0); /* nobody asked yet */
-	vty_enable(&r.vty, true);
-	CHECK_EQ(r.notes, 1);
+	CHECK_EQ(r.notes, 1); /* nobody has to ask for it */
 	CHECK_EQ(r.chr.receive(&r.vty, "c", 1), 1);
-	CHECK_EQ(r.notes, 1); /* there was input already */
+	CHECK_EQ(r.notes, 2); /* the first may have come while nobody had the console open */
 	CHECK_EQ(vty_get(&r.vty, buf), 3);
 	CHECK(!memcmp(buf, "abc", 3));
 	CHECK_EQ(r.ready, 1);
 	CHECK_EQ(vty_get(&r.vty, buf), 0);
 	memset(big, 'x', sizeof(big));
 	CHECK_EQ(r.chr.receive(&r.vty, big, sizeof(big)), VTY_RING);
-	CHECK_EQ(r.notes, 2);
+	CHECK_EQ(r.notes, 3);
 	CHECK_EQ(vty_get(&r.vty, buf), VTY_CHUNK);
+	vty_enable(&r.vty, false);
 	CHECK_EQ(r.chr.receive(&r.vty, big, sizeof(big)), VTY_CHUNK);
+	CHECK_EQ(r.notes, 3);
+	vty_enable(&r.vty, true);
+	CHECK_EQ(r.notes, 4); /* there is input */
+	vty_enable(&r.vty, false);
 	vty_reset(&r.vty);
 	CHECK_EQ(vty_get(&r.vty, buf), 0);
+	CHECK_EQ(r.chr.receive(&r.vty, "d", 1), 1);
+	CHECK_EQ(r.notes, 5);
 }
 
 static void t_no_back_end(void)
