@@ -76,6 +76,18 @@ def four_cpus_hash_mmu_disk():
     check(out.count(sum6 + "\r\n") == 4, "%d of 4 processes agree: %r" % (out.count(sum6), out[-600:]))
 
 
+def typed_input():
+    """Lines of input that come one after another, each after the answer to the one before."""
+    command = "stty -echo; echo ready; for i in 1 2 3; do read line; echo got $line; sleep 1; done; exit 7"
+    with Machine("--arch", "ppc64le", "--net", "none", "--kernel", kernel()["path"], "--initrd", initrd(command, ""), "--append",
+                 "console=hvc0 quiet") as m:
+        m.expect(b"ready", PATIENCE)
+        for word in (b"one", b"two", b"three"):
+            m.send(word + b"\n")
+            m.expect(b"got " + word, PATIENCE)
+        check(m.wait(PATIENCE) == 7, "its end")
+
+
 def reboots():
     """As often as a disk remembers."""
     times = int(os.environ.get("HULL_PPC_REBOOTS", "1"))
@@ -208,4 +220,4 @@ def traces():
 
 
 if __name__ == "__main__":
-    main([stock_kernel, four_cpus_hash_mmu_disk, reboots, wrong_kernels, wrong_options, gdb, traces])
+    main([stock_kernel, four_cpus_hash_mmu_disk, typed_input, reboots, wrong_kernels, wrong_options, gdb, traces])
