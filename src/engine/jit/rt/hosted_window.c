@@ -31,7 +31,10 @@ enum {
 	BUDGET = 2048, /* of pages to show, one more each 100 us */
 	AHEAD = 8,     /* pages shown at a time if the TLB has them */
 	REFUSED = 8,   /* what it costs when a page cannot be shown as it is asked for */
-	HIDDEN = 4,    /* pages that can be hidden for the price of one */
+	HIDDEN = 4,    /* pages that can be hidden for the price of one, if all are */
+	FAULT = 2,     /* what it costs to find that a page is not shown */
+	CHURN = 16,    /* the same for one that is hidden by itself: it was shown for little */
+	DROPPED = 64,  /* and for a whole address space */
 	MIN_TO_OPEN = 256,
 	NONE = 0xffff,
 };
@@ -170,7 +173,7 @@ static void drop(struct jit_windows *w, struct x86_vcpu *c)
 			hide(w->region[i].lin, JIT_WINDOW);
 		w->region[i].used = false;
 	}
-	w->budget -= 16 + w->npages / HIDDEN;
+	w->budget -= DROPPED + w->npages / HIDDEN;
 	if (w->npages)
 		forget_pages(w);
 }
@@ -313,6 +316,7 @@ void jit_window_show(struct x86_vcpu *c, u64 lin)
 	lin = align_down(lin, GPA_PAGE_SIZE);
 	lock(w);
 	earn(w, c);
+	w->budget -= FAULT;
 	r = region_of(w, lin);
 	if (w->owned && w->pcid == pcid_now(c) && r) {
 		if (!show(w, c, lin))
@@ -386,8 +390,10 @@ void jit_windows_flush_page(struct x86_vcpu *c, u64 lin)
 		return;
 	lock(w);
 	p = find(w, lin);
-	if (p)
+	if (p) {
 		hide_page(w, p);
+		w->budget -= CHURN;
+	}
 	unlock(w);
 }
 
