@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The translator's inside: translate.c reads guest code and decides what each
- * instruction is, translate_mem.c writes memory accesses, translate_emit.c the
- * instructions. Works under the lock of struct jit, one unit at a time.
+ * instruction is, translate_mem.c writes memory accesses, translate_emit.c and
+ * translate_flow.c the instructions, translate_unit.c what is around them. Works
+ * under the lock of struct jit, one unit at a time.
  *
  * Every guest register but r14 and r15 is in the host register of its name,
  * those two are in memory and generated code uses the host's as scratch (S1,
@@ -190,10 +191,37 @@ enum xl_kind xl_sys_kind(const struct xl *x, const struct x86_insn *in);
 void xl_emit_sys(struct xl *x, unsigned i);
 void xl_emit_mode(struct xl *x, unsigned i);
 
-/* translate_emit.c */
+/* translate_emit.c: instruction i, or t, as itself */
+void xl_emit_copy(struct xl *x, const struct xl_insn *t);
+void xl_emit_incdec(struct xl *x, const struct xl_insn *t);
+void xl_emit_mem(struct xl *x, unsigned i);
+void xl_emit_lea_insn(struct xl *x, const struct xl_insn *t);
+/* By the interpreter. */
+void xl_emit_exec(struct xl *x, unsigned i);
+/* RIP-relative: the address itself. */
+void xl_ea_settle(struct xl_ea *ea, const struct xl_insn *t);
+
+/* translate_flow.c */
+void xl_emit_push_reg(struct xl *x, unsigned i);
+void xl_emit_push_mem(struct xl *x, unsigned i);
+void xl_emit_pop(struct xl *x, unsigned i);
+void xl_emit_leave(struct xl *x, unsigned i);
+/* The place below rsp, for instruction i to write to; uses S1. */
+struct emit_mem xl_push_access(struct xl *x, unsigned i);
+void xl_push_imm(struct xl *x, const struct emit_mem *m, u64 v);
 enum { CC_JMP = 16 };
 /* A branch to code outside the unit: cc, or CC_JMP for always. Linked when first taken. */
 void xl_link(struct xl *x, unsigned cc, u64 to, bool plain);
+/* Unconditionally to t->to. */
+void xl_emit_goto(struct xl *x, const struct xl_insn *t);
+void xl_emit_jcc(struct xl *x, const struct xl_insn *t);
+void xl_emit_loop(struct xl *x, const struct xl_insn *t);
+void xl_emit_ret(struct xl *x, unsigned i);
+void xl_emit_jmp_ind(struct xl *x, unsigned i);
+void xl_emit_call_ind(struct xl *x, unsigned i);
+bool xl_backward(const struct xl_insn *t);
+
+/* translate_unit.c */
 void xl_emit_unit(struct xl *x);
 
 #endif
