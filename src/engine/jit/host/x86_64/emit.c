@@ -98,6 +98,10 @@ void emit_modrm_disp32(struct emit *e, unsigned reg, const struct emit_mem *m)
 {
 	bool sib = m->index != EMIT_NONE || (m->base & 7) == 4;
 
+	if (m->base == EMIT_NONE) {
+		emit_modrm_mem(e, reg, m);
+		return;
+	}
 	emit_u8(e, (u8)(0x80 | (reg & 7) << 3 | (sib ? 4 : m->base & 7u)));
 	if (sib)
 		emit_u8(e, (u8)(emit_scale_bits(m->scale) << 6 |

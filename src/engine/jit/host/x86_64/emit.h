@@ -74,7 +74,7 @@ void emit_bytes(struct emit *e, const u8 *p, unsigned n);
 void emit_align(struct emit *e, unsigned align, unsigned ahead);
 
 /* ModRM, SIB and displacement for a register field and a memory operand. */
-/* The second always with a 32-bit displacement, and with a base register. */
+/* The first always with a 32-bit displacement. */
 void emit_modrm_disp32(struct emit *e, unsigned reg, const struct emit_mem *m);
 void emit_modrm_mem(struct emit *e, unsigned reg, const struct emit_mem *m);
 /* op reg, mem (or mem, reg): w = 64-bit. */
