@@ -354,6 +354,25 @@ def protection_keys():
         check(m.wait(BOOT) == 0, "exit status %s" % m.child.returncode)
 
 
+def windows_everywhere():
+    """All user code by windows from the start, not only what is hot: the programs see no difference."""
+    if ENGINE != "jit":
+        raise Skip("the jit engine's")
+    sums = "for f in /bin/busybox /init /proc/version; do sha256sum $f | md5sum; sort $f | uniq -c | sort -rn | md5sum; done"
+    got = []
+    for option in ("allhot,hot=1", "nowindows"):
+        os.environ["HULL_JIT"] = option
+        try:
+            with Machine(*args(sums + "; seq 2000 | awk '{ s += $1 * $1 } END { print s }'; echo sums end; exit 7")) as m:
+                text = m.expect(rb"(?s)^(.*)sums end", BOOT).group(1)
+                check(m.wait() == 7, "exit status")
+                got.append(re.findall(rb"\b[0-9a-f]{32}\b|2668667000", text))
+        finally:
+            del os.environ["HULL_JIT"]
+    check(len(got[0]) == 7, "output %s" % got[0])
+    check(got[0] == got[1], "with windows %s, without %s" % tuple(got))
+
+
 def trace():
     """The trace shows what the guest did: its exit port, its page faults; and only what was asked for."""
     with Machine(*args("exit 5"), "--trace", "pio,exc,file=trace") as m:
@@ -384,4 +403,4 @@ def runs_confined():
 main([boots_and_gives_exit_status, four_cpus, sixty_four_cpus, generic_kernel, powers_off, power_button_and_second_signal, stuck_machine_ends,
       power_button_reaches_the_guest, reboots, triple_fault, control_socket, pause_stops_the_guests_clocks, console_attach, stop_by_name, pty_console,
       terminal_is_restored, terminal_menu, window_size_and_virtio_console,
-      disk_and_network, memory_with_a_hole, protection_keys, trace, runs_confined])
+      disk_and_network, memory_with_a_hole, protection_keys, windows_everywhere, trace, runs_confined])
