@@ -35,7 +35,8 @@ static void t_addresses(void)
 	emit_gs(&e, OP_XOR_RM, true, 10, 0x1234); /* xor r10, gs:[0x1234] */
 	IS(0x65, 0x4c, 0x33, 0x14, 0x25, 0x34, 0x12, 0, 0);
 	start();
-	m = (struct emit_mem){EMIT_NONE, 9, 8, false, 0x1234}; /* [r9*8+0x1234], 0 in the reg field */
+	m = (struct emit_mem){EMIT_NONE, 9, 8, false,
+			      0x1234}; /* [r9*8+0x1234], 0 in the reg field */
 	emit_modrm_disp32(&e, 0, &m);
 	IS(0x04, 0xcd, 0x34, 0x12, 0, 0);
 	start();
