@@ -298,6 +298,24 @@ def network_of_both():
     each_user(network)
 
 
+def named(u):
+    """A named network of a user's: names, and nothing of it when its members have gone."""
+    u.ok("network", "create", "lan")
+    u.ok("run", "-d", "--name", "web", "--network", "lan", "busybox", "sh", "-c", "mkdir /www; echo served >/www/index.html; exec httpd -f -p 80 -h /www")
+    out = u.ok("run", "--rm", "--network", "lan", "busybox", "sh", "-c", "wget -qO- http://web/ && grep -c web /etc/hosts")
+    check(out == "served\n1\n", "by name: %r" % out)
+    code, _, err = u("network", "rm", "lan")
+    check(code == 125 and "web" in err, err)
+    check(len(json.loads(u.ok("network", "inspect", "lan"))["members"]) == 1, "members")
+    u.ok("rm", "-f", "web")
+    check(json.loads(u.ok("network", "inspect", "lan"))["members"] == [], "members stay")
+    u.ok("network", "rm", "lan")
+
+
+def named_of_both():
+    each_user(named)
+
+
 def machine():
     """--as vm: a volume with owners, a port, exec, commit."""
     u = user()
@@ -427,7 +445,7 @@ def killed_anywhere():
     u.ok("run", "--rm", "--network", "none", "busybox", "true")
 
 
-TESTS = [owners, by_archive_and_registry, table, life_of_both, another_id, network_of_both, machine, build_of_both, fuse, refused,
+TESTS = [owners, by_archive_and_registry, table, life_of_both, another_id, network_of_both, named_of_both, machine, build_of_both, fuse, refused,
          killed_anywhere]
 
 
