@@ -288,7 +288,8 @@ int image_mount(const struct image *im, const struct image_mount_config *c, cons
 		return ret;
 	}
 	ret = fd;
-	if (ret == -EOPNOTSUPP || ret == -ENOSYS)
+	/* EINVAL: before Linux 6.5 overlayfs looked at its options only when all were there. */
+	if (ret == -EOPNOTSUPP || ret == -ENOSYS || ret == -EINVAL)
 		ret = mount_string(im, c, target, &first);
 	/* Linux before 5.11, or a file system below that has no attributes of users. */
 	if ((ret == -EPERM || ret == -EINVAL || ret == -EOPNOTSUPP) && rootless() &&

@@ -4,9 +4,9 @@
 a stored kernel and for systemd a Debian image that is made once. TAP on stdout."""
 import json, os, shutil, subprocess
 
-from hulltest import Skip, check, main
+from hulltest import BUILD, Skip, check, main
 from ocitest import OCI, edit, make_bundle, need_root
-from run import hull, need_image, need_kernel, ok, start_data
+from run import CACHE, hull, need_image, need_kernel, ok, start_data
 
 INSIDE = r"""
 mkdir -p /run /state
@@ -41,10 +41,10 @@ say end
 """
 
 
-def image(path):
-    """busybox and hull-oci, which is static, as a tar."""
+def image(path, *programs):
+    """busybox and programs (hull-oci) with the libraries they need as a tar."""
     need_root()
-    top = os.path.abspath("root")
+    top = os.path.abspath("root-" + path)
     os.makedirs(top + "/bin")
     for d in ("tmp", "etc", "run", "proc", "sys", "dev"):
         os.makedirs(top + "/" + d)
@@ -52,7 +52,13 @@ def image(path):
     for a in subprocess.run(["/bin/busybox", "--list"], stdout=subprocess.PIPE).stdout.decode().split():
         if a != "busybox":
             os.symlink("busybox", top + "/bin/" + a)
-    shutil.copy(OCI, top + "/bin/hull-oci")
+    for p in programs or (OCI,):
+        shutil.copy(p, top + "/bin/")
+        libs = subprocess.run(["ldd", p], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout.decode().split()
+        for lib in (l for l in libs if l.startswith("/")):
+            where = top + ("/lib64/" if "ld-linux" in lib else "/lib/")
+            os.makedirs(where, exist_ok=True)
+            shutil.copy(lib, where)
     subprocess.run(["tar", "-C", top, "-cf", path, "."], check=True)
 
 
@@ -96,6 +102,45 @@ def limits_of_v2():
     check(lines[0] == "pids" and lines[1] == "0::/sub" and lines[2] == "0::/sub" and "busy" in lines[3], part["moved"])
     check("No such file" in part["gone"], "the group stayed: " + part["gone"])
     check("nosuch.max" in part["missing"] and part["missing"].count("No such file") >= 1 and "b" not in part["missing"].split()[-1:], part["missing"])
+
+
+HULL_INSIDE = r"""
+mkdir -p /run /data; mount -o remount,rw /sys/fs/cgroup; mount -t tmpfs none /data
+export LD_LIBRARY_PATH=/lib HULL_DATA=/data HULL_RUNTIME=/run/hull
+uname -r
+cd / && hull import /v/busybox.tar busybox >/dev/null
+hull run -d --name st --network none -m 32m --cpus 0.2 --pids-limit 10 busybox sh -c 'while :; do :; done'
+cd /sys/fs/cgroup/hull-st && grep -h . memory.max cpu.max pids.max; cd /
+sleep 1; hull stats | tail -n 1
+hull exec st sh -c 'i=0; while [ $i -lt 20 ]; do sleep 1 & i=$((i+1)); done; wait' 2>&1 | tail -n 1
+hull exec st dd if=/dev/zero of=/dev/null bs=64M count=1; echo oom $?
+hull pause st; hull ps | tail -n 1; hull resume st
+hull rm -f st; ls -d /sys/fs/cgroup/hull-st 2>&1
+hull run --rm --network none --read-only busybox echo end
+"""
+
+
+def run_of_v2():
+    """`hull run` itself on Debian's kernel with v2 alone: limits hold, stats and pause work, nothing stays."""
+    need_root()
+    start_data()
+    tar = os.path.join(CACHE, "image-%s.tar" % need_image("busybox"))
+    need_kernel()
+    image("hull.tar", os.path.join(BUILD, "hull"), os.path.join(BUILD, "hull-monitor"))
+    ok("import", "hull.tar", "hull", timeout=300)
+    os.makedirs("v2run")
+    shutil.copy(tar, "v2run/busybox.tar")
+    with open("v2run/inside.sh", "w") as f:
+        f.write(HULL_INSIDE)
+    code, out, err = hull("run", "--rm", "--as", "vm", "--engine", "jit", "--privileged", "--network", "none", "-m", "1G",
+                          "-v", os.path.abspath("v2run") + ":/v", "hull", "sh", "/v/inside.sh", timeout=300)
+    if os.environ.get("HULL_TEST_SHOW"):
+        print("# " + (out + err).replace("\n", "\n# "))
+    lines = out.splitlines()
+    check(code == 0 and lines[1:5] == ["st", str(32 << 20), "20000 100000", "10"], "%d %s %s" % (code, out, err))
+    check(lines[5].split()[0] == "st" and float(lines[5].split()[2]) > 0 and lines[5].split()[-2:] == ["32.0", "1"], lines[5])
+    check("fork" in lines[6] and lines[7] == "oom 137" and "paused" in lines[8], lines[6:9])
+    check("No such file" in lines[9] and lines[10] == "end", lines[9:])
 
 
 BOOT = r"""
@@ -200,4 +245,4 @@ def scopes_of_systemd():
 
 
 if __name__ == "__main__":
-    main([limits_of_v2, scopes_of_systemd])
+    main([limits_of_v2, run_of_v2, scopes_of_systemd])
