@@ -169,7 +169,7 @@ int net_names(const char *dir, struct dirent ***names, struct err *e)
 
 void net_names_free(struct dirent **names, int n)
 {
-	for (int i = 0; i < n; i++)
+	for (int i = 0; names && i < n; i++)
 		free(names[i]);
 	free(names);
 }
@@ -177,7 +177,7 @@ void net_names_free(struct dirent **names, int n)
 /* The name of a network with some of these addresses. */
 static bool taken(const struct net *want, struct dirent **names, int n, struct net *by)
 {
-	for (int i = 0; i < n; i++)
+	for (int i = 0; names && i < n; i++)
 		if (!net_read(names[i]->d_name, by) &&
 		    overlap(want->base, want->bits, by->base, by->bits))
 			return true;
