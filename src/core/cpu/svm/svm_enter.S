@@ -2,7 +2,8 @@
 /*
  * void svm_enter_asm(struct hv_vcpu *v, u64 vmcb_pa, u64 host_pa)
  *
- * v begins with the registers. After an exit that svm_again answers the guest goes on at once.
+ * v begins with the registers. After an exit that svm_again answers the guest goes on at once;
+ * not in Linux, whose C code (stack protector, tracing) needs its own GS.
  * Called with interrupts off. VMRUN and #VMEXIT switch what APM vol. 2, 15.5 and
  * 15.6 list; VMSAVE/VMLOAD the rest of the segments and the system-call MSRs. GIF
  * is 0 around it all, and IF 1 so that the host's interrupts end the guest's run
@@ -59,12 +60,14 @@ svm_enter_asm:
 	mov %r13, 13*8(%rdi)
 	mov %r14, 14*8(%rdi)
 	mov %r15, 15*8(%rdi)
+#ifndef __KERNEL__
 	cld
 	call svm_again /* the stack is aligned: ten words since the caller's call */
 	test %al, %al
 	mov (%rsp), %rdi
 	mov 8(%rsp), %rax
 	jnz 1b
+#endif
 	vmsave %rax
 	pop %rdi
 	pop %rsi
