@@ -160,6 +160,16 @@ def bad_programs():
     check(code == 125 and "no program" in err, "no argument: status %d, %r" % (code, err))
 
 
+def large_at_a_fixed_address():
+    """The emulator's own memory, wherever the kernel lays it, is not where a program must be."""
+    with open("large.c", "w") as f:
+        f.write("static char a[600 << 20]; int main(int n, char **v) { a[n << 28] = 9; return a[n << 28]; }")
+    subprocess.run([CC, "-static", "-no-pie", "-o", "large", "large.c"], check=True)
+    for i in range(8):
+        code, _, err = foreign("./large")
+        check(code == 9, "run %d: status %d %s" % (i, code, err))
+
+
 def ends_as_the_program_does():
     src = "int main(int n, char **v) { if (n > 1) *(volatile int *)0 = 0; return 17; }"
     with open("end.c", "w") as f:
@@ -170,4 +180,5 @@ def ends_as_the_program_does():
 
 
 if __name__ == "__main__":
-    main([system_calls, dynamically_linked, processes, execute_without_descriptors, computes_the_same, random_arguments, bad_programs, ends_as_the_program_does])
+    main([system_calls, dynamically_linked, processes, execute_without_descriptors, computes_the_same, random_arguments,
+          bad_programs, large_at_a_fixed_address, ends_as_the_program_does])
