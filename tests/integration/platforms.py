@@ -159,6 +159,18 @@ def on_power(fn):
     return test
 
 
+def interpreter_is_safe():
+    """Who holds the emulator's file open and then runs nothing but a program of the host's cannot write to it."""
+    need()
+    before = os.stat(BUILD + "/hull-foreign")
+    code, out, err = hull("run", "--rm", "--privileged", "--arch", "ppc64le", "--network", "none", "-v", "/bin/busybox:/busybox:ro",
+                          "busybox", "sh", "-c", "exec 3</proc/1/exe; exec /busybox sh -c 'uname -m; head -c 4 <&3 | wc -c; "
+                          "sleep 0.2; echo x >>/proc/self/fd/3; echo $?'")
+    check(out.startswith("x86_64\n4\n") and "Read-only file system" in err, "%d %r %r" % (code, out, err))
+    after = os.stat(BUILD + "/hull-foreign")
+    check((before.st_size, before.st_mtime) == (after.st_size, after.st_mtime), "the host's file has changed")
+
+
 def wrong_architecture():
     need()
     for args, want in ((("--arch", "vax"), "amd64 or ppc64le"), ((*PPC, "--engine", "kvm"), "x86_64 only"), ((*PPC, "-m", "64M"), "128 MiB")):
@@ -170,4 +182,4 @@ def wrong_architecture():
 
 
 main([from_archive, from_registry, same_everywhere, on_power(run.volumes), on_power(run.ports), on_power(run.terminal),
-      on_power(run.copies), wrong_architecture])
+      on_power(run.copies), interpreter_is_safe, wrong_architecture])
