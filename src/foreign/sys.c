@@ -76,6 +76,13 @@ int ppc_spr_write(struct ppc_vcpu *c, u32 spr, u64 val)
 	}
 }
 
+int ppc_sc(struct ppc_vcpu *c, enum ppc_vector vec, unsigned lev)
+{
+	ppc_raise(c, vec, 0);
+	c->exc.lev = (u16)lev;
+	return -1;
+}
+
 int ppc_mtmsr(struct ppc_vcpu *c, u64 val, unsigned l, bool doubleword)
 {
 	return privileged(c);

@@ -166,6 +166,12 @@ static void t_state_is_forwarded(void)
 	optimise("%1 = const #5\nput.i64.8 %1, #0x18\n%3 = call writes %1\n%4 = get.i64.8 #0x18\n"
 		 "put.i64.8 %4, #0x20\nexit.plain #0");
 	CHECK_EQ(left(IR_GET), 1);
+	/* what is there already is not put again */
+	optimise("%1 = get.i64.8 #0x18\nput.i64.8 %1, #0x18\nexit.plain #0");
+	CHECK_EQ(left(IR_PUT), 0);
+	optimise("%1 = get.i64.8 #0x18\n%2 = const #5\nput.i64.8 %2, #0x18\n"
+		 "%4 = load.i64.8 %2, #0\nput.i64.8 %1, #0x18\nexit.plain #0");
+	CHECK_EQ(left(IR_PUT), 2);
 }
 
 #define FLAG "#0x110"

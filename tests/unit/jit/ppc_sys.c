@@ -69,7 +69,7 @@ static void t_return(void)
 	CHECK_EQ(c->nip, 0x123456789abcdef0);
 	CHECK_EQ(c->msr, PPC_MSR_SF | PPC_MSR_PR | PPC_MSR_EE | PPC_MSR_IR | PPC_MSR_DR);
 	CHECK(c->rt.key & PPC_KEY_PR);
-	CHECK(c->rt.leave);
+	CHECK(!c->rt.leave); /* the unit's end looks at the key */
 	c->srr1 = 0;
 	ppc_rfid(c);
 	CHECK_EQ(c->nip, 0x9abcdef0); /* 32-bit mode */
@@ -83,6 +83,34 @@ static void t_return(void)
 	CHECK_EQ(c->msr, PPC_MSR_SF | PPC_MSR_EE | PPC_MSR_RI);
 	ppc_mtmsr(c, 0, 0, false); /* mtmsr leaves the upper half */
 	CHECK_EQ(c->msr, PPC_MSR_SF);
+	ppc_rig_free(&r);
+}
+
+/* System calls from generated code: at once, but for hypercalls and steps. */
+static void t_syscall(void)
+{
+	struct ppc_rig r;
+	struct ppc_vcpu *c;
+
+	ppc_rig_make(&r, 1);
+	c = r.c[0];
+	c->msr = PPC_MSR_SF | PPC_MSR_PR | PPC_MSR_EE | PPC_MSR_IR | PPC_MSR_DR;
+	c->nip = 0x10004;
+	CHECK_EQ(ppc_sc(c, PPC_SYSCALL, 0), 0);
+	CHECK_EQ(c->srr0, 0x10004);
+	CHECK_EQ(c->nip & 0xfff, 0xc00);
+	CHECK(!(c->rt.key & PPC_KEY_PR) && !c->exc.pending && !c->rt.leave);
+	c->nip = 0x10008;
+	CHECK_EQ(ppc_sc(c, PPC_SYSCALL_VECTORED, 3), 0);
+	CHECK_EQ(c->lr, 0x10008);
+	CHECK(!c->exc.pending);
+	CHECK_EQ(ppc_sc(c, PPC_SYSCALL, 1), -1);
+	CHECK(c->exc.pending && c->exc.lev == 1 && c->rt.leave);
+	c->exc.pending = false;
+	c->msr |= PPC_MSR_SE;
+	ppc_mode_changed(c);
+	CHECK_EQ(ppc_sc(c, PPC_SYSCALL, 0), -1);
+	CHECK(c->exc.pending);
 	ppc_rig_free(&r);
 }
 
@@ -384,6 +412,7 @@ int main(void)
 {
 	RUN(t_delivery);
 	RUN(t_return);
+	RUN(t_syscall);
 	RUN(t_irq_and_decrementer);
 	RUN(t_step);
 	RUN(t_cede);

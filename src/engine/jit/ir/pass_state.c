@@ -57,6 +57,15 @@ static ir_val look_up(struct ir_pass *p, struct ir_op *op)
 	return 0;
 }
 
+/* A PUT of what is there already: a move of a register to itself, as compilers pad with. */
+static bool holds(const struct ir_pass *p, const struct ir_op *op)
+{
+	const struct ir_known *k = &p->known[op->imm < IR_KNOWN ? op->imm : 0];
+
+	return op->imm < IR_KNOWN && k->stamp == p->stamp && k->size == op->size &&
+	       k->type == op->type && k->val == op->a;
+}
+
 static void call(struct ir_pass *p, const struct ir_op *op)
 {
 	u8 flags = p->u->target->helper[(u32)op->imm].flags;
@@ -83,6 +92,11 @@ static ir_val one(struct ir_pass *p, u32 i)
 			learn(p, op, (ir_val)i);
 		return (ir_val)i;
 	case IR_PUT:
+		if (holds(p, op)) {
+			p->u->op[op->a].uses--;
+			*op = (struct ir_op){.op = IR_CONST};
+			return (ir_val)i;
+		}
 		forget(p, op->imm, op->size);
 		learn(p, op, op->a);
 		return (ir_val)i;

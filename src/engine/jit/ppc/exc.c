@@ -29,8 +29,19 @@ void ppc_kick_set(struct ppc_vcpu *c, u32 bits)
 
 void ppc_mode_changed(struct ppc_vcpu *c)
 {
+	u32 old = c->rt.key;
+
 	ppc_key_update(c);
-	c->rt.leave = 1;
+	if ((old | c->rt.key) & PPC_KEY_STEP)
+		c->rt.leave = 1;
+}
+
+/* The decrementer, if nobody else will say so: no look at the clock while a timer is set for it. */
+static bool dec_due(struct ppc_vcpu *c)
+{
+	u64 armed = atomic_load(&c->sys->timer_armed);
+
+	return !(armed && armed <= c->dec_deadline) && ppc_dec_pending(c);
 }
 
 static void msr_set(struct ppc_vcpu *c, u64 msr)
@@ -39,7 +50,7 @@ static void msr_set(struct ppc_vcpu *c, u64 msr)
 	if (msr & PPC_MSR_PR) /* ISA III 4.2.1: problem state implies these */
 		msr |= PPC_MSR_EE | PPC_MSR_IR | PPC_MSR_DR;
 	c->msr = msr;
-	if (msr & PPC_MSR_EE && ppc_irq_pending(c))
+	if (msr & PPC_MSR_EE && (atomic_load(&c->irq_pin) || dec_due(c)))
 		ppc_kick_set(c, PPC_KICK_IRQ);
 	ppc_mode_changed(c);
 }
@@ -96,6 +107,24 @@ static void interrupt_scv(struct ppc_vcpu *c, unsigned lev)
 	alternate = c->nip != 0;
 	c->nip = (alternate ? SCV_BASE_AIL : SCV_BASE) + lev * 0x20;
 	msr_set(c, c->msr | keep);
+}
+
+/*
+ * At once where nobody else is to see it first; hypercalls may sleep and end the machine, that is
+ * the run loop's business.
+ */
+int ppc_sc(struct ppc_vcpu *c, enum ppc_vector vec, unsigned lev)
+{
+	if (c->rt.key & PPC_KEY_STEP || (vec == PPC_SYSCALL && lev == 1)) {
+		ppc_raise(c, vec, 0);
+		c->exc.lev = (u16)lev;
+		return -1;
+	}
+	if (vec == PPC_SYSCALL)
+		interrupt(c, PPC_SYSCALL, 0);
+	else
+		interrupt_scv(c, lev);
+	return 0;
 }
 
 static void deliver_syscall(struct ppc_vcpu *c, const struct ppc_exc *x)

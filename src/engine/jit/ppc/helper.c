@@ -37,8 +37,7 @@ static u64 h_sc(void *cpu, u64 lev, u64 b, u64 d)
 	struct ppc_vcpu *c = cpu;
 
 	c->nip = next_nip(c);
-	ppc_raise(c, PPC_SYSCALL, 0);
-	c->exc.lev = (u16)lev;
+	ppc_sc(c, PPC_SYSCALL, (unsigned)lev);
 	return 0;
 }
 
@@ -47,8 +46,7 @@ static u64 h_scv(void *cpu, u64 lev, u64 b, u64 d)
 	struct ppc_vcpu *c = cpu;
 
 	c->nip = next_nip(c);
-	ppc_raise(c, PPC_SYSCALL_VECTORED, 0);
-	c->exc.lev = (u16)lev;
+	ppc_sc(c, PPC_SYSCALL_VECTORED, (unsigned)lev);
 	return 0;
 }
 

@@ -5,6 +5,12 @@
  */
 #include "engine/jit/ppc/lift.h"
 
+/* The next instruction is somewhere else, or means something else: leave by way of NIP. */
+static void leave_by_nip(struct lx *x)
+{
+	lx_goto_ind(x, IR_PLAIN, ir_get(x->u, IR_I64, 8, OFF(nip)));
+}
+
 void lift_sc(struct lx *x, u32 scv)
 {
 	x->ended = true;
@@ -13,7 +19,10 @@ void lift_sc(struct lx *x, u32 scv)
 		return;
 	}
 	ir_call(x->u, scv ? H_SCV : H_SC, lx_k(x, ppc_bits(x->w, 20, 26)), 0, 0);
-	ir_exit(x->u, IR_PLAIN, lx_next(x));
+	if (x->key & (PPC_KEY_FLAT | PPC_KEY_STEP))
+		ir_exit(x->u, IR_PLAIN, lx_next(x));
+	else
+		leave_by_nip(x);
 }
 
 /* A register of plain state that mfspr reads and mtspr writes here: offset and size. */
@@ -28,6 +37,8 @@ static const struct {
 	{273, 8, OFF(sprg[1]), false, false}, {274, 8, OFF(sprg[2]), false, false},
 	{275, 8, OFF(sprg[3]), false, false}, {259, 8, OFF(sprg[3]), true, true},
 	{19, 8, OFF(dar), false, false},      {18, 4, OFF(dsisr), false, false},
+	{17, 8, OFF(dscr), false, false},     {28, 8, OFF(cfar), false, false},
+	{29, 8, OFF(amr), false, true},	      {896, 8, OFF(ppr), true, false},
 };
 
 /* Index of a plain register that may be accessed now, or -1. */
@@ -79,12 +90,6 @@ void lift_mfspr(struct lx *x, u32 arg)
 	else
 		v = ir_call(x->u, H_MFSPR, lx_k(x, spr), lx_gpr(x, ppc_rt(x->w)), 0);
 	lx_set_gpr(x, ppc_rt(x->w), v);
-}
-
-/* The next instruction is somewhere else, or means something else: leave by way of NIP. */
-static void leave_by_nip(struct lx *x)
-{
-	lx_goto_ind(x, IR_PLAIN, ir_get(x->u, IR_I64, 8, OFF(nip)));
 }
 
 void lift_mtspr(struct lx *x, u32 arg)

@@ -24,6 +24,9 @@
 int ppc_spr_read(struct ppc_vcpu *c, u32 spr, u64 *val);
 int ppc_spr_write(struct ppc_vcpu *c, u32 spr, u64 val);
 
+/* sc, scv: vec is PPC_SYSCALL or PPC_SYSCALL_VECTORED. Ends the unit; raised, nip stays. */
+int ppc_sc(struct ppc_vcpu *c, enum ppc_vector vec, unsigned lev);
+
 /* mtmsr, mtmsrd: the whole RS and the L field; privilege is checked by the lifter. Ends the unit.
  */
 int ppc_mtmsr(struct ppc_vcpu *c, u64 val, unsigned l, bool doubleword);
