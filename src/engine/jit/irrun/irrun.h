@@ -43,12 +43,10 @@ struct irrun_slot {
 	u64 start, limit, add;
 };
 
-/*
- * In a table: the last range filled among those that share the entry. Empty: bytes 0. spare: the
- * size is a power of two.
- */
+/* In a table: the last range filled among those that share the entry. Empty: bytes 0. */
 struct irrun_tlb_entry {
-	u64 start, bytes, add, spare;
+	u64 start, bytes, add;
+	u64 spare; /* the size is a power of two */
 };
 
 /* Of indirect jumps whose jump cache entry another took: where a guest address is. */
