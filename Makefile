@@ -40,6 +40,8 @@ bench: all
 	@tools/install-deps bench
 	@ninja -C $(BUILD)
 	@bench/run --build $(BUILD)
+	@$(BUILD)/hull kernel fetch --arch ppc64le && bench/run --arch ppc64le --build $(BUILD)
+	@bench/run-foreign --build $(BUILD)
 	@bench/image --build $(BUILD)
 	@bench/run-images --build $(BUILD)
 	@bench/oci --build $(BUILD)
