@@ -227,25 +227,36 @@ static int machine_main(void)
 	init_power_off();
 }
 
-/* ---- as process 1 of a container: hull-init -- COMMAND ARGUMENT... ---- */
+/* ---- as process 1 of a container: hull-init --argv0 NAME -- PROGRAM ARGUMENT... ---- */
 
-static int container_main(char **argv)
+static void run_child(const char *program, char **argv)
 {
+	sigset_t all;
+
+	/* Still blocked: a process that takes the terminal would be stopped for it. */
+	setpgid(0, 0);
+	tcsetpgrp(0, getpid());
+	sigfillset(&all);
+	sigprocmask(SIG_UNBLOCK, &all, NULL);
+	execv(program, argv);
+	fprintf(stderr, "hull-init: %s: %s\n", program, strerror(errno));
+	_exit(errno == ENOENT ? 127 : 126);
+}
+
+/* Passes signals on, reaps, ends as the program ended. argv[0] is the program's file. */
+static int container_main(char *name, char **argv)
+{
+	const char *program = argv[0];
 	sigset_t all;
 	pid_t child;
 	int status, sig;
 
+	argv[0] = name;
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, NULL);
 	child = fork();
-	if (!child) {
-		sigprocmask(SIG_UNBLOCK, &all, NULL);
-		setpgid(0, 0);
-		tcsetpgrp(0, getpid());
-		execvp(argv[0], argv);
-		fprintf(stderr, "hull-init: %s: %s\n", argv[0], strerror(errno));
-		_exit(errno == ENOENT ? 127 : 126);
-	}
+	if (!child)
+		run_child(program, argv);
 	while (child > 0 && (sig = sigwaitinfo(&all, NULL))) {
 		pid_t pid;
 
@@ -261,8 +272,8 @@ static int container_main(char **argv)
 
 int main(int argc, char **argv)
 {
-	if (argc > 2 && !strcmp(argv[1], "--"))
-		return container_main(argv + 2);
+	if (argc > 4 && !strcmp(argv[1], "--argv0") && !strcmp(argv[3], "--"))
+		return container_main(argv[2], argv + 4);
 	if (getpid() != 1) {
 		fprintf(stderr, "hull-init: runs as process 1 of a machine or container\n");
 		return 2;

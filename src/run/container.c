@@ -87,14 +87,19 @@ static int open_stdio(const struct run_spec *spec, struct stdio *s, struct err *
 	return ret;
 }
 
-/* What runs the programs of another architecture; -1: the kernel does. */
-static int interpreter_open(const struct run_spec *spec, int *fd, struct err *e)
+/* What runs the programs of another architecture, or process 1 (--init); -1: the kernel does. */
+static int interpreter_open(const struct run_spec *spec, bool init, int *fd, struct err *e)
 {
 	char path[PATHS_MAX];
-	int ret = spec->arch ? program_path("hull-foreign", path, e) : 0;
+	int ret;
 
 	*fd = -1;
-	if (ret || !spec->arch)
+	if (!spec->arch && !init)
+		return 0;
+	if (spec->arch && init)
+		return err_set(e, ENOSYS, "--init: not for a container of another architecture");
+	ret = program_path(init ? "hull-init" : "hull-foreign", path, e);
+	if (ret)
 		return ret;
 	*fd = oci_program_open(path, e);
 	return *fd < 0 ? *fd : 0;
@@ -117,7 +122,7 @@ static int run_config(const struct thing *t, json_t *json, const struct run_spec
 		o.stdio[i] = io->child[i];
 	if (spec->tty)
 		o.console_master = &io->mine[0];
-	ret = interpreter_open(spec, &o.interpreter, e);
+	ret = interpreter_open(spec, spec->init, &o.interpreter, e);
 	if (!ret)
 		ret = oci_run(&(struct oci_where){.root = root, .id = t->name}, config, &o, c, e);
 	if (o.interpreter >= 0)
@@ -271,7 +276,7 @@ int container_exec(const struct thing *t, const struct run_spec *spec, const str
 	oci_exec_options_init(&o);
 	ret = container_process(t, spec, &o.process, e);
 	if (!ret)
-		ret = interpreter_open(spec, &o.interpreter, e);
+		ret = interpreter_open(spec, false, &o.interpreter, e);
 	if (!spec->interactive)
 		o.stdio[0] = null;
 	for (unsigned i = 0; x->detach && i < 3; i++)

@@ -233,6 +233,20 @@ def signals_of_both():
     each_kind(signals)
 
 
+def process_one_reaps():
+    """--init: hull-init is process 1 of a container; it reaps, passes signals on and ends as the command does."""
+    need_image("busybox")
+    run = ("run", "--rm", "--init", "--network", "none", "busybox")
+    code, out, _ = hull(*run, "sh", "-c", "echo $$; (sleep 0.1 &); sleep 0.5; grep -l zombie /proc/[0-9]*/status; exit 7")
+    check((code, out) == (7, "2\n"), "process 1 is not hull-init, or does not reap: %d %r" % (code, out))
+    check(hull(*run, "nosuch")[0] == 127, "a program that is not there")
+    ok("run", "-d", "--name", "init", "--init", "--network", "none", "busybox", "sleep", "100")
+    t0 = time.monotonic()
+    ok("stop", "-t", "60", "init")  # alone it would ignore SIGTERM as process 1
+    check(time.monotonic() - t0 < 40 and ok("wait", "init") == "143\n", "SIGTERM was not passed on")
+    ok("rm", "init")
+
+
 def volumes(kind):
     os.makedirs("vol/sub", exist_ok=True)
     for f in glob.glob("vol/*"):
@@ -595,7 +609,7 @@ def monitor_is_small():
     check(private <= 1024, "the monitor has %d KiB of its own" % private)
 
 
-TESTS = [same_busybox, same_debian, life_of_both, signals_of_both, volumes_of_both, ports_of_both, ipv6, terminal_of_both,
+TESTS = [same_busybox, same_debian, life_of_both, signals_of_both, process_one_reaps, volumes_of_both, ports_of_both, ipv6, terminal_of_both,
          restarts_of_both, copies_of_both, health_of_both, logs_rotate, bad_input, killed_anywhere, many_at_once, monitor_is_small]
 
 
