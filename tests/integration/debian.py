@@ -142,7 +142,9 @@ class Steps:
         return st == 0 and hashlib.sha256(data).hexdigest() in out, out
 
     def serve_back(self):
-        self.con.run("cd /root; python3 -m http.server 8000 >/dev/null 2>&1 & sleep 3; cd", 60)
+        self.con.run("cd /root; python3 -m http.server 8000 >/dev/null 2>&1 & cd; for i in $(seq 60); do "
+                     "python3 -c 'import socket; socket.create_connection((\"127.0.0.1\", 8000))' 2>/dev/null && break; "
+                     "sleep 1; done", 120)
         with urllib.request.urlopen("http://127.0.0.1:%d/big" % self.forward, timeout=300) as r:
             got = hashlib.sha256(r.read()).hexdigest()
         with open(self.files + "/big", "rb") as f:
