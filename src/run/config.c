@@ -436,7 +436,7 @@ static int linux_json(const struct thing *t, const struct run_spec *spec, const 
 
 	/* A user's is below the group he is in, if anywhere. */
 	cgroup[0] = '/';
-	cgroup_name(t->name, cgroup + !rootless());
+	cgroup_name(t, cgroup + !rootless());
 	o = json_pack("{s:o, s:o, s:s}", "namespaces", namespaces_json(spec, net), "resources",
 		      resources_json(spec), "cgroupsPath", cgroup);
 	if (!spec->privileged)

@@ -198,7 +198,7 @@ int container_finish(const struct thing *t, const struct run_spec *spec, struct 
 
 	unmount_root(t);
 	if (ret == -ENOENT) {
-		cgroups_sweep(t->name);
+		cgroups_sweep(t);
 		return 0;
 	}
 	if (ret)

@@ -50,14 +50,15 @@ int socket_connect(const char *path);
 void helper_kill(pid_t pid);
 /* Lets the image's files go (image_unpin). */
 void thing_unpin(const struct thing *t);
-/* The cgroup of a container: its name, and its user's ID if that is not root. */
+/* The cgroup of a container: its name, and a hash of its directory: stores may have the same names.
+ */
 #define RUN_CGROUP_MAX (RUN_NAME_MAX + 24)
-void cgroup_name(const char *name, char out[RUN_CGROUP_MAX]);
+void cgroup_name(const struct thing *t, char out[RUN_CGROUP_MAX]);
 /*
  * Ends what is in the cgroups of a container whose runtime was killed before it
  * had written its state, and removes them.
  */
-void cgroups_sweep(const char *name);
+void cgroups_sweep(const struct thing *t);
 /* Removes a directory and all below, on its own file system. 0 or -1. */
 int tree_remove(const char *path);
 

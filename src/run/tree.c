@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Removing what a thing left: directories, and helpers of a monitor that was killed. */
-#include "host/rootless.h"
 #include "run/internal.h"
 
 #include <dirent.h>
@@ -101,22 +100,29 @@ static void cgroup_remove(const char *dir)
 	}
 }
 
-void cgroup_name(const char *name, char out[RUN_CGROUP_MAX])
+/* FNV-1a, 32 bits (Fowler, Noll, Vo; draft-eastlake-fnv). */
+static u32 hash(const char *s)
 {
-	if (rootless())
-		snprintf(out, RUN_CGROUP_MAX, "hull-%u-%s", rootless_owner(), name);
-	else
-		snprintf(out, RUN_CGROUP_MAX, "hull-%s", name);
+	u32 h = 0x811c9dc5;
+
+	while (*s)
+		h = (h ^ (u8)*s++) * 0x01000193;
+	return h;
 }
 
-void cgroups_sweep(const char *name)
+void cgroup_name(const struct thing *t, char out[RUN_CGROUP_MAX])
+{
+	snprintf(out, RUN_CGROUP_MAX, "hull-%s-%08x", t->name, hash(t->dir));
+}
+
+void cgroups_sweep(const struct thing *t)
 {
 	/* v2 alone; v1 hierarchies, and v2 beside them. */
 	static const char *const patterns[] = {"/sys/fs/cgroup/%s", "/sys/fs/cgroup/*/%s"};
 	char pattern[PATHS_MAX], own[RUN_CGROUP_MAX];
 	glob_t g;
 
-	cgroup_name(name, own);
+	cgroup_name(t, own);
 
 	for (unsigned i = 0; i < ARRAY_LEN(patterns); i++) {
 		snprintf(pattern, sizeof(pattern), patterns[i], own);

@@ -110,12 +110,12 @@ export LD_LIBRARY_PATH=/lib HULL_DATA=/data HULL_RUNTIME=/run/hull
 uname -r
 cd / && hull import /v/busybox.tar busybox >/dev/null
 hull run -d --name st --network none -m 32m --cpus 0.2 --pids-limit 10 busybox sh -c 'while :; do :; done'
-cd /sys/fs/cgroup/hull-st && grep -h . memory.max cpu.max pids.max; cd /
+cd /sys/fs/cgroup/hull-st-* && grep -h . memory.max cpu.max pids.max; cd /
 sleep 1; hull stats | tail -n 1
 hull exec st sh -c 'i=0; while [ $i -lt 20 ]; do sleep 1 & i=$((i+1)); done; wait' 2>&1 | tail -n 1
 hull exec st dd if=/dev/zero of=/dev/null bs=64M count=1; echo oom $?
 hull pause st; hull ps | tail -n 1; hull resume st
-hull rm -f st; ls -d /sys/fs/cgroup/hull-st 2>&1
+hull rm -f st; ls -d /sys/fs/cgroup/hull-st-* 2>&1
 hull run --rm --network none --read-only busybox echo end
 """
 
