@@ -20,7 +20,7 @@ void insn_run(struct state *s);
 
 /* r1 = state while it runs. GPR 1 and 13 are not part of it. */
 __asm__(".pushsection .slot, \"awx\", @progbits\n"
-	".align 4\n"
+	".align 12\n"
 	".globl insn_slot, insn_after\n"
 	"insn_start:\n"
 	"	mflr 0\n"
@@ -78,9 +78,8 @@ __asm__(".pushsection .slot, \"awx\", @progbits\n"
 	"n,0,2,3,4,5,6,7,8,9,10,11,12,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31\n"
 	"	ld \\n, 8*\\n(1)\n"
 	"	.endr\n"
-	"insn_slot:\n"
-	"	nop\n"
-	"insn_after:\n"
+	"	b insn_slot\n"
+	"insn_store:\n"
 	"	.irp "
 	"n,0,2,3,4,5,6,7,8,9,10,11,12,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31\n"
 	"	std \\n, 8*\\n(1)\n"
@@ -130,6 +129,13 @@ __asm__(".pushsection .slot, \"awx\", @progbits\n"
 	"	ld 0, 16(1)\n"
 	"	mtlr 0\n"
 	"	blr\n"
+	/* Alone on its page: QEMU translates all code of a page anew when a word of it changes. */
+	".align 12\n"
+	"insn_slot:\n"
+	"	nop\n"
+	"insn_after:\n"
+	"	b insn_store\n"
+	".align 12\n"
 	".popsection\n");
 
 #ifdef __LITTLE_ENDIAN__

@@ -2,8 +2,9 @@
 /*
  * POWER instructions against QEMU's user emulation: random states and words of every row of
  * insns.txt, executed there by tests/guest/ppc/insn_state.c and here by lifter, IR and
- * helpers. What may differ is what the ISA leaves undefined, and named errors of QEMU: see
- * ppc_diff_undefined.c.
+ * helpers in the IR's interpreter. What the emitter makes of the instruction must be exactly what
+ * the interpreter does, in 64- and in 32-bit mode. What may differ from QEMU is what the ISA leaves
+ * undefined, and named errors of QEMU: see ppc_diff_undefined.c.
  *
  *	ppc_diff SOURCE-DIR [STATES-PER-ROW [SEED [MNEMONIC]]]
  */
@@ -11,151 +12,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "engine/jit/ir/interp.h"
-#include "engine/jit/ppc/fp.h"
-#include "engine/jit/ppc/lift.h"
-#include "engine/jit/ppc/sys.h"
 #include "tests/test.h"
 #include "tests/unit/jit/ppc_diff.h"
 
-static struct ppc_vcpu cpu __attribute__((aligned(64)));
-static struct ir_unit unit;
-static union ir_cell cells[IR_MAX_OPS];
-static u64 mem_words[sizeof(struct state) / 8];
 static bool big_endian;
 static unsigned per_row = 40;
 static const char *only, *source;
-
-/* ---- memory: the state itself, at its address in the guest; ppc_nosys.c is the rest of sys.h ----
- */
-
-static int access_memory(void *ctx, u64 addr, u32 size, bool write, void *data)
-{
-	u8 *p = (u8 *)mem_words + (addr - STATE_ADDR);
-
-	if (addr < STATE_ADDR || addr - STATE_ADDR > sizeof(mem_words) - size)
-		return ppc_raise(&cpu, PPC_DSI, 0);
-	if (write)
-		memcpy(p, data, size);
-	else
-		memcpy(data, p, size);
-	return 0;
-}
-
-int ppc_mem_read(struct ppc_vcpu *c, u64 ea, void *buf, unsigned n)
-{
-	return access_memory(NULL, ea, n, false, buf);
-}
-
-int ppc_mem_write(struct ppc_vcpu *c, u64 ea, const void *buf, unsigned n)
-{
-	return access_memory(NULL, ea, n, true, (void *)(uintptr_t)buf);
-}
-
-int ppc_mem_cas(struct ppc_vcpu *c, u64 ea, const void *old, const void *new, unsigned n)
-{
-	u8 now[16];
-
-	if (access_memory(NULL, ea, n, false, now))
-		return -1;
-	return memcmp(now, old, n) ? 0
-				   : 1 + access_memory(NULL, ea, n, true, (void *)(uintptr_t) new);
-}
-
-static int cas(void *ctx, u64 addr, u32 size, const void *old, const void *new)
-{
-	u8 now[8];
-
-	if (access_memory(ctx, addr, size, false, now))
-		return -1;
-	return memcmp(now, old, size)
-		       ? 0
-		       : access_memory(ctx, addr, size, true, (void *)(uintptr_t) new) + 1;
-}
-
-/* ---- here
- * ------------------------------------------------------------------------------------------ */
-
-static unsigned signal_of(const struct ppc_exc *e)
-{
-	switch (e->vector) {
-	case PPC_PROGRAM:
-		return e->srr1 & PPC_PROGRAM_FP	    ? SIGFPE
-		       : e->srr1 & PPC_PROGRAM_TRAP ? SIGTRAP
-						    : SIGILL;
-	case PPC_ALIGN:
-		return SIGBUS;
-	case PPC_DSI:
-		return SIGSEGV;
-	default:
-		return SIGILL;
-	}
-}
-
-static void load_cpu(const struct state *s)
-{
-	memset(&cpu, 0, offsetof(struct ppc_vcpu, rt.save));
-	memcpy(cpu.gpr, s->gpr, sizeof(cpu.gpr));
-	cpu.lr = s->lr;
-	cpu.ctr = s->ctr;
-	ppc_xer_write(&cpu, s->xer);
-	ppc_cr_write(&cpu, (u32)s->cr);
-	for (unsigned i = 0; i < 64; i++)
-		for (unsigned k = 0; k < 2; k++)
-			cpu.vsr[i].dw[PPC_DW(k)] = s->vsr[i][k];
-	cpu.vscr_sat.dw[0] = s->vscr & 1;
-	cpu.vscr_nj = s->vscr >> 16 & 1;
-	cpu.msr = PPC_MSR_SF | PPC_MSR_PR | PPC_MSR_FE0 | PPC_MSR_FE1 | PPC_MSR_FP | PPC_MSR_VEC |
-		  PPC_MSR_VSX | (big_endian ? 0 : PPC_MSR_LE);
-	cpu.rt.key = PPC_KEY_ISA3 | PPC_KEY_FLAT;
-	cpu.res_addr = PPC_NO_RESERVATION;
-	cpu.nip = 0x10000;
-	ppc_fpscr_write(&cpu, s->fpscr);
-	memcpy(mem_words, s, sizeof(*s));
-}
-
-static void store_cpu(struct state *s)
-{
-	memcpy(s->mem, (u8 *)mem_words + STATE_MEM, sizeof(s->mem));
-	memcpy(s->gpr, cpu.gpr, sizeof(cpu.gpr));
-	s->lr = cpu.lr;
-	s->ctr = cpu.ctr;
-	s->xer = ppc_xer_read(&cpu);
-	s->cr = ppc_cr_read(&cpu);
-	for (unsigned i = 0; i < 64; i++)
-		for (unsigned k = 0; k < 2; k++)
-			s->vsr[i][k] = cpu.vsr[i].dw[PPC_DW(k)];
-	s->fpscr = ppc_fpscr_read(&cpu);
-	s->vscr = (u64)cpu.vscr_nj << 16 | ((cpu.vscr_sat.dw[0] | cpu.vscr_sat.dw[1]) != 0);
-	s->signal = cpu.exc.pending ? signal_of(&cpu.exc) : 0;
-}
-
-static bool run_here(struct state *s)
-{
-	u32 w = (u32)s->insn, host, at;
-	u8 code[4];
-	struct ir_env env = {.cpu = &cpu,
-			     .access = access_memory,
-			     .cas = cas,
-			     .leave = &cpu.rt.leave,
-			     .cell = cells};
-	const char *wrong;
-
-	for (unsigned i = 0; i < 4; i++)
-		code[i] = (u8)(w >> (big_endian ? 24 - 8 * i : 8 * i));
-	load_cpu(s);
-	ppc_lift(&unit, code, 4, cpu.nip, cpu.rt.key);
-	wrong = ir_verify(&unit, &at);
-	if (wrong) {
-		printf("# %08x: op %u: %s\n", w, at, wrong);
-		return false;
-	}
-	__asm__ volatile("stmxcsr %0\n\tldmxcsr %1" : "=m"(host) : "m"(cpu.rt.mxcsr));
-	ir_interp(&unit, &env);
-	__asm__ volatile("stmxcsr %0\n\tldmxcsr %1" : "=m"(cpu.rt.mxcsr) : "m"(host));
-	store_cpu(s);
-	return true;
-}
 
 /* ---- there
  * ------------------------------------------------------------------------------------------ */
@@ -250,7 +112,7 @@ static void show(const struct ppc_row *r, u32 w, const struct state *before, con
 	       (unsigned long long)before->xer);
 	for (unsigned i = 0; i < sizeof(*a) / 8; i++)
 		if (pa[i] != pb[i])
-			printf("#   +%03x before %016llx hull %016llx qemu %016llx\n", i * 8,
+			printf("#   +%03x before %016llx is %016llx not %016llx\n", i * 8,
 			       (unsigned long long)p0[i], (unsigned long long)pa[i],
 			       (unsigned long long)pb[i]);
 	for (unsigned i = 0; i < ARRAY_LEN(r->opnd) && r->opnd[i]; i++) {
@@ -280,18 +142,38 @@ static void show(const struct ppc_row *r, u32 w, const struct state *before, con
 
 static unsigned tried, wrong_rows;
 
+/* Generated code against the interpreter; *result is the latter's. */
+static bool try_emitted(const struct ppc_row *r, const struct state *before, enum here_mode mode,
+			struct state *result)
+{
+	struct state emitted = *before;
+
+	*result = *before;
+	if (!here_interpret(result, mode))
+		return false;
+	here_emitted(&emitted, mode);
+	if (!memcmp(&emitted, result, sizeof(emitted)))
+		return true;
+	printf("# generated code against the interpreter, mode %u:\n", mode);
+	show(r, (u32)before->insn, before, &emitted, result);
+	return false;
+}
+
 static bool try_one(const struct ppc_row *r)
 {
+	enum here_mode mode = (big_endian ? HERE_BE : 0) | (tried & 1 ? HERE_NO_RAM : 0);
 	struct state before, here, there;
 
 	diff_case(r, &before);
-	here = there = before;
-	if (!run_here(&here) || !run_there(&there))
+	there = before;
+	if (!try_emitted(r, &before, mode | HERE_32, &here) ||
+	    !try_emitted(r, &before, mode, &here) || !run_there(&there))
 		return false;
 	diff_undefined(r, big_endian, &before, &here, &there);
 	tried++;
 	if (!memcmp(&here, &there, sizeof(here)))
 		return true;
+	printf("# against QEMU:\n");
 	show(r, (u32)before.insn, &before, &here, &there);
 	return false;
 }
@@ -300,6 +182,7 @@ static void all_rows(void)
 {
 	if (!qemu_start())
 		SKIP("a cross compiler or qemu-user-static is not installed");
+	CHECK(here_start());
 	wrong_rows = 0;
 	for (unsigned i = 0; i < ppc_nrows; i++) {
 		const struct ppc_row *r = &ppc_rows[i];
@@ -312,6 +195,7 @@ static void all_rows(void)
 				break;
 			}
 	}
+	here_stop();
 	qemu_stop();
 	printf("# %u states\n", tried);
 	CHECK_EQ(wrong_rows, 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Between the files of ppc_diff: what is tried (ppc_diff_gen.c), and what the two sides may differ
- * in (ppc_diff_undefined.c).
+ * Between the files of ppc_diff: what is tried (ppc_diff_gen.c), hull's side
+ * (ppc_diff_here.c), and what the two sides may differ in (ppc_diff_undefined.c).
  */
 #ifndef HULL_TESTS_UNIT_JIT_PPC_DIFF_H
 #define HULL_TESTS_UNIT_JIT_PPC_DIFF_H
@@ -21,6 +21,20 @@ void diff_case(const struct ppc_row *r, struct state *s);
  */
 void diff_undefined(const struct ppc_row *r, bool big_endian, const struct state *before,
 		    struct state *a, struct state *b);
+
+/* ppc_diff_here.c: the state's instruction on the state. */
+enum here_mode {
+	HERE_BE = 1,	 /* big-endian, else little */
+	HERE_32 = 2,	 /* 32-bit mode, else 64 */
+	HERE_NO_RAM = 4, /* of generated code: storage is a device's */
+};
+/* Before the two below; false: no memory, or no emitter for this CPU. */
+bool here_start(void);
+void here_stop(void);
+/* In the IR's interpreter; false: what was lifted is no valid unit (printed). */
+bool here_interpret(struct state *s, enum here_mode mode);
+/* As generated code. */
+void here_emitted(struct state *s, enum here_mode mode);
 
 static inline bool has_operand(const struct ppc_row *r, unsigned kind)
 {

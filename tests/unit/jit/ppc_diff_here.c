@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * ppc_diff's own side: an instruction on a state by lifter, IR and helpers, in the IR's
+ * interpreter, and as the run time and the emitter of this host have it (passes, generated code,
+ * soft TLB, call-outs). Memory is the state itself, at its address in the guest; ppc_nosys.c is the
+ * rest of sys.h.
+ */
+#include <signal.h>
+#include <stdio.h>
+
+#include "engine/jit/ir/interp.h"
+#include "engine/jit/irrun/irrun.h"
+#include "engine/jit/ppc/lift.h"
+#include "engine/jit/ppc/sys.h"
+#include "tests/unit/jit/ppc_diff.h"
+
+#define PAGE 4096u
+/* The last word of its page: no unit has another instruction. */
+#define CODE_ADDR 0x10ffcULL
+#define CODE_PAGE (CODE_ADDR & ~(u64)(PAGE - 1))
+
+static struct ppc_vcpu cpu __attribute__((aligned(64)));
+static struct ir_unit unit;
+static union ir_cell cells[IR_MAX_OPS];
+static u8 mem[PAGE] __attribute__((aligned(PAGE)));
+static u8 code[PAGE] __attribute__((aligned(PAGE)));
+static struct irrun *engine;
+static bool no_ram; /* every access of generated code calls out */
+
+static_assert(sizeof(struct state) <= PAGE, "one page");
+
+/* ---- memory ---- */
+
+static int access_memory(void *ctx, u64 addr, u32 size, bool write, void *data)
+{
+	u8 *p = mem + (addr - STATE_ADDR);
+
+	(void)ctx;
+	if (addr < STATE_ADDR || addr - STATE_ADDR > sizeof(mem) - size)
+		return ppc_raise(&cpu, PPC_DSI, 0);
+	if (write)
+		memcpy(p, data, size);
+	else
+		memcpy(data, p, size);
+	return 0;
+}
+
+int ppc_mem_read(struct ppc_vcpu *c, u64 ea, void *buf, unsigned n)
+{
+	return access_memory(c, ea, n, false, buf);
+}
+
+int ppc_mem_write(struct ppc_vcpu *c, u64 ea, const void *buf, unsigned n)
+{
+	return access_memory(c, ea, n, true, (void *)(uintptr_t)buf);
+}
+
+static int cas(void *ctx, u64 addr, u32 size, const void *old, const void *new)
+{
+	u8 now[16];
+
+	if (access_memory(ctx, addr, size, false, now))
+		return -1;
+	if (memcmp(now, old, size))
+		return 0;
+	return 1 + access_memory(ctx, addr, size, true, (void *)(uintptr_t) new);
+}
+
+int ppc_mem_cas(struct ppc_vcpu *c, u64 ea, const void *old, const void *new, unsigned n)
+{
+	return cas(c, ea, n, old, new);
+}
+
+/* ---- the state ---- */
+
+static unsigned signal_of(const struct ppc_exc *e)
+{
+	switch (e->vector) {
+	case PPC_PROGRAM:
+		return e->srr1 & PPC_PROGRAM_FP	    ? SIGFPE
+		       : e->srr1 & PPC_PROGRAM_TRAP ? SIGTRAP
+						    : SIGILL;
+	case PPC_ALIGN:
+		return SIGBUS;
+	case PPC_DSI:
+		return SIGSEGV;
+	default:
+		return SIGILL;
+	}
+}
+
+static void load_cpu(const struct state *s, enum here_mode mode)
+{
+	u32 w = (u32)s->insn;
+
+	memset(&cpu, 0, offsetof(struct ppc_vcpu, rt));
+	atomic_store(&cpu.rt.kick, 0);
+	cpu.rt.leave = cpu.rt.reason = 0;
+	memcpy(cpu.gpr, s->gpr, sizeof(cpu.gpr));
+	cpu.lr = s->lr;
+	cpu.ctr = s->ctr;
+	ppc_xer_write(&cpu, s->xer);
+	ppc_cr_write(&cpu, (u32)s->cr);
+	for (unsigned i = 0; i < 64; i++)
+		for (unsigned k = 0; k < 2; k++)
+			cpu.vsr[i].dw[PPC_DW(k)] = s->vsr[i][k];
+	cpu.vscr_sat.dw[0] = s->vscr & 1;
+	cpu.vscr_nj = s->vscr >> 16 & 1;
+	cpu.msr = (mode & HERE_32 ? 0 : PPC_MSR_SF) | PPC_MSR_PR | PPC_MSR_FE0 | PPC_MSR_FE1 |
+		  PPC_MSR_FP | PPC_MSR_VEC | PPC_MSR_VSX | (mode & HERE_BE ? 0 : PPC_MSR_LE);
+	cpu.rt.key = PPC_KEY_ISA3 | PPC_KEY_FLAT;
+	cpu.res_addr = PPC_NO_RESERVATION;
+	cpu.nip = CODE_ADDR;
+	ppc_fpscr_write(&cpu, s->fpscr);
+	memcpy(mem, s, sizeof(*s));
+	for (unsigned i = 0; i < 4; i++)
+		code[CODE_ADDR - CODE_PAGE + i] = (u8)(w >> (mode & HERE_BE ? 24 - 8 * i : 8 * i));
+}
+
+static void store_cpu(struct state *s)
+{
+	memcpy(s->mem, mem + STATE_MEM, sizeof(s->mem));
+	memcpy(s->gpr, cpu.gpr, sizeof(cpu.gpr));
+	s->lr = cpu.lr;
+	s->ctr = cpu.ctr;
+	s->xer = ppc_xer_read(&cpu);
+	s->cr = ppc_cr_read(&cpu);
+	for (unsigned i = 0; i < 64; i++)
+		for (unsigned k = 0; k < 2; k++)
+			s->vsr[i][k] = cpu.vsr[i].dw[PPC_DW(k)];
+	s->fpscr = ppc_fpscr_read(&cpu);
+	s->vscr = (u64)cpu.vscr_nj << 16 | ((cpu.vscr_sat.dw[0] | cpu.vscr_sat.dw[1]) != 0);
+	s->signal = cpu.exc.pending ? signal_of(&cpu.exc) : 0;
+}
+
+/* ---- the interpreter ---- */
+
+bool here_interpret(struct state *s, enum here_mode mode)
+{
+	struct ir_env env = {.cpu = &cpu,
+			     .access = access_memory,
+			     .cas = cas,
+			     .leave = &cpu.rt.leave,
+			     .cell = cells};
+	const char *wrong;
+	u32 host, at;
+
+	load_cpu(s, mode);
+	ppc_lift(&unit, code + (CODE_ADDR - CODE_PAGE), 4, CODE_ADDR, cpu.rt.key);
+	wrong = ir_verify(&unit, &at);
+	if (wrong) {
+		printf("# %08x: op %u: %s\n", (u32)s->insn, at, wrong);
+		return false;
+	}
+	__asm__ volatile("stmxcsr %0\n\tldmxcsr %1" : "=m"(host) : "m"(cpu.rt.mxcsr));
+	ir_interp(&unit, &env);
+	__asm__ volatile("stmxcsr %0\n\tldmxcsr %1" : "=m"(cpu.rt.mxcsr) : "m"(host));
+	store_cpu(s);
+	return true;
+}
+
+/* ---- generated code ---- */
+
+static int fetch(void *ctx, u64 pc, u64 *gpa, const u8 **host)
+{
+	(void)ctx;
+	*gpa = pc;
+	*host = pc == CODE_ADDR ? code + (pc - CODE_PAGE) : NULL;
+	return 0;
+}
+
+static int fill(void *ctx, u64 addr, u32 size, bool write, struct irrun_fill *out)
+{
+	(void)ctx;
+	(void)size;
+	(void)write;
+	if (addr < STATE_ADDR || addr - STATE_ADDR >= sizeof(mem))
+		return ppc_raise(&cpu, PPC_DSI, 0);
+	out->host = no_ram ? NULL : mem + (addr - STATE_ADDR);
+	out->start = STATE_ADDR;
+	out->bytes = sizeof(mem);
+	return 0;
+}
+
+/* Whatever ends the unit ends the run. */
+static int leave(void *ctx, u32 reason)
+{
+	(void)ctx;
+	(void)reason;
+	return 1;
+}
+
+static unsigned mmu(u32 key)
+{
+	(void)key;
+	return 0;
+}
+
+static const struct irrun_ops ops = {.target = &ppc_target,
+				     .lift = ppc_lift,
+				     .fetch = fetch,
+				     .fill = fill,
+				     .access = access_memory,
+				     .cas = cas,
+				     .exit = leave,
+				     .mmu = mmu};
+
+bool here_start(void)
+{
+	const struct irrun_config cfg = {.ops = &ops, .cache_bytes = MIB(32), .one_cpu = true};
+
+	return !irrun_create(&engine, &cfg) && !irrun_cpu_add(engine, &cpu);
+}
+
+void here_stop(void)
+{
+	irrun_cpu_remove(engine, &cpu);
+	irrun_destroy(engine);
+}
+
+void here_emitted(struct state *s, enum here_mode mode)
+{
+	load_cpu(s, mode);
+	irrun_page_written(engine, CODE_PAGE);
+	if (no_ram != !!(mode & HERE_NO_RAM))
+		irrun_tlb_flush(&cpu.rt);
+	no_ram = mode & HERE_NO_RAM;
+	irrun_run(&cpu.rt);
+	store_cpu(s);
+}
