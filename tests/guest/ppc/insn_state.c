@@ -15,13 +15,13 @@
 _Static_assert(offsetof(struct state, vsr) == 0x180 && offsetof(struct state, mem) == STATE_MEM,
 	       "the assembler's offsets");
 
-extern char insn_slot[], insn_after[];
+extern char insn_slot[], insn_store[];
 void insn_run(struct state *s);
 
 /* r1 = state while it runs. GPR 1 and 13 are not part of it. */
 __asm__(".pushsection .slot, \"awx\", @progbits\n"
-	".align 12\n"
-	".globl insn_slot, insn_after\n"
+	".align 4\n"
+	".globl insn_slot, insn_store\n"
 	"insn_start:\n"
 	"	mflr 0\n"
 	"	std 0, 16(1)\n"
@@ -74,6 +74,8 @@ __asm__(".pushsection .slot, \"awx\", @progbits\n"
 	"	mtxer 0\n"
 	"	ld 0, 0x118(1)\n"
 	"	mtcr 0\n"
+	"	ld 0, 0x168(1)\n"
+	"	mtspr 815, 0\n"
 	"	.irp "
 	"n,0,2,3,4,5,6,7,8,9,10,11,12,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31\n"
 	"	ld \\n, 8*\\n(1)\n"
@@ -92,6 +94,8 @@ __asm__(".pushsection .slot, \"awx\", @progbits\n"
 	"	std 0, 0x110(1)\n"
 	"	mfcr 0\n"
 	"	std 0, 0x118(1)\n"
+	"	mfspr 0, 815\n"
+	"	std 0, 0x168(1)\n"
 	"	addi 4, 1, 0x180\n"
 	"	.irp "
 	"n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,"
@@ -129,13 +133,17 @@ __asm__(".pushsection .slot, \"awx\", @progbits\n"
 	"	ld 0, 16(1)\n"
 	"	mtlr 0\n"
 	"	blr\n"
-	/* Alone on its page: QEMU translates all code of a page anew when a word of it changes. */
-	".align 12\n"
+	".popsection\n"
+	/*
+	 * Alone on its page: QEMU translates all code of a page anew when a word of it changes.
+	 * Zeros around it are illegal instructions, for branches to end at.
+	 */
+	".pushsection .insn, \"awx\", @progbits\n"
+	"	.zero 4092\n"
 	"insn_slot:\n"
 	"	nop\n"
-	"insn_after:\n"
 	"	b insn_store\n"
-	".align 12\n"
+	"	.zero 4092\n"
 	".popsection\n");
 
 #ifdef __LITTLE_ENDIAN__
@@ -153,8 +161,11 @@ static void on_signal(int sig, siginfo_t *info, void *context)
 	ucontext_t *u = context;
 
 	(void)info;
-	state->signal = (uint64_t)sig;
-	u->uc_mcontext.gp_regs[32] = (unsigned long)insn_after;
+	if (u->uc_mcontext.gp_regs[32] == INSN_ADDR)
+		state->signal = (uint64_t)sig;
+	else
+		state->nip = u->uc_mcontext.gp_regs[32];
+	u->uc_mcontext.gp_regs[32] = (unsigned long)insn_store;
 }
 
 static int transfer(int fd, void *buf, size_t n, int out)
@@ -183,8 +194,8 @@ int main(void)
 	if (mmap(state, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
 		 0) == MAP_FAILED)
 		return 1;
-	mprotect((void *)((unsigned long)insn_slot & ~0xfffful), 131072,
-		 PROT_READ | PROT_WRITE | PROT_EXEC);
+	if ((unsigned long)insn_slot != INSN_ADDR)
+		return 1;
 	sigaltstack(&alt, NULL);
 	for (unsigned i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
 		sigaction(signals[i], &sa, NULL);
@@ -194,7 +205,7 @@ int main(void)
 				 :
 				 : "r"(insn_slot)
 				 : "memory");
-		state->signal = 0;
+		state->signal = state->nip = 0;
 		insn_run(state);
 		if (transfer(1, state, sizeof(*state), 1))
 			return 1;

@@ -42,8 +42,9 @@ static bool qemu_start(void)
 		return false;
 	snprintf(program, sizeof(program), "%s/insn_state", qemu.dir);
 	snprintf(command, sizeof(command),
-		 "%s -O1 -mcpu=power8 -static -o %s %s/tests/guest/ppc/insn_state.c", cc, program,
-		 source);
+		 "%s -O1 -mcpu=power8 -static -Wl,--section-start=.insn=%#lx -o %s "
+		 "%s/tests/guest/ppc/insn_state.c",
+		 cc, INSN_ADDR & ~0xffful, program, source);
 	if (system(command) || pipe(to) || pipe(from))
 		return false;
 	qemu.pid = fork();

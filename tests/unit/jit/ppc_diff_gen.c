@@ -161,6 +161,7 @@ static void random_state(struct state *s)
 	s->gpr[13] = 0;
 	s->lr = random_int();
 	s->ctr = random_int();
+	s->tar = random_int();
 	s->xer = random64() & 0xe00c007f;
 	s->cr = (u32)random64();
 	s->fpscr = random_fpscr();
@@ -203,6 +204,11 @@ static bool names_taken(const struct ppc_row *r, u32 w)
 	return bad;
 }
 
+static bool is_branch(const struct ppc_row *r)
+{
+	return ONE_OF(r->op, PPC_OP_B, PPC_OP_BC, PPC_OP_BCLR, PPC_OP_BCCTR, PPC_OP_BCTAR);
+}
+
 /* Instructions that this way of trying cannot judge. */
 bool diff_skipped(const struct ppc_row *r, bool big_endian)
 {
@@ -210,7 +216,7 @@ bool diff_skipped(const struct ppc_row *r, bool big_endian)
 				  PPC_OP_CP_ABORT, PPC_OP_ICBT, PPC_OP_WAIT, PPC_OP_MFBHRBE,
 				  PPC_OP_CLRBHRB, PPC_OP_LQARX, PPC_OP_STQCX_, PPC_OP_LQ,
 				  PPC_OP_STQ, PPC_OP_DCBST, PPC_OP_DCBF, PPC_OP_LWAT, PPC_OP_LDAT,
-				  PPC_OP_STWAT, PPC_OP_STDAT, PPC_OP_MFSPR,
+				  PPC_OP_STWAT, PPC_OP_STDAT,
 				  /* estimates: any of several values */
 				  PPC_OP_VEXPTEFP, PPC_OP_VLOGEFP,
 				  /* QEMU 7.2 loses the old value of elements */
@@ -225,7 +231,8 @@ bool diff_skipped(const struct ppc_row *r, bool big_endian)
 			    r->op == PPC_OP_LSWX || r->op == PPC_OP_STSWI || r->op == PPC_OP_STSWX))
 		return true;
 	return (r->flags & (PPC_F_TM | PPC_F_PRIV | PPC_F_HV)) ||
-	       ((r->flags & PPC_F_END) && r->op != PPC_OP_MTVSCR);
+	       ((r->flags & PPC_F_END) && !is_branch(r) && r->op != PPC_OP_MTVSCR &&
+		r->op != PPC_OP_MTSPR);
 }
 
 /* Bits that the decoder does not look at, but QEMU does. */
@@ -325,6 +332,58 @@ static void decimal_operands(u32 w, struct state *s)
 	}
 }
 
+/* Where branches go there is no code: near the instruction, or where nothing is mapped. */
+static u64 branch_target(void)
+{
+	u64 near = INSN_ADDR - 4080 + below(8160);
+
+	return below(2) && (near & ~3ULL) != INSN_ADDR ? near : random_int() | BIT(40);
+}
+
+/* The word of a branch; targets and count. */
+static u32 branch(const struct ppc_row *r, u32 w, struct state *s)
+{
+	u32 near = w & 2 ? 0 : r->op == PPC_OP_B ? 0x3fffffc : 0xfffc; /* AA: anywhere */
+
+	if (near && ONE_OF(r->op, PPC_OP_B, PPC_OP_BC)) {
+		u32 d = 4 + 4 * below(1019);
+
+		w = (w & ~near) | ((below(2) ? d : -d) & near);
+	}
+	if (r->op == PPC_OP_BCCTR)
+		w |= 4u << 21; /* one that counts is an invalid form */
+	s->lr = branch_target();
+	s->tar = branch_target();
+	if (r->op == PPC_OP_BCCTR)
+		s->ctr = branch_target();
+	else if (below(3) == 0)
+		s->ctr = (random64() << 32 & ~(below(2) - 1ULL)) | below(3);
+	return w;
+}
+
+/* The two halves of the field are exchanged (Book I 3.3.17). */
+static u32 spr_field(unsigned spr)
+{
+	return (spr & 31) << 16 | spr >> 5 << 11;
+}
+
+/* XER, LR, CTR, TAR: those of the state. */
+static u32 some_spr(u32 w)
+{
+	static const u16 spr[] = {1, 8, 9, 815};
+
+	return (w & ~0x1ff800u) | spr_field(spr[below(4)]);
+}
+
+/* Rounding that is none (Book I 7.6, R and RMC of xsrqpi and xsrqpxp). */
+static bool reserved_rounding(const struct ppc_row *r, u32 w)
+{
+	unsigned rmc = ppc_bits(w, 21, 22);
+
+	return ONE_OF(r->op, PPC_OP_XSRQPI, PPC_OP_XSRQPXP) && !ppc_bits(w, 15, 15) &&
+	       (rmc == 1 || rmc == 2);
+}
+
 /*
  * An odd register pair is invalid (QEMU 7.2 takes it). QEMU 7.2's decimal instructions look at
  * their operand after they wrote the result.
@@ -343,7 +402,11 @@ void diff_case(const struct ppc_row *r, struct state *s)
 	random_state(s);
 	do
 		w = ((u32)random64() & ~r->mask & ~hints(r)) | r->value;
-	while (names_taken(r, w) || odd_pair(r, w));
+	while (names_taken(r, w) || odd_pair(r, w) || reserved_rounding(r, w));
+	if (is_branch(r))
+		w = branch(r, w, s);
+	if (ONE_OF(r->op, PPC_OP_MTSPR, PPC_OP_MFSPR))
+		w = some_spr(w);
 	if (r->flags & (PPC_F_LD | PPC_F_ST))
 		aim(r, w, s);
 	if (!strncmp(r->name, "bcd", 3))

@@ -15,9 +15,7 @@
 #include "tests/unit/jit/ppc_diff.h"
 
 #define PAGE 4096u
-/* The last word of its page: no unit has another instruction. */
-#define CODE_ADDR 0x10ffcULL
-#define CODE_PAGE (CODE_ADDR & ~(u64)(PAGE - 1))
+#define CODE_PAGE (INSN_ADDR & ~(u64)(PAGE - 1))
 
 static struct ppc_vcpu cpu __attribute__((aligned(64)));
 static struct ir_unit unit;
@@ -28,6 +26,7 @@ static struct irrun *engine;
 static bool no_ram; /* every access of generated code calls out */
 
 static_assert(sizeof(struct state) <= PAGE, "one page");
+static_assert(INSN_ADDR % PAGE == PAGE - 4, "no unit has another instruction");
 
 /* ---- memory ---- */
 
@@ -99,6 +98,7 @@ static void load_cpu(const struct state *s, enum here_mode mode)
 	memcpy(cpu.gpr, s->gpr, sizeof(cpu.gpr));
 	cpu.lr = s->lr;
 	cpu.ctr = s->ctr;
+	cpu.tar = s->tar;
 	ppc_xer_write(&cpu, s->xer);
 	ppc_cr_write(&cpu, (u32)s->cr);
 	for (unsigned i = 0; i < 64; i++)
@@ -110,11 +110,11 @@ static void load_cpu(const struct state *s, enum here_mode mode)
 		  PPC_MSR_FP | PPC_MSR_VEC | PPC_MSR_VSX | (mode & HERE_BE ? 0 : PPC_MSR_LE);
 	cpu.rt.key = PPC_KEY_ISA3 | PPC_KEY_FLAT;
 	cpu.res_addr = PPC_NO_RESERVATION;
-	cpu.nip = CODE_ADDR;
+	cpu.nip = INSN_ADDR;
 	ppc_fpscr_write(&cpu, s->fpscr);
 	memcpy(mem, s, sizeof(*s));
 	for (unsigned i = 0; i < 4; i++)
-		code[CODE_ADDR - CODE_PAGE + i] = (u8)(w >> (mode & HERE_BE ? 24 - 8 * i : 8 * i));
+		code[INSN_ADDR - CODE_PAGE + i] = (u8)(w >> (mode & HERE_BE ? 24 - 8 * i : 8 * i));
 }
 
 static void store_cpu(struct state *s)
@@ -130,7 +130,12 @@ static void store_cpu(struct state *s)
 			s->vsr[i][k] = cpu.vsr[i].dw[PPC_DW(k)];
 	s->fpscr = ppc_fpscr_read(&cpu);
 	s->vscr = (u64)cpu.vscr_nj << 16 | ((cpu.vscr_sat.dw[0] | cpu.vscr_sat.dw[1]) != 0);
-	s->signal = cpu.exc.pending ? signal_of(&cpu.exc) : 0;
+	s->tar = cpu.tar;
+	s->signal = s->nip = 0;
+	if (cpu.nip != INSN_ADDR && cpu.nip != INSN_ADDR + 4)
+		s->nip = cpu.nip; /* perhaps there already is an interrupt of what is there */
+	else if (cpu.exc.pending)
+		s->signal = signal_of(&cpu.exc);
 }
 
 /* ---- the interpreter ---- */
@@ -146,14 +151,15 @@ bool here_interpret(struct state *s, enum here_mode mode)
 	u32 host, at;
 
 	load_cpu(s, mode);
-	ppc_lift(&unit, code + (CODE_ADDR - CODE_PAGE), 4, CODE_ADDR, cpu.rt.key);
+	ppc_lift(&unit, code + (INSN_ADDR - CODE_PAGE), 4, INSN_ADDR, cpu.rt.key);
 	wrong = ir_verify(&unit, &at);
 	if (wrong) {
 		printf("# %08x: op %u: %s\n", (u32)s->insn, at, wrong);
 		return false;
 	}
 	__asm__ volatile("stmxcsr %0\n\tldmxcsr %1" : "=m"(host) : "m"(cpu.rt.mxcsr));
-	ir_interp(&unit, &env);
+	if (ir_interp(&unit, &env) == IR_END_EXIT)
+		cpu.nip = env.pc;
 	__asm__ volatile("stmxcsr %0\n\tldmxcsr %1" : "=m"(cpu.rt.mxcsr) : "m"(host));
 	store_cpu(s);
 	return true;
@@ -165,7 +171,7 @@ static int fetch(void *ctx, u64 pc, u64 *gpa, const u8 **host)
 {
 	(void)ctx;
 	*gpa = pc;
-	*host = pc == CODE_ADDR ? code + (pc - CODE_PAGE) : NULL;
+	*host = pc - CODE_PAGE < PAGE ? code + (pc - CODE_PAGE) : NULL;
 	return 0;
 }
 

@@ -88,8 +88,6 @@ static void undefined_fixed(const struct ppc_row *r, u32 w, const struct state *
 		same_bits(&a->xer, b->xer, PPC_XER_SO | PPC_XER_OV | PPC_XER_OV32);
 	if (r->op == PPC_OP_DIVDE && no_quotient(r, w, before) && (w & 1))
 		same_bits(&a->cr, b->cr, 0xf0000000);
-	if (r->op == PPC_OP_ADDPCIS) /* the two programs are at different addresses */
-		same(&a->gpr[rt], b->gpr[rt]);
 }
 
 static bool writes_fpr(const struct ppc_row *r)
@@ -283,6 +281,7 @@ void diff_undefined(const struct ppc_row *r, bool big_endian, const struct state
 
 	a->gpr[13] = b->gpr[13];
 	memcpy(a->pad, b->pad, sizeof(a->pad));
+	memcpy(a->pad2, b->pad2, sizeof(a->pad2));
 	a->host_sp = b->host_sp;
 	a->host_toc = b->host_toc;
 	undefined_fixed(r, w, before, a, b);

@@ -16,6 +16,10 @@ int ppc_spr_read(struct ppc_vcpu *c, u32 spr, u64 *val)
 
 int ppc_spr_write(struct ppc_vcpu *c, u32 spr, u64 val)
 {
+	if (spr == 815) {
+		c->tar = val;
+		return 0;
+	}
 	return ppc_raise(c, PPC_PROGRAM, PPC_PROGRAM_ILLEGAL);
 }
 
