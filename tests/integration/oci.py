@@ -293,6 +293,40 @@ def rootless():
         shutil.rmtree(b)
 
 
+def rootless_limits():
+    """Limits in cgroups given to the user are set although v1's device rules are not his; without such cgroups they are refused."""
+    need_root()
+    given = ["/sys/fs/cgroup/%s/hulltr" % c for c in ("pids", "cpu", "devices")]
+    if not all(os.path.isdir(os.path.dirname(d)) for d in given):
+        raise Skip("no v1 hierarchies of pids, cpu and devices here")
+    b = make_bundle("sh", "-c", "", name="/tmp/hull-rootless-%d" % os.getpid())
+    for d in given:
+        os.mkdir(d)
+    try:
+        os.remove(b + "/config.json")
+        for d in [w[0] for w in os.walk(b)] + given + [d + f for d in given for f in ("/cgroup.procs", "/tasks")]:
+            os.chown(d, 12345, 12345)
+        run = ["setpriv", "--reuid", "12345", "--regid", "12345", "--clear-groups", "env", "XDG_RUNTIME_DIR=" + b, OCI]
+        subprocess.run(run + ["spec", "--rootless", "--bundle", b], check=True)
+        edit(b, lambda c: (c["process"].update(terminal=False, args=["sleep", "100"]),
+                           c["linux"].update(cgroupsPath="/hulltr/c", resources={"pids": {"limit": 20}, "cpu": {"shares": 512}})))
+        with open("rl.out", "w") as f:
+            code = subprocess.call(run + ["run", "-d", "--bundle", b, "hullt12"], stdin=subprocess.DEVNULL, stdout=f, stderr=f)
+        check(code == 0, open("rl.out").read())
+        check(open(given[0] + "/c/pids.max").read() == "20\n" and open(given[1] + "/c/cpu.shares").read() == "512\n", "limits")
+        good(run + ["update", "--pids-limit", "30", "hullt12"])
+        check(open(given[0] + "/c/pids.max").read() == "30\n", "update")
+        good(run + ["delete", "-f", "hullt12"])
+        edit(b, lambda c: c["linux"].update(cgroupsPath="/hulltnotgiven"))
+        r = subprocess.run(run + ["run", "--bundle", b, "hullt12"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
+        check(r.returncode == 1 and b"cannot set limits" in r.stderr, r.stderr.decode())
+    finally:
+        subprocess.call(["setpriv", "--reuid", "12345", "--regid", "12345", "--clear-groups", "env", "XDG_RUNTIME_DIR=" + b, OCI, "delete", "-f", "hullt12"], stderr=subprocess.DEVNULL)
+        shutil.rmtree(b)
+        for d in given:
+            os.rmdir(d)
+
+
 def seccomp_filter():
     need_root()
     filt = {"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86_64"],
@@ -800,5 +834,5 @@ def thousand_with_kills():
 
 
 main([life_cycle, exit_statuses, errors_are_one_line, inside, terminal, hooks_in_order, namespaces_by_path, user_namespace, time_namespace, limits, on_pure_v2,
-      rootless, seccomp_filter, mount_details, pidfd_to_a_socket, cpus, others_cgroup, log_lines, nothing_open_before_start, network_devices,
+      rootless, rootless_limits, seccomp_filter, mount_details, pidfd_to_a_socket, cpus, others_cgroup, log_lines, nothing_open_before_start, network_devices,
       memory_runs_out, under_podman, under_containerd, under_docker, thousand_with_kills])
