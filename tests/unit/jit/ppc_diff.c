@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * POWER instructions against QEMU's user emulation: random states and words of every row of
- * insns.txt, executed there by tests/guest/ppc/insn_state.c and here by lifter, IR and
- * helpers in the IR's interpreter. What the emitter makes of the instruction must be exactly what
- * the interpreter does, in 64- and in 32-bit mode. What may differ from QEMU is what the ISA leaves
- * undefined, and named errors of QEMU: see ppc_diff_undefined.c.
+ * insns.txt, executed there by tests/guest/ppc/insn_state.c and here by lifter, IR and helpers in
+ * the IR's interpreter. What the emitter makes of the instruction, in 64- and in 32-bit mode, and
+ * of sequences of instructions must be exactly what the interpreter does. What may differ from
+ * QEMU is what the ISA leaves undefined, and named errors of QEMU: see ppc_diff_undefined.c.
  *
- *	ppc_diff SOURCE-DIR [STATES-PER-ROW [SEED [MNEMONIC]]]
+ *	ppc_diff SOURCE-DIR [STATES-PER-ROW [SEED [MNEMONIC | "sequences"]]]
  */
 #include <signal.h>
 #include <sys/wait.h>
@@ -147,12 +147,13 @@ static unsigned tried, wrong_rows;
 static bool try_emitted(const struct ppc_row *r, const struct state *before, enum here_mode mode,
 			struct state *result)
 {
+	const struct here_code code = {.word = {(u32)before->insn}, .n = 1};
 	struct state emitted = *before;
 
 	*result = *before;
-	if (!here_interpret(result, mode))
+	if (!here_interpret(result, &code, mode))
 		return false;
-	here_emitted(&emitted, mode);
+	here_emitted(&emitted, &code, mode);
 	if (!memcmp(&emitted, result, sizeof(emitted)))
 		return true;
 	printf("# generated code against the interpreter, mode %u:\n", mode);
@@ -214,6 +215,47 @@ static void t_big_endian(void)
 	all_rows();
 }
 
+/* Generated code against the interpreter, several instructions in a row. */
+static bool try_sequence(enum here_mode mode)
+{
+	struct state before, a, b;
+	struct here_code code;
+	char text[100];
+
+	diff_sequence(&code, big_endian, &before);
+	a = b = before;
+	if (!here_interpret(&b, &code, mode))
+		return false;
+	here_emitted(&a, &code, mode);
+	if (b.signal) { /* may be older, ir_target.relaxed */
+		a.cr = b.cr;
+		a.xer = b.xer;
+		a.fpscr = b.fpscr;
+	}
+	if (!memcmp(&a, &b, sizeof(a)))
+		return true;
+	printf("# generated code against the interpreter, mode %u:\n", mode);
+	for (unsigned i = 0; i < code.n; i++) {
+		ppc_disasm(code.word[i], 0, text, sizeof(text));
+		printf("#   %s\n", text);
+	}
+	show(ppc_decode(code.word[0]), code.word[0], &before, &a, &b);
+	return false;
+}
+
+static void t_sequences(void)
+{
+	unsigned wrong = 0;
+
+	CHECK(here_start());
+	for (unsigned i = 0; i < 100 * per_row && wrong < 5; i++) {
+		big_endian = i & 1;
+		wrong += !try_sequence(i & (HERE_BE | HERE_32 | HERE_NO_RAM));
+	}
+	here_stop();
+	CHECK_EQ(wrong, 0);
+}
+
 int main(int argc, char **argv)
 {
 	source = argc > 1 ? argv[1] : ".";
@@ -224,5 +266,7 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	RUN(t_little_endian);
 	RUN(t_big_endian);
+	if (!only || !strcmp(only, "sequences"))
+		RUN(t_sequences);
 	return test_done();
 }

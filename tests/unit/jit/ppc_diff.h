@@ -12,17 +12,24 @@
 #include "isa/ppc/tables.h"
 #include "tests/guest/ppc/insn_state.h"
 
+struct here_code {
+	u32 word[16];
+	unsigned n;
+};
+
 void diff_seed(u64 seed);
 /* Cannot be judged this way. */
 bool diff_skipped(const struct ppc_row *r, bool big_endian);
 /* A random word of the row (s->insn) and a state for it. */
 void diff_case(const struct ppc_row *r, struct state *s);
+/* A sequence of words and a state for it. */
+void diff_sequence(struct here_code *c, bool big_endian, struct state *s);
 /* Take out of both results what the ISA leaves undefined and where QEMU 7.2 is known to be wrong.
  */
 void diff_undefined(const struct ppc_row *r, bool big_endian, const struct state *before,
 		    struct state *a, struct state *b);
 
-/* ppc_diff_here.c: the state's instruction on the state. */
+/* ppc_diff_here.c: code on a state; it ends at INSN_ADDR. */
 enum here_mode {
 	HERE_BE = 1,	 /* big-endian, else little */
 	HERE_32 = 2,	 /* 32-bit mode, else 64 */
@@ -32,9 +39,9 @@ enum here_mode {
 bool here_start(void);
 void here_stop(void);
 /* In the IR's interpreter; false: what was lifted is no valid unit (printed). */
-bool here_interpret(struct state *s, enum here_mode mode);
+bool here_interpret(struct state *s, const struct here_code *c, enum here_mode mode);
 /* As generated code. */
-void here_emitted(struct state *s, enum here_mode mode);
+void here_emitted(struct state *s, const struct here_code *c, enum here_mode mode);
 
 static inline bool has_operand(const struct ppc_row *r, unsigned kind)
 {

@@ -414,3 +414,62 @@ void diff_case(const struct ppc_row *r, struct state *s)
 	fp_operands(r, w, s);
 	s->insn = w;
 }
+
+/* ---- sequences ---- */
+
+/* Base and index that no instruction of a sequence changes: GPR 1 and 13. */
+static u32 aim_fixed(const struct ppc_row *r, u32 w)
+{
+	u32 at = STATE_MEM + 64 * (1 + below(6)) + 16 * below(3);
+
+	w = (w & ~(31u << 16)) | 1u << 16;
+	if (has_operand(r, PPC_OPND_RB))
+		return (w & ~(31u << 11)) | 13u << 11;
+	if (has_operand(r, PPC_OPND_D_RA0))
+		at += below(16);
+	return (w & ~0xfff0u & ~(has_operand(r, PPC_OPND_D_RA0) ? 15u : 0)) | at;
+}
+
+static bool in_sequence(const struct ppc_row *r, bool big_endian)
+{
+	bool base = has_operand(r, PPC_OPND_RA0) || has_operand(r, PPC_OPND_D_RA0) ||
+		    has_operand(r, PPC_OPND_DS_RA0) || has_operand(r, PPC_OPND_DQ_RA0);
+
+	if (diff_skipped(r, big_endian) || strstr(r->name, "xvl"))
+		return false;
+	if (ONE_OF(r->op, PPC_OP_LMW, PPC_OP_STMW, PPC_OP_LSWI, PPC_OP_STSWI, PPC_OP_LSWX,
+		   PPC_OP_STSWX))
+		return false;
+	if (r->flags & (PPC_F_LD | PPC_F_ST))
+		return base;
+	return !is_branch(r) || ONE_OF(r->op, PPC_OP_B, PPC_OP_BC);
+}
+
+/* One word with `left` behind it, to the last of which branches go at most. */
+static u32 sequence_word(bool big_endian, unsigned left)
+{
+	const struct ppc_row *r;
+	u32 w;
+
+	do
+		r = &ppc_rows[below(ppc_nrows)];
+	while (!in_sequence(r, big_endian));
+	do
+		w = ((u32)random64() & ~r->mask & ~hints(r)) | r->value;
+	while (names_taken(r, w) || odd_pair(r, w));
+	if (r->flags & (PPC_F_LD | PPC_F_ST))
+		return aim_fixed(r, w);
+	if (is_branch(r))
+		return (w & ~((r->op == PPC_OP_B ? 0x3fffffcu : 0xfffcu) | 2)) |
+		       (4 + 4 * below(left + 1));
+	return ONE_OF(r->op, PPC_OP_MTSPR, PPC_OP_MFSPR) ? some_spr(w) : w;
+}
+
+void diff_sequence(struct here_code *c, bool big_endian, struct state *s)
+{
+	random_state(s);
+	s->gpr[13] = STATE_MEM + 64 + below(256);
+	c->n = 2 + below(ARRAY_LEN(c->word) - 1);
+	for (unsigned i = 0; i < c->n; i++)
+		c->word[i] = sequence_word(big_endian, c->n - 1 - i);
+}

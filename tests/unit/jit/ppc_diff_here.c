@@ -22,11 +22,12 @@ static struct ir_unit unit;
 static union ir_cell cells[IR_MAX_OPS];
 static u8 mem[PAGE] __attribute__((aligned(PAGE)));
 static u8 code[PAGE] __attribute__((aligned(PAGE)));
+static u64 start; /* of the code, which ends at the end of its page */
 static struct irrun *engine;
 static bool no_ram; /* every access of generated code calls out */
 
 static_assert(sizeof(struct state) <= PAGE, "one page");
-static_assert(INSN_ADDR % PAGE == PAGE - 4, "no unit has another instruction");
+static_assert(INSN_ADDR % PAGE == PAGE - 4, "no unit has what is behind");
 
 /* ---- memory ---- */
 
@@ -88,10 +89,19 @@ static unsigned signal_of(const struct ppc_exc *e)
 	}
 }
 
+static void load_code(const struct here_code *c, enum here_mode mode)
+{
+	u8 *p = code + (INSN_ADDR - CODE_PAGE) + 4;
+
+	memset(code, 0, sizeof(code));
+	for (unsigned n = c->n; n--;)
+		for (unsigned i = 0; i < 4; i++)
+			*--p = (u8)(c->word[n] >> (mode & HERE_BE ? 8 * i : 24 - 8 * i));
+	start = CODE_PAGE + (u64)(p - code);
+}
+
 static void load_cpu(const struct state *s, enum here_mode mode)
 {
-	u32 w = (u32)s->insn;
-
 	memset(&cpu, 0, offsetof(struct ppc_vcpu, rt));
 	atomic_store(&cpu.rt.kick, 0);
 	cpu.rt.leave = cpu.rt.reason = 0;
@@ -110,11 +120,9 @@ static void load_cpu(const struct state *s, enum here_mode mode)
 		  PPC_MSR_FP | PPC_MSR_VEC | PPC_MSR_VSX | (mode & HERE_BE ? 0 : PPC_MSR_LE);
 	cpu.rt.key = PPC_KEY_ISA3 | PPC_KEY_FLAT;
 	cpu.res_addr = PPC_NO_RESERVATION;
-	cpu.nip = INSN_ADDR;
+	cpu.nip = start;
 	ppc_fpscr_write(&cpu, s->fpscr);
 	memcpy(mem, s, sizeof(*s));
-	for (unsigned i = 0; i < 4; i++)
-		code[INSN_ADDR - CODE_PAGE + i] = (u8)(w >> (mode & HERE_BE ? 24 - 8 * i : 8 * i));
 }
 
 static void store_cpu(struct state *s)
@@ -132,15 +140,23 @@ static void store_cpu(struct state *s)
 	s->vscr = (u64)cpu.vscr_nj << 16 | ((cpu.vscr_sat.dw[0] | cpu.vscr_sat.dw[1]) != 0);
 	s->tar = cpu.tar;
 	s->signal = s->nip = 0;
-	if (cpu.nip != INSN_ADDR && cpu.nip != INSN_ADDR + 4)
+	if (cpu.nip < start || cpu.nip > INSN_ADDR + 4) {
 		s->nip = cpu.nip; /* perhaps there already is an interrupt of what is there */
-	else if (cpu.exc.pending)
+	} else if (cpu.exc.pending) {
 		s->signal = signal_of(&cpu.exc);
+		s->nip = start == INSN_ADDR ? 0 : cpu.nip;
+	}
+}
+
+/* Is there more of the code to run? */
+static bool inside(void)
+{
+	return !cpu.exc.pending && cpu.nip >= start && cpu.nip <= INSN_ADDR;
 }
 
 /* ---- the interpreter ---- */
 
-bool here_interpret(struct state *s, enum here_mode mode)
+static const char *interpret_unit(u32 *at)
 {
 	struct ir_env env = {.cpu = &cpu,
 			     .access = access_memory,
@@ -148,21 +164,31 @@ bool here_interpret(struct state *s, enum here_mode mode)
 			     .leave = &cpu.rt.leave,
 			     .cell = cells};
 	const char *wrong;
+
+	cpu.rt.leave = 0;
+	ppc_lift(&unit, code + (cpu.nip - CODE_PAGE), (u32)(INSN_ADDR + 4 - cpu.nip), cpu.nip,
+		 cpu.rt.key);
+	wrong = ir_verify(&unit, at);
+	if (!wrong && ir_interp(&unit, &env) == IR_END_EXIT)
+		cpu.nip = env.pc;
+	return wrong;
+}
+
+bool here_interpret(struct state *s, const struct here_code *c, enum here_mode mode)
+{
+	const char *wrong = NULL;
 	u32 host, at;
 
+	load_code(c, mode);
 	load_cpu(s, mode);
-	ppc_lift(&unit, code + (INSN_ADDR - CODE_PAGE), 4, INSN_ADDR, cpu.rt.key);
-	wrong = ir_verify(&unit, &at);
-	if (wrong) {
-		printf("# %08x: op %u: %s\n", (u32)s->insn, at, wrong);
-		return false;
-	}
 	__asm__ volatile("stmxcsr %0\n\tldmxcsr %1" : "=m"(host) : "m"(cpu.rt.mxcsr));
-	if (ir_interp(&unit, &env) == IR_END_EXIT)
-		cpu.nip = env.pc;
+	while (!wrong && inside())
+		wrong = interpret_unit(&at);
 	__asm__ volatile("stmxcsr %0\n\tldmxcsr %1" : "=m"(cpu.rt.mxcsr) : "m"(host));
+	if (wrong)
+		printf("# %08x: op %u: %s\n", c->word[0], at, wrong);
 	store_cpu(s);
-	return true;
+	return !wrong;
 }
 
 /* ---- generated code ---- */
@@ -188,12 +214,10 @@ static int fill(void *ctx, u64 addr, u32 size, bool write, struct irrun_fill *ou
 	return 0;
 }
 
-/* Whatever ends the unit ends the run. */
 static int leave(void *ctx, u32 reason)
 {
 	(void)ctx;
-	(void)reason;
-	return 1;
+	return reason == IRRUN_NO_CODE || reason == IRRUN_BAD_UNIT || !inside();
 }
 
 static unsigned mmu(u32 key)
@@ -224,8 +248,9 @@ void here_stop(void)
 	irrun_destroy(engine);
 }
 
-void here_emitted(struct state *s, enum here_mode mode)
+void here_emitted(struct state *s, const struct here_code *c, enum here_mode mode)
 {
+	load_code(c, mode);
 	load_cpu(s, mode);
 	irrun_page_written(engine, CODE_PAGE);
 	if (no_ram != !!(mode & HERE_NO_RAM))

@@ -97,11 +97,14 @@ enum {
 	IR_F_KIND = 128,    /* sub is enum ir_kind */
 	IR_F_LANE = 256,    /* imm is a lane or a count */
 	IR_F_ROUND = 512,   /* imm is enum ir_round */
-	IR_F_EFFECT = 1024, /* stays though nobody uses its result */
+	IR_F_EFFECT = 1024, /* done for what it does, not for its result */
 	IR_F_ENDS = 2048,   /* nothing runs on after it */
 	IR_F_OPTARGS = 4096,
-	IR_F_FP = 8192, /* reads the rounding mode, sets sticky exception flags of the host */
+	IR_F_FP = 8192,	     /* reads the rounding mode, sets sticky exception flags of the host */
+	IR_F_STICKY = 16384, /* those, or what its helper sets, may be all that is wanted of it */
 };
+/* What stays though nobody uses its result. */
+#define IR_F_STAYS (IR_F_EFFECT | IR_F_STICKY)
 
 /* An index of ir_unit.op; 0 is none. */
 typedef u16 ir_val;

@@ -46,25 +46,25 @@
 	X(MULOV,   "mulov",   "iii",  4|8, 0)                                                      \
 	X(SET,     "set",     "iii",  4|8, IR_F_CC)                                                \
 	X(SEL,     "sel",     "titt", 0, 0)                                                        \
-	X(FADD,    "fadd",    "ttt",  0, IR_F_FP)                                                  \
-	X(FSUB,    "fsub",    "ttt",  0, IR_F_FP)                                                  \
-	X(FMUL,    "fmul",    "ttt",  0, IR_F_FP)                                                  \
-	X(FDIV,    "fdiv",    "ttt",  0, IR_F_FP)                                                  \
-	X(FSQRT,   "fsqrt",   "tt",   0, IR_F_FP)                                                  \
-	X(FMA,     "fma",     "tttt", 0, IR_F_FP)                                                  \
+	X(FADD,    "fadd",    "ttt",  0, IR_F_FP | IR_F_STICKY)                                    \
+	X(FSUB,    "fsub",    "ttt",  0, IR_F_FP | IR_F_STICKY)                                    \
+	X(FMUL,    "fmul",    "ttt",  0, IR_F_FP | IR_F_STICKY)                                    \
+	X(FDIV,    "fdiv",    "ttt",  0, IR_F_FP | IR_F_STICKY)                                    \
+	X(FSQRT,   "fsqrt",   "tt",   0, IR_F_FP | IR_F_STICKY)                                    \
+	X(FMA,     "fma",     "tttt", 0, IR_F_FP | IR_F_STICKY)                                    \
 	X(FABS,    "fabs",    "tt",   0, 0)                                                        \
 	X(FNEG,    "fneg",    "tt",   0, 0)                                                        \
 	X(FSET,    "fset",    "itt",  0, IR_F_CC | IR_F_FP)                                        \
-	X(F2S,     "f2s",     "sd",   0, IR_F_FP)                                                  \
+	X(F2S,     "f2s",     "sd",   0, IR_F_FP | IR_F_STICKY)                                    \
 	X(S2F,     "s2f",     "ds",   0, IR_F_FP)                                                  \
-	X(I2F,     "i2f",     "ti",   4|8, IR_F_FP)                                                \
-	X(U2F,     "u2f",     "ti",   8, IR_F_FP)                                                  \
-	X(F2I,     "f2i",     "it",   4|8, IR_F_FP)                                                \
-	X(F2IZ,    "f2iz",    "it",   4|8, IR_F_FP)                                                \
-	X(FROUND,  "fround",  "tt",   0, IR_F_ROUND | IR_F_FP)                                     \
+	X(I2F,     "i2f",     "ti",   4|8, IR_F_FP | IR_F_STICKY)                                  \
+	X(U2F,     "u2f",     "ti",   8, IR_F_FP | IR_F_STICKY)                                    \
+	X(F2I,     "f2i",     "it",   4|8, IR_F_FP | IR_F_STICKY)                                  \
+	X(F2IZ,    "f2iz",    "it",   4|8, IR_F_FP | IR_F_STICKY)                                  \
+	X(FROUND,  "fround",  "tt",   0, IR_F_ROUND | IR_F_FP | IR_F_STICKY)                       \
 	X(FBITS,   "fbits",   "it",   0, 0)                                                        \
 	X(BITSF,   "bitsf",   "ti",   0, 0)                                                        \
-	X(FFIX,    "ffix",    "tt",   0, IR_F_HELPER | IR_F_FP)                                    \
+	X(FFIX,    "ffix",    "tt",   0, IR_F_HELPER | IR_F_FP | IR_F_STICKY)                      \
 	X(VAND,    "vand",    "vvv",  0, 0)                                                        \
 	X(VOR,     "vor",     "vvv",  0, 0)                                                        \
 	X(VXOR,    "vxor",    "vvv",  0, 0)                                                        \
@@ -108,14 +108,14 @@
 	X(VINS,    "vins",    "vvi",  1|2|4|8, IR_F_LANE)                                          \
 	X(VCAT,    "vcat",    "vii",  0, 0)                                                        \
 	X(VMASK,   "vmask",   "iv",   1|4|8, 0)                                                    \
-	X(VFADD,   "vfadd",   "vvv",  4|8, IR_F_FP)                                                \
-	X(VFSUB,   "vfsub",   "vvv",  4|8, IR_F_FP)                                                \
-	X(VFMUL,   "vfmul",   "vvv",  4|8, IR_F_FP)                                                \
-	X(VFDIV,   "vfdiv",   "vvv",  4|8, IR_F_FP)                                                \
-	X(VFMA,    "vfma",    "vvvv", 4|8, IR_F_FP)                                                \
-	X(VFSQRT,  "vfsqrt",  "vv",   4|8, IR_F_FP)                                                \
+	X(VFADD,   "vfadd",   "vvv",  4|8, IR_F_FP | IR_F_STICKY)                                  \
+	X(VFSUB,   "vfsub",   "vvv",  4|8, IR_F_FP | IR_F_STICKY)                                  \
+	X(VFMUL,   "vfmul",   "vvv",  4|8, IR_F_FP | IR_F_STICKY)                                  \
+	X(VFDIV,   "vfdiv",   "vvv",  4|8, IR_F_FP | IR_F_STICKY)                                  \
+	X(VFMA,    "vfma",    "vvvv", 4|8, IR_F_FP | IR_F_STICKY)                                  \
+	X(VFSQRT,  "vfsqrt",  "vv",   4|8, IR_F_FP | IR_F_STICKY)                                  \
 	X(VFSET,   "vfset",   "vvv",  4|8, IR_F_CC | IR_F_FP)                                      \
-	X(VFIX,    "vfix",    "vv",   4|8, IR_F_HELPER | IR_F_FP)                                  \
+	X(VFIX,    "vfix",    "vv",   4|8, IR_F_HELPER | IR_F_FP | IR_F_STICKY)                    \
 	X(LOAD,    "load",    "ti",   1|2|4|8|16, IR_F_MEM | IR_F_EFFECT)                          \
 	X(STORE,   "store",   "-it",  1|2|4|8|16, IR_F_MEM | IR_F_EFFECT)                          \
 	X(CAS,     "cas",     "iiii", 1|2|4|8, IR_F_MEM | IR_F_EFFECT)                             \

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Backward over the unit: PUTs that are overwritten before anyone can look, and values without
- * users, go. State in ir_target.relaxed is followed through the whole unit and over faults, other
- * state in straight pieces between what may fault.
+ * users, go; but not floating point whose exceptions software may ask for. State in
+ * ir_target.relaxed is followed through the whole unit and over faults, other state in straight
+ * pieces between what may fault.
  */
 #include "engine/jit/ir/passes.h"
 
@@ -139,7 +140,7 @@ static void values(struct ir_unit *u)
 	for (u32 i = u->n - 1; i > 0; i--) {
 		struct ir_op *op = &u->op[i];
 
-		if (op->uses || ir_info(op->op)->flags & IR_F_EFFECT)
+		if (op->uses || ir_info(op->op)->flags & IR_F_STAYS)
 			continue;
 		u->op[op->a].uses--;
 		u->op[op->b].uses--;

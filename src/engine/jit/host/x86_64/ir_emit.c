@@ -25,7 +25,7 @@ void ir_x86_pins(const struct ir_target *t, struct irrun_pins *p)
 
 static void emit_one(struct xe *x, const struct ir_op *op)
 {
-	if (!op->uses && !(ir_info(op->op)->flags & IR_F_EFFECT))
+	if (!op->uses && !(ir_info(op->op)->flags & IR_F_STAYS))
 		return;
 	if (op->op == IR_CONST || op->op == IR_VCONST) {
 		x->v[x->i].loc = op->op == IR_CONST ? XE_CONST : XE_POOL;
