@@ -215,7 +215,7 @@ static void t_big_endian(void)
 	all_rows();
 }
 
-/* Generated code against the interpreter, several instructions in a row. */
+/* Generated code of several instructions against the interpreter with one at a time. */
 static bool try_sequence(enum here_mode mode)
 {
 	struct state before, a, b;
@@ -224,7 +224,7 @@ static bool try_sequence(enum here_mode mode)
 
 	diff_sequence(&code, big_endian, &before);
 	a = b = before;
-	if (!here_interpret(&b, &code, mode))
+	if (!here_interpret(&b, &code, mode | HERE_ONE))
 		return false;
 	here_emitted(&a, &code, mode);
 	if (b.signal) { /* may be older, ir_target.relaxed */

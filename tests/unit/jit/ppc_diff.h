@@ -34,6 +34,7 @@ enum here_mode {
 	HERE_BE = 1,	 /* big-endian, else little */
 	HERE_32 = 2,	 /* 32-bit mode, else 64 */
 	HERE_NO_RAM = 4, /* of generated code: storage is a device's */
+	HERE_ONE = 8,	 /* of the interpreter: units of one instruction */
 };
 /* Before the two below; false: no memory, or no emitter for this CPU. */
 bool here_start(void);

@@ -299,11 +299,16 @@ static bool is_single(const struct ppc_row *r)
 	       r->op != PPC_OP_FABS && r->op != PPC_OP_FNABS;
 }
 
+static bool wants_singles(const struct ppc_row *r)
+{
+	return is_single(r) || !strncmp(r->name, "stfs", 4) || !strncmp(r->name, "stxss", 5);
+}
+
 /* What instructions ask of their operands; and what QEMU 7.2 gets wrong otherwise. */
 static void fp_operands(const struct ppc_row *r, u32 w, struct state *s)
 {
 	/* Single arithmetic and stores want singles (Book I 4.3.5). */
-	if (is_single(r) || !strncmp(r->name, "stfs", 4) || !strncmp(r->name, "stxss", 5))
+	if (wants_singles(r))
 		for (unsigned i = 0; i < 64; i++)
 			s->vsr[i][0] = fp_single_to_double(random_single());
 	/* Negated after rounding (Book I 4.6.6.1, fnmadd); QEMU 7.2 rounds after negating. */
@@ -430,6 +435,20 @@ static u32 aim_fixed(const struct ppc_row *r, u32 w)
 	return (w & ~0xfff0u & ~(has_operand(r, PPC_OPND_D_RA0) ? 15u : 0)) | at;
 }
 
+/*
+ * Single arithmetic on what is no single is undefined (Book I 4.3.5): there are sequences without
+ * it, and sequences in which nothing else touches FPRs and VSRs.
+ */
+static bool kind_fits(const struct ppc_row *r, bool singles)
+{
+	if (!singles)
+		return !wants_singles(r);
+	return r->facility == PPC_FAC_NONE || wants_singles(r) || !strncmp(r->name, "lfs", 3) ||
+	       !strncmp(r->name, "lxssp", 5) ||
+	       ONE_OF(r->op, PPC_OP_XSCVSXDSP, PPC_OP_XSCVUXDSP, PPC_OP_FMR, PPC_OP_FNEG,
+		      PPC_OP_FABS);
+}
+
 static bool in_sequence(const struct ppc_row *r, bool big_endian)
 {
 	bool base = has_operand(r, PPC_OPND_RA0) || has_operand(r, PPC_OPND_D_RA0) ||
@@ -446,14 +465,15 @@ static bool in_sequence(const struct ppc_row *r, bool big_endian)
 }
 
 /* One word with `left` behind it, to the last of which branches go at most. */
-static u32 sequence_word(bool big_endian, unsigned left)
+static u32 sequence_word(bool big_endian, bool singles, unsigned left)
 {
 	const struct ppc_row *r;
 	u32 w;
 
 	do
 		r = &ppc_rows[below(ppc_nrows)];
-	while (!in_sequence(r, big_endian));
+	while (!in_sequence(r, big_endian) || !kind_fits(r, singles) ||
+	       (singles && r->facility == PPC_FAC_NONE && below(4)));
 	do
 		w = ((u32)random64() & ~r->mask & ~hints(r)) | r->value;
 	while (names_taken(r, w) || odd_pair(r, w));
@@ -467,9 +487,13 @@ static u32 sequence_word(bool big_endian, unsigned left)
 
 void diff_sequence(struct here_code *c, bool big_endian, struct state *s)
 {
+	bool singles = below(2);
+
 	random_state(s);
+	for (unsigned i = 0; singles && i < 64; i++)
+		s->vsr[i][0] = fp_single_to_double(random_single());
 	s->gpr[13] = STATE_MEM + 64 + below(256);
 	c->n = 2 + below(ARRAY_LEN(c->word) - 1);
 	for (unsigned i = 0; i < c->n; i++)
-		c->word[i] = sequence_word(big_endian, c->n - 1 - i);
+		c->word[i] = sequence_word(big_endian, singles, c->n - 1 - i);
 }

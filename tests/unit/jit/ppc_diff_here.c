@@ -156,18 +156,18 @@ static bool inside(void)
 
 /* ---- the interpreter ---- */
 
-static const char *interpret_unit(u32 *at)
+static const char *interpret_unit(enum here_mode mode, u32 *at)
 {
 	struct ir_env env = {.cpu = &cpu,
 			     .access = access_memory,
 			     .cas = cas,
 			     .leave = &cpu.rt.leave,
 			     .cell = cells};
+	u32 bytes = mode & HERE_ONE ? 4 : (u32)(INSN_ADDR + 4 - cpu.nip);
 	const char *wrong;
 
 	cpu.rt.leave = 0;
-	ppc_lift(&unit, code + (cpu.nip - CODE_PAGE), (u32)(INSN_ADDR + 4 - cpu.nip), cpu.nip,
-		 cpu.rt.key);
+	ppc_lift(&unit, code + (cpu.nip - CODE_PAGE), bytes, cpu.nip, cpu.rt.key);
 	wrong = ir_verify(&unit, at);
 	if (!wrong && ir_interp(&unit, &env) == IR_END_EXIT)
 		cpu.nip = env.pc;
@@ -183,7 +183,7 @@ bool here_interpret(struct state *s, const struct here_code *c, enum here_mode m
 	load_cpu(s, mode);
 	__asm__ volatile("stmxcsr %0\n\tldmxcsr %1" : "=m"(host) : "m"(cpu.rt.mxcsr));
 	while (!wrong && inside())
-		wrong = interpret_unit(&at);
+		wrong = interpret_unit(mode, &at);
 	__asm__ volatile("stmxcsr %0\n\tldmxcsr %1" : "=m"(cpu.rt.mxcsr) : "m"(host));
 	if (wrong)
 		printf("# %08x: op %u: %s\n", c->word[0], at, wrong);
