@@ -161,23 +161,33 @@ static bool try_emitted(const struct ppc_row *r, const struct state *before, enu
 	return false;
 }
 
+static bool as_there(const struct ppc_row *r, const struct state *before, const char *what,
+		     const struct state *here, const struct state *there)
+{
+	if (!memcmp(here, there, sizeof(*here)))
+		return true;
+	printf("# %s against QEMU:\n", what);
+	show(r, (u32)before->insn, before, here, there);
+	return false;
+}
+
 static bool try_one(const struct ppc_row *r)
 {
 	enum here_mode mode = (big_endian ? HERE_BE : 0) | (tried & 1 ? HERE_NO_RAM : 0);
-	struct state before, here, there;
+	struct state before, here, here32, there, there32;
 
 	diff_case(r, &before);
 	there = before;
-	if (!try_emitted(r, &before, mode | HERE_32, &here) ||
+	if (!try_emitted(r, &before, mode | HERE_32, &here32) ||
 	    !try_emitted(r, &before, mode, &here) || !run_there(&there))
 		return false;
+	there32 = there;
 	diff_undefined(r, big_endian, &before, &here, &there);
+	diff_undefined(r, big_endian, &before, &here32, &there32);
+	diff_mode32(r, &before, &here32, &there32);
 	tried++;
-	if (!memcmp(&here, &there, sizeof(here)))
-		return true;
-	printf("# against QEMU:\n");
-	show(r, (u32)before.insn, &before, &here, &there);
-	return false;
+	return as_there(r, &before, "64-bit mode", &here, &there) &&
+	       as_there(r, &before, "32-bit mode", &here32, &there32);
 }
 
 static void all_rows(void)

@@ -28,6 +28,10 @@ void diff_sequence(struct here_code *c, bool big_endian, struct state *s);
  */
 void diff_undefined(const struct ppc_row *r, bool big_endian, const struct state *before,
 		    struct state *a, struct state *b);
+/* Between hull in 32-bit mode (a) and QEMU, which has 64-bit mode only (b): the rest is the same.
+ */
+void diff_mode32(const struct ppc_row *r, const struct state *before, struct state *a,
+		 struct state *b);
 
 /* ppc_diff_here.c: code on a state; it ends at INSN_ADDR. */
 enum here_mode {

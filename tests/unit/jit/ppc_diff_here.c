@@ -177,7 +177,7 @@ static const char *interpret_unit(enum here_mode mode, u32 *at)
 bool here_interpret(struct state *s, const struct here_code *c, enum here_mode mode)
 {
 	const char *wrong = NULL;
-	u32 host, at;
+	u32 host, at = 0;
 
 	load_code(c, mode);
 	load_cpu(s, mode);

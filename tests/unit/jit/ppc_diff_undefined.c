@@ -288,3 +288,46 @@ void diff_undefined(const struct ppc_row *r, bool big_endian, const struct state
 	undefined_fp(r, w, before, a, b);
 	undefined_vector(r, w, big_endian, before, a, b);
 }
+
+/* ---- 32-bit mode ---- */
+
+/* CR0 says of the low half what it is. */
+static void record32(const struct ppc_row *r, u32 w, struct state *a, struct state *b)
+{
+	bool to_ra = has_operand(r, PPC_OPND_RS);
+	s32 v = (s32)b->gpr[to_ra ? ppc_ra(w) : ppc_rt(w)];
+	u64 cr0 = v < 0 ? 0x80000000 : v > 0 ? 0x40000000 : 0x20000000;
+
+	if (!((r->flags & PPC_F_RC) && (w & 1)) && r->name[strlen(r->name) - 1] != '.')
+		return;
+	same_bits(&a->cr, b->cr, 0x10000000); /* SO */
+	if (is_division(r->op) || (r->flags & (PPC_F_LD | PPC_F_ST)))
+		same_bits(&a->cr, b->cr, 0xf0000000);
+	else
+		same_bits(&b->cr, cr0, 0xe0000000);
+}
+
+void diff_mode32(const struct ppc_row *r, const struct state *before, struct state *a,
+		 struct state *b)
+{
+	u32 w = (u32)before->insn;
+
+	if (ONE_OF(r->op, PPC_OP_ADDC, PPC_OP_ADDE, PPC_OP_ADDME, PPC_OP_ADDZE, PPC_OP_ADDIC,
+		   PPC_OP_ADDIC_, PPC_OP_SUBFC, PPC_OP_SUBFE, PPC_OP_SUBFME, PPC_OP_SUBFZE,
+		   PPC_OP_SUBFIC)) /* the carry out of the low half (Book I 3.3.9) */
+		same_bits(&b->xer, b->xer & PPC_XER_CA32 ? PPC_XER_CA : 0, PPC_XER_CA);
+	if (r->op == PPC_OP_ADDEX && !ppc_bits(w, 21, 22)) /* its carry is OV */
+		same_bits(&b->xer, b->xer & PPC_XER_OV32 ? PPC_XER_OV : 0, PPC_XER_OV);
+	if (r->flags & PPC_F_OE)
+		same_bits(&a->xer, b->xer, PPC_XER_SO | PPC_XER_OV);
+	if (r->facility == PPC_FAC_NONE)
+		record32(r, w, a, b);
+	/* Addresses have 32 bits (Book I 1.10.3), the count too (2.4). */
+	if (ONE_OF(r->op, PPC_OP_B, PPC_OP_BC, PPC_OP_BCLR, PPC_OP_BCCTR, PPC_OP_BCTAR)) {
+		b->nip &= 0xffffffff;
+		if (!(ppc_rt(w) & 4) && r->op != PPC_OP_B && before->ctr >> 32)
+			same(&a->nip, b->nip);
+	}
+	if (r->op == PPC_OP_ADDPCIS)
+		same(&a->gpr[ppc_rt(w)], b->gpr[ppc_rt(w)]);
+}
