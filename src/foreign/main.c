@@ -59,6 +59,7 @@ static int parse(int argc, char **argv, struct foreign_options *o)
 	while ((c = getopt_long(argc, argv, "+L:h", options, NULL)) != -1) {
 		switch (c) {
 		case 'L':
+			free((char *)o->sysroot);
 			o->sysroot = strdup(optarg); /* not where o.title is */
 			break;
 		case '0':

@@ -250,7 +250,7 @@ static int parse_docs(struct reader *r, struct cf_instruction *x, struct err *e)
 	char quote = 0;
 	int ret = 0;
 
-	if (x->exec || (!run && strcmp(x->name, "COPY") && strcmp(x->name, "ADD")))
+	if (!x->args || x->exec || (!run && strcmp(x->name, "COPY") && strcmp(x->name, "ADD")))
 		return 0;
 	for (const char *s = x->args; !ret && *s;) {
 		struct cf_doc d = {0};

@@ -223,6 +223,13 @@ static unsigned ram_mappings(void)
 	return n;
 }
 
+/* AddressSanitizer's shadow memory lies where the lowest window would: its guest does without. */
+#ifdef __SANITIZE_ADDRESS__
+#define LOW_WINDOW false
+#else
+#define LOW_WINDOW true
+#endif
+
 static void windows(bool interpret, const char *options)
 {
 	struct board_cpu p[2];
@@ -238,7 +245,10 @@ static void windows(bool interpret, const char *options)
 		printf("# output: %s\n", b.out);
 	CHECK(!strcmp(b.out, "WRMCSLPEJ"));
 	/* Pages of the loop are shown once more. */
-	CHECK(interpret ? ram_mappings() == 1 : ram_mappings() > 8);
+	if (interpret)
+		CHECK_EQ(ram_mappings(), 1);
+	else if (LOW_WINDOW)
+		CHECK(ram_mappings() > 8);
 	board_stop(&b);
 }
 
