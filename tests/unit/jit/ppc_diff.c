@@ -6,7 +6,7 @@
  * of sequences of instructions must be exactly what the interpreter does. What may differ from
  * QEMU is what the ISA leaves undefined, and named errors of QEMU: see ppc_diff_undefined.c.
  *
- *	ppc_diff SOURCE-DIR [STATES-PER-ROW [SEED [MNEMONIC | "sequences"]]]
+ *	ppc_diff SOURCE-DIR [STATES-PER-FORM [SEED [MNEMONIC | "sequences"]]]
  */
 #include <signal.h>
 #include <sys/wait.h>
@@ -16,7 +16,7 @@
 #include "tests/unit/jit/ppc_diff.h"
 
 static bool big_endian;
-static unsigned per_row = 40;
+static unsigned per_form = 40;
 static const char *only, *source;
 
 /* ---- there
@@ -171,12 +171,12 @@ static bool as_there(const struct ppc_row *r, const struct state *before, const 
 	return false;
 }
 
-static bool try_one(const struct ppc_row *r)
+static bool try_one(const struct ppc_row *r, unsigned form)
 {
-	enum here_mode mode = (big_endian ? HERE_BE : 0) | (tried & 1 ? HERE_NO_RAM : 0);
+	enum here_mode mode = (big_endian ? HERE_BE : 0) | (tried & 8 ? HERE_NO_RAM : 0);
 	struct state before, here, here32, there, there32;
 
-	diff_case(r, &before);
+	diff_case(r, form, &before);
 	there = before;
 	if (!try_emitted(r, &before, mode | HERE_32, &here32) ||
 	    !try_emitted(r, &before, mode, &here) || !run_there(&there))
@@ -192,6 +192,8 @@ static bool try_one(const struct ppc_row *r)
 
 static void all_rows(void)
 {
+	unsigned forms = 0;
+
 	if (!qemu_start())
 		SKIP("a cross compiler or qemu-user-static is not installed");
 	CHECK(here_start());
@@ -201,15 +203,16 @@ static void all_rows(void)
 
 		if (diff_skipped(r, big_endian) || (only && strcmp(only, r->name)))
 			continue;
-		for (unsigned n = 0; n < per_row; n++)
-			if (!try_one(r)) {
+		forms += diff_forms(r);
+		for (unsigned n = 0; n < per_form * diff_forms(r); n++)
+			if (!try_one(r, n)) {
 				wrong_rows++;
 				break;
 			}
 	}
 	here_stop();
 	qemu_stop();
-	printf("# %u states\n", tried);
+	printf("# %u states, %u forms\n", tried, forms);
 	CHECK_EQ(wrong_rows, 0);
 }
 
@@ -258,7 +261,7 @@ static void t_sequences(void)
 	unsigned wrong = 0;
 
 	CHECK(here_start());
-	for (unsigned i = 0; i < 100 * per_row && wrong < 5; i++) {
+	for (unsigned i = 0; i < 100 * per_form && wrong < 5; i++) {
 		big_endian = i & 1;
 		wrong += !try_sequence(i & (HERE_BE | HERE_32 | HERE_NO_RAM));
 	}
@@ -270,7 +273,7 @@ int main(int argc, char **argv)
 {
 	source = argc > 1 ? argv[1] : ".";
 	if (argc > 2)
-		per_row = (unsigned)atoi(argv[2]);
+		per_form = (unsigned)atoi(argv[2]);
 	diff_seed(argc > 3 ? strtoull(argv[3], NULL, 0) : 88172645463325252ULL);
 	only = argc > 4 ? argv[4] : NULL;
 	signal(SIGPIPE, SIG_IGN);

@@ -20,8 +20,10 @@ struct here_code {
 void diff_seed(u64 seed);
 /* Cannot be judged this way. */
 bool diff_skipped(const struct ppc_row *r, bool big_endian);
-/* A random word of the row (s->insn) and a state for it. */
-void diff_case(const struct ppc_row *r, struct state *s);
+/* How many forms the row has by Rc, OE and the like, a power of two. */
+unsigned diff_forms(const struct ppc_row *r);
+/* A random word (s->insn) of the form (modulo the row's) and a state for it. */
+void diff_case(const struct ppc_row *r, unsigned form, struct state *s);
 /* A sequence of words and a state for it. */
 void diff_sequence(struct here_code *c, bool big_endian, struct state *s);
 /* Take out of both results what the ISA leaves undefined and where QEMU 7.2 is known to be wrong.

@@ -400,13 +400,38 @@ static bool odd_pair(const struct ppc_row *r, u32 w)
 	return (has_operand(r, PPC_OPND_FRTP) || has_operand(r, PPC_OPND_FRSP)) && (ppc_rt(w) & 1);
 }
 
-void diff_case(const struct ppc_row *r, struct state *s)
+/* Rc, OE, LK, AA, RO and EX as far as the row has them. */
+static u32 form_bits(const struct ppc_row *r)
 {
-	u32 w;
+	u32 last = PPC_F_RC | PPC_F_LK | PPC_F_RO | PPC_F_RX;
+	u32 bits = (r->flags & last ? 1 : 0) | (r->flags & PPC_F_AA ? 2 : 0) |
+		   (r->flags & (PPC_F_OE | PPC_F_RC21) ? BIT(10) : 0);
+
+	return bits & ~hints(r);
+}
+
+unsigned diff_forms(const struct ppc_row *r)
+{
+	return 1u << __builtin_popcount(form_bits(r));
+}
+
+/* The bits of n, spread over the bits of mask. */
+static u32 deposit(u32 n, u32 mask)
+{
+	u32 v = 0;
+
+	for (; mask; mask &= mask - 1, n >>= 1)
+		v |= n & 1 ? mask & -mask : 0;
+	return v;
+}
+
+void diff_case(const struct ppc_row *r, unsigned form, struct state *s)
+{
+	u32 w, bits = form_bits(r), chosen = deposit(form, bits);
 
 	random_state(s);
 	do
-		w = ((u32)random64() & ~r->mask & ~hints(r)) | r->value;
+		w = ((u32)random64() & ~r->mask & ~hints(r) & ~bits) | r->value | chosen;
 	while (names_taken(r, w) || odd_pair(r, w) || reserved_rounding(r, w));
 	if (is_branch(r))
 		w = branch(r, w, s);
