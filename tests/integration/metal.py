@@ -66,7 +66,7 @@ class Metal:
                 self.at = m.end()
                 return m
             if not self.read(end - time.monotonic()):
-                raise AssertionError("no %r; last output: %r" % (pattern, self.all[-1500:]))
+                raise AssertionError("no %r; QEMU's exit status %s; last output: %r" % (pattern, self.child.poll(), self.all[-1500:]))
 
     def send(self, text):
         for c in text.encode():  # as a person types: the receive FIFO has 16 bytes

@@ -304,7 +304,7 @@ def ipv6():
         s.bind(("::1", 0))
         s.listen()
         s.settimeout(60)
-        p = subprocess.Popen([HULL, "run", "--rm", "busybox", "sh", "-c", "nc $(ip -6 route | sed -n 's/^default via \\([^ ]*\\).*/\\1/p') %d" %
+        p = subprocess.Popen([HULL, "run", "--rm", "busybox", "sh", "-c", "timeout 10 nc $(ip -6 route | sed -n 's/^default via \\([^ ]*\\).*/\\1/p') %d; true" %
                               s.getsockname()[1]], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
         c, _ = s.accept()
         c.sendall(b"through\n")
