@@ -126,13 +126,14 @@ static bool has_processes(struct oci_container *c)
 int oci_kill(struct oci_container *c, int sig, bool all, struct err *e)
 {
 	enum oci_status s = oci_status(c);
-	/* Without a pid namespace of its own, init's death ends nobody else. */
+	/* Without a pid namespace of its own, init's death ends nobody else; who has no cgroup has
+	 * but init. */
 	bool group = all || (sig == SIGKILL && s != OCI_CREATING && !own_pid_ns(c));
 	int ret = 0;
 
 	if (!all && (s == OCI_STOPPED || c->pidfd < 0) && !(group && has_processes(c)))
 		return err_set(e, ESRCH, "container not running");
-	if (group)
+	if (group && (c->cgroup.n || c->pidfd < 0))
 		ret = cgroup_kill(&c->cgroup, sig, e);
 	else if (sys_pidfd_send_signal(c->pidfd, sig))
 		ret = errno == ESRCH ? err_set(e, ESRCH, "container not running")

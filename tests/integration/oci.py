@@ -16,10 +16,10 @@ def wait_for(what, seconds=20):
         time.sleep(0.02)
 
 
-def detached(*args):
+def detached(*args, before=()):
     """run -d, whose container keeps the standard streams: they must not be our pipes."""
     with open("d.out", "w") as f:
-        code = subprocess.call([OCI, "--root", os.path.abspath("state"), "run", "-d", *args], stdin=subprocess.DEVNULL, stdout=f, stderr=f)
+        code = subprocess.call([OCI, "--root", os.path.abspath("state"), *before, "run", "-d", *args], stdin=subprocess.DEVNULL, stdout=f, stderr=f)
     check(code == 0, open("d.out").read())
 
 
@@ -291,6 +291,22 @@ def rootless():
         check(r.returncode == 0 and r.stdout.decode().split() == ["0", "0", "12345", "1", "ok"], r.stderr.decode() + r.stdout.decode())
     finally:
         shutil.rmtree(b)
+
+
+def kill_without_cgroup():
+    """Nobody but init is known of a container in another's PID namespace without a cgroup: that one is killed."""
+    need_root()
+    b = make_bundle("sleep", "100", change=lambda c: c["linux"].update(
+        namespaces=[n for n in c["linux"]["namespaces"] if n["type"] != "pid"]))
+    try:
+        detached("--bundle", b, "hullt13", before=["--cgroup-manager=disabled"])
+        check(oci("kill", "hullt13", "KILL")[0] == 0, "kill")
+        wait_for(lambda: state("hullt13")["status"] == "stopped")
+        check(oci("delete", "hullt13")[0] == 0, "delete")
+        detached("--bundle", b, "hullt13", before=["--cgroup-manager=disabled"])
+        check(oci("delete", "-f", "hullt13")[0] == 0, "delete -f")
+    finally:
+        oci("delete", "-f", "hullt13")
 
 
 def rootless_limits():
@@ -834,5 +850,5 @@ def thousand_with_kills():
 
 
 main([life_cycle, exit_statuses, errors_are_one_line, inside, terminal, hooks_in_order, namespaces_by_path, user_namespace, time_namespace, limits, on_pure_v2,
-      rootless, rootless_limits, seccomp_filter, mount_details, pidfd_to_a_socket, cpus, others_cgroup, log_lines, nothing_open_before_start, network_devices,
+      rootless, rootless_limits, kill_without_cgroup, seccomp_filter, mount_details, pidfd_to_a_socket, cpus, others_cgroup, log_lines, nothing_open_before_start, network_devices,
       memory_runs_out, under_podman, under_containerd, under_docker, thousand_with_kills])
