@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "oci/seccomp.h"
+
+#include "base/hash.h"
 #include "oci/sys.h"
 
 #include <linux/filter.h>
@@ -372,17 +374,13 @@ static int parse_flags(json_t *list, struct seccomp_prog *out, struct err *e)
 
 /*
  * A compiled filter under the hash of its JSON text, with the text itself in
- * front: {u32 text length, u32 notify, text, BPF}. FNV-1a, Fowler/Noll/Vo.
+ * front: {u32 text length, u32 notify, text, BPF}.
  */
 #define CACHE_FORM "2" /* other than those of programs that compiled differently */
 
 static void cache_name(const char *dir, const char *text, char *out, size_t size)
 {
-	u64 h = 0xcbf29ce484222325;
-
-	for (const char *s = text; *s; s++)
-		h = (h ^ (u8)*s) * 0x100000001b3;
-	snprintf(out, size, "%s/%016llx-" CACHE_FORM, dir, (unsigned long long)h);
+	snprintf(out, size, "%s/%016llx-" CACHE_FORM, dir, (unsigned long long)hash_text(text));
 }
 
 static bool cache_get(const char *file, const char *text, struct seccomp_prog *out)

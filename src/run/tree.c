@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Removing what a thing left: directories, and helpers of a monitor that was killed. */
+#include "base/hash.h"
 #include "run/internal.h"
 
 #include <dirent.h>
@@ -100,19 +101,10 @@ static void cgroup_remove(const char *dir)
 	}
 }
 
-/* FNV-1a, 32 bits (Fowler, Noll, Vo; draft-eastlake-fnv). */
-static u32 hash(const char *s)
-{
-	u32 h = 0x811c9dc5;
-
-	while (*s)
-		h = (h ^ (u8)*s++) * 0x01000193;
-	return h;
-}
-
 void cgroup_name(const struct thing *t, char out[RUN_CGROUP_MAX])
 {
-	snprintf(out, RUN_CGROUP_MAX, "hull-%s-%08x", t->name, hash(t->dir));
+	snprintf(out, RUN_CGROUP_MAX, "hull-%s-%016llx", t->name,
+		 (unsigned long long)hash_text(t->dir));
 }
 
 void cgroups_sweep(const struct thing *t)
@@ -123,7 +115,6 @@ void cgroups_sweep(const struct thing *t)
 	glob_t g;
 
 	cgroup_name(t, own);
-
 	for (unsigned i = 0; i < ARRAY_LEN(patterns); i++) {
 		snprintf(pattern, sizeof(pattern), patterns[i], own);
 		if (glob(pattern, 0, NULL, &g))

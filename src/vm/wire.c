@@ -4,6 +4,7 @@
  * disks and networks.
  */
 #include "base/endian.h"
+#include "base/hash.h"
 #include "block/raw.h"
 #include "block/share.h"
 #include "net/passt.h"
@@ -266,16 +267,11 @@ static int open_disk(struct vm *vm, unsigned i, struct board_config *board, stru
 
 /*
  * A locally administered address (IEEE 802: bit 1 of the first byte) that stays
- * the same for a machine's name: FNV-1a of the name and the card's number.
+ * the same for a machine's name: a hash of the name and the card's number.
  */
 static void make_mac(const char *name, unsigned card, u8 mac[6])
 {
-	u64 h = 0xcbf29ce484222325ULL;
-
-	for (const char *s = name; *s; s++)
-		h = (h ^ (u8)*s) * 0x100000001b3ULL;
-	h = (h ^ card) * 0x100000001b3ULL;
-	store_le(mac, 6, h);
+	store_le(mac, 6, hash_byte(hash_text(name), (u8)card));
 	mac[0] = 0x02;
 }
 
