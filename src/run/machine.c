@@ -151,7 +151,7 @@ static int fields_network(struct fields *f, const struct machine *m, const struc
 		if (ret)
 			return ret;
 	}
-	if (named) { /* changes while it runs: a volume (add_hosts) */
+	if (named) { /* changes while it runs: a volume (share_hosts) */
 		fields_add(f, "volume", HOSTS_TAG ":rof:/etc/hosts");
 		return 0;
 	}

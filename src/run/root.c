@@ -18,7 +18,6 @@ static int resolve(const struct run_spec *spec, const char *ref, struct image_st
 	if (ret)
 		return ret;
 	ret = image_store_open(NULL, IMAGE_STORE_WRITE, store, e);
-
 	if (ret)
 		return ret;
 	ret = image_resolve(*store, ref, spec->arch ? &p : NULL, out, e);

@@ -8,6 +8,7 @@
 #include "monitor.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
@@ -62,11 +63,11 @@ static __attribute__((noreturn)) void child(const struct monitor *m)
 
 int health_timeout(const struct monitor *m)
 {
-	u64 now = clock_ms();
+	u64 now = clock_ms(), left = m->health.due_ms > now ? m->health.due_ms - now : 0;
 
 	if (!m->health.interval_ms || m->ended || !m->hull)
 		return -1;
-	return m->health.due_ms <= now ? 0 : (int)(m->health.due_ms - now);
+	return left > INT_MAX ? INT_MAX : (int)left;
 }
 
 void health_step(struct monitor *m)
