@@ -154,6 +154,11 @@ static void t_second_port_data(void)
 	control(1, VIRTIO_CONSOLE_PORT_OPEN, 1);
 	CHECK_EQ(sink[1].ready, 1);
 	CHECK_EQ(sink[1].chr.receive(sink[1].chr.opaque, "x", 1), 1);
+	fake_add(&f, 4, (struct fake_seg[]){{FAKE_DATA, 64, true}}, 1);
+	control(1, VIRTIO_CONSOLE_PORT_OPEN, 0);
+	CHECK_EQ(sink[1].chr.receive(sink[1].chr.opaque, "y", 1), 0); /* held again */
+	control(1, VIRTIO_CONSOLE_PORT_OPEN, 1);
+	CHECK_EQ(sink[1].chr.receive(sink[1].chr.opaque, "y", 1), 1);
 }
 
 static void t_resize(void)
