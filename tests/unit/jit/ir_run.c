@@ -4,6 +4,7 @@
  * rewritten, kicks, faults, a full cache. The toy's words are op << 24 | operand.
  */
 #include "ir_toy.h"
+#include "engine/jit/flush.h"
 #include "../../test.h"
 
 #include <pthread.h>
@@ -317,11 +318,16 @@ static void t_data_follows_flushes(void)
 	end();
 }
 
+static _Atomic bool kicked;
+
+/* Again and again: the first may come before the vCPU runs, which clears it. */
 static void *kicker(void *arg)
 {
 	(void)arg;
-	usleep(20000);
-	atomic_fetch_or(&cpu->rt.kick, 1);
+	while (!kicked) {
+		usleep(20000);
+		atomic_fetch_or(&cpu->rt.kick, 1);
+	}
 	return NULL;
 }
 
@@ -332,8 +338,10 @@ static void t_kick_stops_an_endless_loop(void)
 	begin(false, 0);
 	put(0x1000, W(T_ADD, 1));
 	put(0x1004, W(T_JUMP, 0x1000));
+	kicked = false;
 	CHECK(!pthread_create(&t, NULL, kicker, NULL));
 	CHECK_EQ(go(0x1000), 0);
+	kicked = true;
 	pthread_join(t, NULL);
 	CHECK_EQ(cpu->pc, 0x1000);
 	CHECK(cpu->gpr[3] > 0);
@@ -390,6 +398,23 @@ static void t_full_cache(void)
 	end();
 }
 
+/* What is wanted while a flush is on is met by it: nobody else may take it. */
+static void t_one_flush_at_a_time(void)
+{
+	_Atomic u32 flush = JIT_FLUSH_NONE;
+
+	CHECK(!jit_flush_take(&flush));
+	jit_flush_want(&flush);
+	CHECK_EQ(flush, JIT_FLUSH_WANTED);
+	CHECK(jit_flush_take(&flush));
+	jit_flush_want(&flush);
+	CHECK(!jit_flush_take(&flush));
+	CHECK_EQ(flush, JIT_FLUSH_ON);
+	jit_flush_done(&flush);
+	CHECK(!jit_flush_take(&flush));
+	CHECK_EQ(flush, JIT_FLUSH_NONE);
+}
+
 int main(void)
 {
 	cpu = calloc(1, sizeof(*cpu));
@@ -404,5 +429,6 @@ int main(void)
 	RUN(t_faults_are_precise);
 	RUN(t_bad_unit_is_an_exit);
 	RUN(t_full_cache);
+	RUN(t_one_flush_at_a_time);
 	return test_done();
 }

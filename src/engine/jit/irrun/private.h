@@ -16,6 +16,7 @@
 #ifndef HULL_ENGINE_JIT_IRRUN_PRIVATE_H
 #define HULL_ENGINE_JIT_IRRUN_PRIVATE_H
 
+#include "engine/jit/flush.h"
 #include "engine/jit/host/x86_64/emit.h"
 #include "engine/jit/irrun/irrun.h"
 

@@ -41,7 +41,7 @@ static struct irrun_map *map_at(struct irrun *r, struct irrun_cpu *c, u64 pc, bo
 	irrun_lock(r);
 	m = irrun_map_get(r, lin, align_down(gpa, IRRUN_PAGE), host - (pc - lin), key);
 	if (!m) {
-		atomic_store(&r->flush_wanted, 1);
+		jit_flush_want(&r->flush_wanted);
 		irrun_unlock(r);
 		return NULL;
 	}
@@ -114,7 +114,7 @@ static struct irrun_unit *unit_make(struct irrun *r, struct irrun_map *m, u64 pc
 	struct irrun_unit *u;
 
 	if (irrun_is_full(r)) {
-		atomic_store(&r->flush_wanted, 1);
+		jit_flush_want(&r->flush_wanted);
 		return NULL;
 	}
 	u = &r->unit[r->nunits];
@@ -471,7 +471,7 @@ void irrun_breaks(struct irrun *r, const u64 *pc, u32 n)
 	for (u32 i = 0; i < n; i++)
 		r->brk[i] = pc[i];
 	r->nbreaks = n;
-	atomic_store(&r->flush_wanted, 1); /* units made so far know others */
+	jit_flush_want(&r->flush_wanted); /* units made so far know others */
 }
 
 /* ---- flush: everyone out of generated code, then forget it all ---- */
@@ -492,16 +492,14 @@ static bool others_outside(struct irrun *r, struct irrun_cpu *me)
 
 static void safe_point(struct irrun *r, struct irrun_cpu *c)
 {
-	u32 wanted = 1;
-
 	atomic_store(&c->inside, 0);
-	if (atomic_compare_exchange_strong(&r->flush_wanted, &wanted, 2)) {
+	if (jit_flush_take(&r->flush_wanted)) {
 		while (!others_outside(r, c))
 			irrun_host_yield();
 		irrun_lock(r);
 		irrun_reset(r);
 		irrun_unlock(r);
-		atomic_store(&r->flush_wanted, 0);
+		jit_flush_done(&r->flush_wanted);
 	}
 }
 

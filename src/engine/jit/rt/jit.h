@@ -23,6 +23,7 @@
 #ifndef HULL_ENGINE_JIT_RT_JIT_H
 #define HULL_ENGINE_JIT_RT_JIT_H
 
+#include "engine/jit/flush.h"
 #include "engine/jit/host/x86_64/emit.h"
 #include "engine/jit/x86/cpu.h"
 

@@ -51,7 +51,7 @@ static struct jit_map *map_at(struct jit *j, struct x86_vcpu *c, u64 rip)
 	jit_lock(j);
 	m = jit_map_get(j, align_down(rip, GPA_PAGE_SIZE), gpa, host, c->mode_key);
 	if (!m) {
-		atomic_store(&j->flush_wanted, 1);
+		jit_flush_want(&j->flush_wanted);
 		jit_unlock(j);
 		return NULL;
 	}
@@ -79,7 +79,7 @@ static struct jit_unit *unit_at(struct jit *j, struct x86_vcpu *c, bool plain)
 	u = jit_unit_find(j, m, c->rip, plain);
 	if (!u && (plain || heat_is_hot(j, m, c->rip))) {
 		if (jit_full(j))
-			atomic_store(&j->flush_wanted, 1);
+			jit_flush_want(&j->flush_wanted);
 		else
 			u = jit_translate(j, c, m, c->rip,
 					  plain	       ? JIT_UNIT_PLAIN
@@ -472,17 +472,15 @@ static bool others_outside(struct jit *j, struct x86_vcpu *me)
 
 static void safe_point(struct jit *j, struct x86_vcpu *c)
 {
-	u32 wanted = 1;
-
 	atomic_store(&jit_cpu(c)->inside, 0);
-	if (atomic_compare_exchange_strong(&j->flush_wanted, &wanted, 2)) {
+	if (jit_flush_take(&j->flush_wanted)) {
 		while (!others_outside(j, c))
 			jit_host_yield();
 		jit_lock(j);
 		jit_reset(j);
 		c->count.invalidations++;
 		jit_unlock(j);
-		atomic_store(&j->flush_wanted, 0);
+		jit_flush_done(&j->flush_wanted);
 	}
 }
 

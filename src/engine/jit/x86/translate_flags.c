@@ -190,7 +190,7 @@ void jit_call_seen(struct x86_vcpu *c, const struct jit_map *m, u64 back)
 	if (!peek(&p, back, ALL, PEEK_INSNS))
 		return;
 	j->strict_ret[!!(m->key & X86_KEY_CPL3)] = true;
-	atomic_store(&j->flush_wanted, 1);
+	jit_flush_want(&j->flush_wanted);
 }
 
 /* Does a branch of the unit come to where the call returns to? Then it may never return. */
