@@ -13,7 +13,7 @@
  */
 #include "core/emul.h"
 
-enum { BURST = 512, BUS_MAX = 8 };
+enum { BURST = 512 };
 
 /* ---- the bus, by way of the log ------------------------------------------------- */
 

@@ -24,13 +24,14 @@
 #define HULL_CORE_ENGINE_H
 
 #include "core/gpa.h"
-#include "core/ppc_state.h"
 #include "core/x86_state.h"
 
 #define PPC_HCALL_REGS 10u /* r3..r12 */
 
-struct engine_vm;   /* opaque, the engine's */
-struct engine_vcpu; /* opaque, the engine's */
+struct engine_vm;    /* opaque, the engine's */
+struct engine_vcpu;  /* opaque, the engine's */
+struct engine_trace; /* core/engine_trace.h */
+struct ppc_state;    /* core/ppc_state.h */
 
 enum vcpu_exit_kind {
 	VCPU_EXIT_KICK,	    /* vcpu_kick was called; nothing happened */
@@ -74,31 +75,6 @@ struct vcpu_bus {
 	void (*papr)(void *opaque, u64 r[PPC_HCALL_REGS]);
 	/* POWER: calls vcpu_timer of this vCPU in `ns` nanoseconds of virtual time. */
 	void (*timer_arm)(void *opaque, u64 ns);
-};
-
-/* Tracing: what happened on a vCPU, told on its thread without any lock held. */
-enum vcpu_trace_kind {
-	VCPU_TRACE_EXC,	 /* exception: where = vector, value = error code, aux = CR2 of #PF */
-	VCPU_TRACE_INT,	 /* interrupt, NMI, INT n: where = vector; write = by instruction */
-	VCPU_TRACE_MMIO, /* where = guest-physical address, value, size */
-	VCPU_TRACE_PIO,	 /* where = port, value, size */
-	VCPU_TRACE_MSR,	 /* where = MSR, value */
-	VCPU_TRACE_CR,	 /* MOV to CRn: where = n, value */
-	VCPU_TRACE_EXIT, /* vcpu_run returns: where = enum vcpu_exit_kind */
-	VCPU_TRACE_KINDS
-};
-
-struct vcpu_trace_event {
-	enum vcpu_trace_kind kind;
-	unsigned cpu, size;
-	bool write, failed; /* failed: the access raised #GP */
-	u64 rip, where, value, aux;
-};
-
-struct engine_trace {
-	u32 kinds; /* bit n: enum vcpu_trace_kind n is wanted */
-	void (*event)(void *opaque, const struct vcpu_trace_event *ev);
-	void *opaque;
 };
 
 enum engine_caps {

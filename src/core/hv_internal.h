@@ -80,6 +80,14 @@ void hv_vcpu_to_memory(struct hv_vcpu *v);
 void hv_request(struct hv_vcpu *v, u32 bits);
 void hv_power_on(struct hv_vcpu *v, bool init);
 
+/* An event in the word that SVM and VMX inject, but for the error code. */
+static inline u64 hv_event_word(const struct hv_event *e)
+{
+	if (!e->valid)
+		return 0;
+	return e->vector | (u64)e->kind << 8 | VT_EVENT_VALID | (e->has_error ? VT_EVENT_ERROR : 0);
+}
+
 /* ---- exit.c ---- */
 enum hv_next hv_exit_handle(struct hv_vcpu *v, struct hv_exit *e);
 /* Groups of state the handler of this exit will look at. */

@@ -47,7 +47,7 @@ static void flush_and_reap(struct hv_vm *vm, bool changed)
 	if (!changed)
 		flush_all(vm);
 	port_lock(&vm->lock);
-	npt_reap_list(&vm->npt, garbage);
+	npt_reap(&vm->npt, garbage);
 	port_unlock(&vm->lock);
 }
 

@@ -29,21 +29,11 @@ static u64 amd_leaf(u32 prot)
 	return e | (prot & NPT_UNCACHED ? AMD_PCD : 0);
 }
 
-static u32 amd_prot(u64 e)
-{
-	if (!(e & AMD_P))
-		return 0;
-	return NPT_READ | (e & AMD_RW ? NPT_WRITE : 0) | (e & AMD_NX ? 0 : NPT_EXEC) |
-	       (e & AMD_PCD ? NPT_UNCACHED : 0);
-}
-
 const struct npt_format npt_format_amd = {
-	.name = "npt",
 	.table = AMD_P | AMD_RW | AMD_US | AMD_A,
 	.large = AMD_PS,
 	.write = AMD_RW,
 	.leaf = amd_leaf,
-	.prot = amd_prot,
 };
 
 /* Intel SDM vol. 3C, tables 29-1 to 29-7: permissions in bits 0-2, memory type in 3-5. */
@@ -54,18 +44,11 @@ static u64 ept_leaf(u32 prot)
 	return (prot & NPT_RWX) | (prot & NPT_UNCACHED ? 0 : EPT_WB);
 }
 
-static u32 ept_prot(u64 e)
-{
-	return e & NPT_RWX ? (e & NPT_RWX) | (e & EPT_WB ? 0 : NPT_UNCACHED) : 0;
-}
-
 const struct npt_format npt_format_ept = {
-	.name = "ept",
 	.table = NPT_RWX,
 	.large = EPT_LARGE,
 	.write = NPT_WRITE,
 	.leaf = ept_leaf,
-	.prot = ept_prot,
 };
 
 /* ---- tables ------------------------------------------------------------------- */
@@ -253,7 +236,7 @@ void npt_fini(struct npt *t)
 	for (unsigned i = 0; i < ENTRIES; i++)
 		if (t->root[i])
 			entry_replace(t, &t->root[i], t->levels, 0);
-	npt_reap(t);
+	npt_reap(t, t->garbage);
 	port_page_free(t->root, 0);
 	t->root = NULL;
 	t->tables--;
@@ -288,7 +271,7 @@ bool npt_write_protect(struct npt *t, u64 gpa, u64 size)
 	return change(t, gpa, size, false);
 }
 
-void npt_reap_list(struct npt *t, u64 *list)
+void npt_reap(struct npt *t, u64 *list)
 {
 	u64 *next;
 
@@ -297,31 +280,4 @@ void npt_reap_list(struct npt *t, u64 *list)
 		port_page_free(p, 0);
 		t->tables--;
 	}
-}
-
-void npt_reap(struct npt *t)
-{
-	npt_reap_list(t, t->garbage);
-	t->garbage = NULL;
-}
-
-bool npt_lookup(const struct npt *t, u64 gpa, struct npt_walk *w)
-{
-	u64 *table = t->root, e;
-
-	if (gpa >= level_size(t->levels + 1))
-		return false;
-	for (unsigned l = t->levels; l; l--) {
-		e = *entry_of(table, l, gpa);
-		if (!e)
-			return false;
-		if (is_page(t, e, l)) {
-			w->size = level_size(l);
-			w->pa = (e & PA_MASK & ~(w->size - 1)) | (gpa & (w->size - 1));
-			w->prot = t->fmt->prot(e);
-			return true;
-		}
-		table = table_of(e);
-	}
-	return false;
 }

@@ -23,12 +23,10 @@ enum npt_prot {
 enum npt_sizes { NPT_2M = 1, NPT_1G = 2 };
 
 struct npt_format { /* const, one for NPT, one for EPT */
-	const char *name;
-	u64 table; /* bits of an entry that points to a table */
-	u64 large; /* makes an entry of level 2 or 3 a page */
-	u64 write; /* the write permission */
+	u64 table;  /* bits of an entry that points to a table */
+	u64 large;  /* makes an entry of level 2 or 3 a page */
+	u64 write;  /* the write permission */
 	u64 (*leaf)(u32 prot);
-	u32 (*prot)(u64 entry);
 };
 
 extern const struct npt_format npt_format_amd, npt_format_ept;
@@ -59,15 +57,7 @@ int npt_map(struct npt *t, u64 gpa, u64 pa, u64 size, u32 prot);
 bool npt_unmap(struct npt *t, u64 gpa, u64 size);
 /* Take away write permission, of large pages as a whole. True if anything changed. */
 bool npt_write_protect(struct npt *t, u64 gpa, u64 size);
-/* Free what became unreachable; after every CPU has flushed. */
-void npt_reap(struct npt *t);
-/* The same of a list taken off npt.garbage. */
-void npt_reap_list(struct npt *t, u64 *list);
-
-struct npt_walk {
-	u64 pa, size; /* of gpa itself; of its page */
-	u32 prot;
-};
-bool npt_lookup(const struct npt *t, u64 gpa, struct npt_walk *w);
+/* Free a list of tables taken off npt.garbage; after every CPU has flushed. */
+void npt_reap(struct npt *t, u64 *list);
 
 #endif

@@ -53,7 +53,6 @@ void port_kick(struct hv_vcpu *v);
 
 /* ---- time (any context) ------------------------------------------------------- */
 
-u64 port_now_ns(void);	/* monotonic */
 u64 port_wall_ns(void); /* since 1970, UTC */
 u32 port_tsc_khz(void); /* of this machine's invariant TSC */
 /* Time this vCPU's thread was ready to run but did not, in ns since it exists; for steal time. */
@@ -67,9 +66,5 @@ struct port_lock {
 };
 void port_lock(struct port_lock *l);
 void port_unlock(struct port_lock *l);
-
-/* One line, without newline, rate limited by the host. printf's %s %c %d %u %x %lx %lu %llx %llu.
- */
-void port_log(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

@@ -6,6 +6,8 @@
 #include "core/hv_internal.h"
 #include "core/cpu/hw.h"
 
+#define PAGE 4096u
+
 /* ---- requests and events ------------------------------------------------------- */
 
 void hv_request(struct hv_vcpu *v, u32 bits)
@@ -531,6 +533,11 @@ void hv_vcpu_fini(struct hv_vcpu *v)
 /* ---- VM and CPU -------------------------------------------------------------------------------
  */
 
+/* The guest reads and writes them itself: they are switched with it. */
+static const u32 own_msrs[] = {
+	MSR_FS_BASE, MSR_GS_BASE,     MSR_KERNEL_GS_BASE, MSR_STAR,	    MSR_LSTAR, MSR_CSTAR,
+	MSR_SFMASK,  MSR_SYSENTER_CS, MSR_SYSENTER_ESP,	  MSR_SYSENTER_EIP, MSR_PAT};
+
 int hv_vm_init(struct hv_vm *vm, const struct vt_ops *vt, const struct hv_vm_config *cfg)
 {
 	unsigned levels;
@@ -546,11 +553,14 @@ int hv_vm_init(struct hv_vm *vm, const struct vt_ops *vt, const struct hv_vm_con
 	err = npt_init(&vm->npt, vt->npt, levels, sizes);
 	if (err)
 		return err;
-	err = vt->vm_init(vm);
-	if (err) {
+	vm->vt_data = port_page_alloc(vt->maps_order);
+	if (!vm->vt_data) {
 		npt_fini(&vm->npt);
-		return err;
+		return -E_NOMEM;
 	}
+	__builtin_memset(vm->vt_data, 0xff, PAGE << vt->maps_order);
+	for (unsigned i = 0; i < ARRAY_LEN(own_msrs); i++)
+		vt->msr_pass(vm, own_msrs[i]);
 	hv_cpuid_init(vm);
 	return 0;
 }
@@ -559,7 +569,8 @@ void hv_vm_fini(struct hv_vm *vm)
 {
 	if (!vm->npt.root)
 		return;
-	vm->vt->vm_fini(vm);
+	port_page_free(vm->vt_data, vm->vt->maps_order);
+	vm->vt_data = NULL;
 	npt_fini(&vm->npt);
 }
 
@@ -581,7 +592,12 @@ int hv_probe(const struct vt_ops **vt, const char **why)
 int hv_cpu_prepare(struct hv_cpu *cpu, const struct vt_ops *vt)
 {
 	cpu->vt = vt;
-	return vt->cpu_prepare(cpu);
+	cpu->vt_page = port_page_alloc(0);
+	cpu->vt_host = port_page_alloc(0);
+	if (cpu->vt_page && cpu->vt_host)
+		return 0;
+	hv_cpu_release(cpu);
+	return -E_NOMEM;
 }
 
 int hv_cpu_enable(void)
@@ -611,7 +627,8 @@ void hv_cpu_disable(void)
 
 void hv_cpu_release(struct hv_cpu *cpu)
 {
-	if (cpu->vt)
-		cpu->vt->cpu_release(cpu);
+	port_page_free(cpu->vt_page, 0);
+	port_page_free(cpu->vt_host, 0);
+	cpu->vt_page = cpu->vt_host = NULL;
 	cpu->vt = NULL;
 }

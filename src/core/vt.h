@@ -7,6 +7,7 @@
 #ifndef HULL_CORE_VT_H
 #define HULL_CORE_VT_H
 
+#include "base/bits.h"
 #include "core/npt.h"
 #include "core/x86_state.h"
 
@@ -109,7 +110,11 @@ struct vt_exit {
 	};
 };
 
-enum vt_event_kind { VT_EVENT_IRQ, VT_EVENT_NMI, VT_EVENT_EXC, VT_EVENT_SOFT };
+/* Numbered as both have it: AMD APM vol. 2, 15.20 (EVENTINJ) and SDM vol. 3C, 25.8.3. */
+enum vt_event_kind { VT_EVENT_IRQ = 0, VT_EVENT_NMI = 2, VT_EVENT_EXC = 3, VT_EVENT_SOFT = 4 };
+/* Bits of that word besides vector (0-7) and kind (8-10). */
+enum { VT_EVENT_ERROR = 1 << 11 };
+#define VT_EVENT_VALID BIT(31)
 
 struct vt_ops {
 	const char *name; /* "svm", "vmx" */
@@ -117,14 +122,13 @@ struct vt_ops {
 	bool lazy; /* fetch works in any context, the state is plain memory */
 	/* Usable here? 0 or -E_NODEV with *why. No side effects. */
 	int (*probe)(const char **why);
-	int (*cpu_prepare)(struct hv_cpu *c);
 	int (*cpu_enable)(struct hv_cpu *c);
 	void (*cpu_disable)(struct hv_cpu *c);
-	void (*cpu_release)(struct hv_cpu *c);
 	/* Levels and page sizes of nested page tables here. */
 	void (*npt_shape)(unsigned *levels, u32 *sizes);
-	int (*vm_init)(struct hv_vm *vm);
-	void (*vm_fini)(struct hv_vm *vm);
+	/* The pages of vm->vt_data (an order): the bitmaps of what exits, all ones at first. */
+	unsigned maps_order;
+	void (*msr_pass)(struct hv_vm *vm, u32 msr); /* the guest has this MSR for itself */
 	int (*vcpu_init)(struct hv_vcpu *v);
 	void (*vcpu_fini)(struct hv_vcpu *v);
 	/* This vCPU's state onto / off this CPU. Pinned. */

@@ -18,8 +18,8 @@
 #include "base/types.h"
 
 struct device_ops {
-	const char *name; /* for logs and `hull inspect` */
-	void (*reset)(void *dev);
+	const char *name;	  /* for logs and `hull inspect` */
+	void (*reset)(void *dev); /* may be NULL: nothing to forget */
 	u64 (*read)(void *dev, u64 offset, unsigned size);
 	void (*write)(void *dev, u64 offset, unsigned size, u64 val);
 };

@@ -11,7 +11,7 @@ static_assert(sizeof(struct chip) <= 4096u << CHIP_ORDER, "fits its pages");
 
 static u64 clock_now(void *opaque)
 {
-	return port_now_ns();
+	return chip_now_ns();
 }
 
 static u64 clock_wall(void *opaque)
@@ -63,7 +63,7 @@ static const struct io_clock_ops clock_ops = {
 void chip_tick(struct chip *c)
 {
 	unsigned long flags = chip_lock(c->host);
-	u64 now = port_now_ns();
+	u64 now = chip_now_ns();
 
 	while (!list_empty(&c->timers)) {
 		struct io_timer *t = list_entry(c->timers.next, struct io_timer, link);
@@ -119,7 +119,7 @@ static int wire_pic_ack(void *opaque)
 static u64 wire_tsc_to_ns(void *opaque, unsigned cpu, u64 tsc)
 {
 	struct chip *c = opaque;
-	u64 khz, now = port_now_ns(), at = hv_vcpu_tsc(c->vcpu[cpu], &khz), ms, rest;
+	u64 khz, now = chip_now_ns(), at = hv_vcpu_tsc(c->vcpu[cpu], &khz), ms, rest;
 
 	if (tsc <= at || !khz)
 		return now;

@@ -20,7 +20,8 @@ struct hv_vcpu;
 
 unsigned long chip_lock(void *host);
 void chip_unlock(void *host, unsigned long flags);
-/* Call chip_tick at that time (port_now_ns), ~0: not at all. Called locked. */
+u64 chip_now_ns(void); /* monotonic */
+/* Call chip_tick at that time (chip_now_ns), ~0: not at all. Called locked. */
 void chip_timer(void *host, u64 ns);
 
 /* ---- life ---------------------------------------------------------------------------- */

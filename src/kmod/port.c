@@ -85,7 +85,7 @@ void port_kick(struct hv_vcpu *v)
 
 /* ---- time --------------------------------------------------------------------------- */
 
-u64 port_now_ns(void)
+u64 chip_now_ns(void)
 {
 	return ktime_get_ns();
 }
@@ -120,15 +120,4 @@ void port_lock(struct port_lock *l)
 void port_unlock(struct port_lock *l)
 {
 	spin_unlock((spinlock_t *)l);
-}
-
-void port_log(const char *fmt, ...)
-{
-	struct va_format f = {.fmt = fmt};
-	va_list ap;
-
-	va_start(ap, fmt);
-	f.va = &ap;
-	pr_info_ratelimited("hull: %pV\n", &f);
-	va_end(ap);
 }

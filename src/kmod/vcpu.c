@@ -91,7 +91,7 @@ static long on_debug(struct kmod_vcpu *v, const struct hv_exit *e)
 
 static long on_error(struct kmod_vcpu *v, const struct hv_exit *e)
 {
-	port_log("vcpu %u at %llx: %s", v->hv.index, v->hv.rip, e->reason);
+	pr_info_ratelimited("hull: vcpu %u at %llx: %s\n", v->hv.index, v->hv.rip, e->reason);
 	v->run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
 	v->run->internal.suberror = KVM_INTERNAL_ERROR_EMULATION;
 	v->run->internal.ndata = 0;

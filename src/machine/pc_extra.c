@@ -3,6 +3,7 @@
 #include "base/bits.h"
 #include "dev/char/debugcon.h"
 #include "dev/input/i8042.h"
+#include "dev/misc/legacy_ports.h"
 #include "dev/misc/testdev.h"
 #include "dev/timer/hpet.h"
 #include "dev/virtio/mmio.h"

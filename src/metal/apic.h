@@ -17,6 +17,6 @@ void apic_send(u32 apic_id, u32 icr);
 void apic_timer(u32 count);
 u32 apic_timer_left(void);
 
-enum { ICR_INIT = 0x4500, ICR_STARTUP = 0x4600, ICR_FIXED = 0x4000, ICR_NMI = 0x4400 };
+enum { ICR_INIT = 0x4500, ICR_STARTUP = 0x4600, ICR_FIXED = 0x4000 };
 
 #endif

@@ -331,7 +331,6 @@ int domain_create(const struct config_guest *g)
 	d->owner = OWNER_VM + d->id - 1;
 	d->cfg = g;
 	d->nvcpus = g->cpus;
-	d->created_ns = clock_ns();
 	d->state = DOMAIN_BUILDING;
 	loop_init(&d->loop, d);
 	console_attach(d);

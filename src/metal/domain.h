@@ -133,7 +133,6 @@ struct domain {
 	struct port *net[CONFIG_NETS_MAX];
 	struct xen *xen;     /* pv = xen */
 	struct vcpu_bus bus; /* the board's own calls, where ours stand before them */
-	u64 created_ns, boot_exits;
 	u64 last_log_ns;
 	u32 logs;
 };

@@ -107,11 +107,6 @@ u8 *mem_host(const struct mem *m)
 	return m->host;
 }
 
-u64 mem_size(const struct mem *m)
-{
-	return m->size;
-}
-
 int mem_map(struct mem *m, struct gpa_map *map, u64 gpa, u64 offset, u64 size, bool readonly,
 	    struct err *e)
 {
@@ -126,13 +121,6 @@ int mem_map(struct mem *m, struct gpa_map *map, u64 gpa, u64 offset, u64 size, b
 	return err ? err_set(e, -err, "cannot place %llu bytes of memory at 0x%llx",
 			     (unsigned long long)size, (unsigned long long)gpa)
 		   : 0;
-}
-
-/* A guest's memory is its own as long as it lives: nothing is overcommitted. */
-int mem_discard(struct mem *m, u64 offset, u64 len)
-{
-	memset(m->host + offset, 0, len);
-	return 0;
 }
 
 /* ---- the machine lock, time, work ----------------------------------------------------- */

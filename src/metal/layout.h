@@ -6,10 +6,6 @@
 #ifndef HULL_METAL_LAYOUT_H
 #define HULL_METAL_LAYOUT_H
 
-/* The image's load address: free on BIOS and on OVMF, which keeps 8 MiB for itself. */
-#define METAL_BASE 0x200000
-#define METAL_END_MAX 0x800000
-
 /* GDT selectors; boot.S's table and cpu.c's agree. */
 #define SEL_CODE 0x08
 #define SEL_DATA 0x10

@@ -10,9 +10,6 @@
 #include "metal/sched.h"
 #include "metal/smp.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-
 void *port_page_alloc(unsigned order)
 {
 	return page_alloc_zeroed(1ull << order);
@@ -61,11 +58,6 @@ void port_kick(struct hv_vcpu *v)
 	sched_wake(container_of(v, struct engine_vcpu, hv));
 }
 
-u64 port_now_ns(void)
-{
-	return clock_ns();
-}
-
 u64 port_wall_ns(void)
 {
 	return metal.wall_start_s * 1000000000ull + clock_ns();
@@ -91,14 +83,3 @@ void port_unlock(struct port_lock *l)
 	spin_unlock((struct spinlock *)l);
 }
 static_assert(sizeof(struct spinlock) <= sizeof(struct port_lock), "a lock of ours fits in it");
-
-void port_log(const char *fmt, ...)
-{
-	char text[200];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	metal_log("%s", text);
-}

@@ -10,7 +10,6 @@
 #include "base/types.h"
 
 enum xen_hypercall {
-	XEN_PLATFORM_OP = 7,
 	XEN_MEMORY_OP = 12,
 	XEN_XEN_VERSION = 17,
 	XEN_CONSOLE_IO = 18,
@@ -19,7 +18,6 @@ enum xen_hypercall {
 	XEN_VCPU_OP = 24,
 	XEN_SCHED_OP = 29,
 	XEN_EVENT_CHANNEL_OP = 32,
-	XEN_PHYSDEV_OP = 33,
 	XEN_HVM_OP = 34,
 	XEN_HYPERCALLS = 64, /* entries of the hypercall page that are filled */
 };
@@ -32,7 +30,6 @@ enum {
 	XEN_LEAF4_VCPU_ID = 1 << 3,
 	XEN_LEAF4_DOMID = 1 << 4,
 	XEN_LEAF4_UPCALL_VECTOR = 1 << 6,
-	XEN_DOMID_SELF = 0x7ff0,
 };
 
 /* Features of submap 0, features.h. */
@@ -74,7 +71,6 @@ enum {
 enum {
 	VCPUOP_IS_UP = 3,
 	VCPUOP_REGISTER_RUNSTATE = 5,
-	VCPUOP_SET_PERIODIC = 6,
 	VCPUOP_STOP_PERIODIC = 7,
 	VCPUOP_SET_SINGLESHOT = 8,
 	VCPUOP_STOP_SINGLESHOT = 9,

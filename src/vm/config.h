@@ -91,7 +91,7 @@ struct vm_config {
 	const char *console_file;
 	u16 gdb_port;		/* 0 = none */
 	bool gdb_nowait;	/* start without waiting for gdb */
-	u32 trace;		/* bit n: enum vcpu_trace_kind n (core/engine.h) */
+	u32 trace;		/* bit n: enum vcpu_trace_kind n (core/engine_trace.h) */
 	const char *trace_file; /* NULL: the log's stderr */
 	bool sandbox;
 	int supervisor; /* process whose end ends the machine (vm.c), 0: none */

@@ -8,6 +8,7 @@
 #define HULL_VM_GDB_REGS_H
 
 #include "core/engine.h"
+#include "core/ppc_state.h"
 
 #define GDB_REG_MAX 16 /* bytes of the largest */
 

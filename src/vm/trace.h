@@ -11,6 +11,7 @@
 #define HULL_VM_TRACE_H
 
 #include "core/engine.h"
+#include "core/engine_trace.h"
 #include "host/err.h"
 
 #define TRACE_NAMES "exc, int, mmio, pio, msr, cr, exit"

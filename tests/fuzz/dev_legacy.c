@@ -14,6 +14,7 @@
 #include "dev/char/uart.h"
 #include "dev/fw/fw_cfg.h"
 #include "dev/input/i8042.h"
+#include "dev/misc/legacy_ports.h"
 #include "dev/misc/misc.h"
 #include "dev/timer/acpi_pm.h"
 #include "dev/timer/hpet.h"

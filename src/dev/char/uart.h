@@ -22,8 +22,6 @@
 
 #define UART_COM1_PORT 0x3f8
 #define UART_COM1_LINE 4
-#define UART_COM2_PORT 0x2f8
-#define UART_COM2_LINE 3
 #define UART_WINDOW 8
 #define UART_FIFO 16u
 #define UART_FLUSH_NS 100000u

@@ -28,8 +28,6 @@
 
 #define LAPIC_BASE_DEFAULT 0xfee00000u
 #define LAPIC_WINDOW 0x1000u
-/* The timer's input clock, what CPUID/firmware would report: 1 tick = 1 ns. */
-#define LAPIC_BUS_HZ 1000000000u
 
 /* IA32_APIC_BASE, SDM 11.4.4 and 11.12.1. */
 enum {

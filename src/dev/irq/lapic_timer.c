@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
-/* The local APIC timer: one-shot, periodic, TSC-deadline. SDM vol. 3A section 11.5.4. */
+/*
+ * The local APIC timer: one-shot, periodic, TSC-deadline. SDM vol. 3A section 11.5.4. Its input
+ * clock is 1 GHz: a tick is a nanosecond.
+ */
 #include "dev/irq/lapic.h"
 
 #include "base/bits.h"

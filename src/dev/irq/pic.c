@@ -270,10 +270,6 @@ static void pic_reset(void *dev)
 	pic_update(p);
 }
 
-static void pic_no_reset(void *dev)
-{
-}
-
 const struct device_ops pic_master_ops = {
 	.name = "pic-master",
 	.reset = pic_reset,
@@ -283,14 +279,12 @@ const struct device_ops pic_master_ops = {
 
 const struct device_ops pic_slave_ops = {
 	.name = "pic-slave",
-	.reset = pic_no_reset,
 	.read = pic_slave_read,
 	.write = pic_slave_write,
 };
 
 const struct device_ops pic_elcr_ops = {
 	.name = "pic-elcr",
-	.reset = pic_no_reset,
 	.read = pic_elcr_read,
 	.write = pic_elcr_write,
 };

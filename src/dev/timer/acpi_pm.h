@@ -41,7 +41,6 @@ enum {
 	ACPI_PM1_POWER_BUTTON = 1 << 8,
 	ACPI_PM1_SLEEP_BUTTON = 1 << 9,
 	ACPI_PM1_RTC = 1 << 10,
-	ACPI_PM1_WAKE = 1 << 15,
 };
 
 struct acpi_pm_wires {

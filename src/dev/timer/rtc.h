@@ -35,15 +35,11 @@ enum rtc_byte {
 	RTC_C = 0x0c,
 	RTC_D = 0x0d,
 	/* Below: by custom of PC firmware (SeaBIOS src/hw/rtc.h, Bochs). */
-	RTC_SHUTDOWN = 0x0f,
-	RTC_EQUIPMENT = 0x14,
 	RTC_BASE_MEM = 0x15, /* KiB below 640, 2 bytes */
 	RTC_EXT_MEM = 0x17,  /* KiB above 1 MiB up to 64 MiB, 2 bytes, again at 0x30 */
 	RTC_EXT_MEM_COPY = 0x30,
 	RTC_CENTURY = 0x32,
-	RTC_MEM_64K = 0x34, /* 64 KiB units above 16 MiB below 4 GiB, 2 bytes */
-	RTC_BOOT2 = 0x38,
-	RTC_BOOT1 = 0x3d,
+	RTC_MEM_64K = 0x34,  /* 64 KiB units above 16 MiB below 4 GiB, 2 bytes */
 	RTC_HIGH_MEM = 0x5b, /* 64 KiB units above 4 GiB, 3 bytes */
 	RTC_CPUS = 0x5f,     /* processors - 1 */
 };

@@ -98,14 +98,15 @@ static bool receive(void *opaque, const void *frame, size_t len)
 }
 
 /* Strips the virtio header off the front and hands the rest over where it lies. */
-static void send_frame(struct virtio_net *n, struct virtq_chain *c)
+static u32 send_frame(void *opaque, struct virtq_chain *c)
 {
+	struct virtio_net *n = opaque;
 	u64 skip = HDR;
 	unsigned i = 0;
 
 	if (c->out_len < HDR + ETH_HDR || c->out_len > HDR + IO_NET_FRAME_MAX) {
 		n->tx_dropped++;
-		return;
+		return 0;
 	}
 	for (; skip >= c->iov[i].len; i++)
 		skip -= c->iov[i].len;
@@ -113,21 +114,7 @@ static void send_frame(struct virtio_net *n, struct virtq_chain *c)
 	c->iov[i].len -= skip;
 	n->back->ops->tx(n->back, &c->iov[i], c->nout - i);
 	n->tx_frames++;
-}
-
-static void transmit(struct virtio_net *n)
-{
-	struct virtq *q = &n->vq[TX];
-	VIRTQ_CHAIN(c);
-
-	do {
-		virtq_kicks_off(q);
-		while (virtq_pop(q, &c)) {
-			send_frame(n, &c);
-			virtq_push(q, &c, 0);
-		}
-	} while (virtq_kicks_on(q));
-	virtq_interrupt(q);
+	return 0;
 }
 
 /* Section 5.1.6.5.1 and 5.1.6.5.2. All multicast is accepted always. */
@@ -155,21 +142,13 @@ static u8 control(struct virtio_net *n, u8 class, u8 command, const struct virtq
 	return VIRTIO_NET_OK;
 }
 
-static void control_serve(struct virtio_net *n)
+static u32 control_serve(void *opaque, struct virtq_chain *c)
 {
-	struct virtq *q = &n->vq[CTRL];
-	VIRTQ_CHAIN(c);
+	u8 head[2], ack = VIRTIO_NET_ERR;
 
-	do {
-		while (virtq_pop(q, &c)) {
-			u8 head[2], ack = VIRTIO_NET_ERR;
-
-			if (virtq_read(&c, 0, head, 2) == 2)
-				ack = control(n, head[0], head[1], &c);
-			virtq_push(q, &c, (u32)virtq_write(&c, 0, &ack, 1));
-		}
-	} while (virtq_kicks_on(q));
-	virtq_interrupt(q);
+	if (virtq_read(c, 0, head, 2) == 2)
+		ack = control(opaque, head[0], head[1], c);
+	return (u32)virtq_write(c, 0, &ack, 1);
 }
 
 static void net_notify(struct virtio_dev *d, unsigned q)
@@ -177,9 +156,9 @@ static void net_notify(struct virtio_dev *d, unsigned q)
 	struct virtio_net *n = net_of(d);
 
 	if (q == TX)
-		transmit(n);
+		virtq_serve(&n->vq[TX], send_frame, n);
 	else if (q == CTRL)
-		control_serve(n);
+		virtq_serve(&n->vq[CTRL], control_serve, n);
 	else
 		n->back->ops->rx_ready(n->back);
 }

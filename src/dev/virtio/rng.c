@@ -5,8 +5,9 @@
 #include "base/bits.h"
 
 /* Fewer bytes than the buffer holds may be given (5.4.6.2): one piece, bounded. */
-static u32 give(const struct virtio_rng *r, const struct virtq_chain *c)
+static u32 give(void *opaque, struct virtq_chain *c)
 {
+	const struct virtio_rng *r = opaque;
 	u64 n;
 
 	if (!c->nin)
@@ -19,15 +20,8 @@ static u32 give(const struct virtio_rng *r, const struct virtq_chain *c)
 static void rng_notify(struct virtio_dev *d, unsigned index)
 {
 	struct virtio_rng *r = container_of(d, struct virtio_rng, dev);
-	struct virtq *q = &r->vq[index];
-	VIRTQ_CHAIN(c);
 
-	do {
-		virtq_kicks_off(q);
-		while (virtq_pop(q, &c))
-			virtq_push(q, &c, give(r, &c));
-	} while (virtq_kicks_on(q));
-	virtq_interrupt(q);
+	virtq_serve(&r->vq[index], give, r);
 }
 
 static const struct virtio_ops rng_ops = {

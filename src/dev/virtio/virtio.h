@@ -173,6 +173,12 @@ bool virtq_kicks_on(struct virtq *q);
 /* virtq_kicks_on for who has seen that n waiting chains are not enough and put them back. */
 bool virtq_wait_beyond(struct virtq *q, unsigned n);
 
+/*
+ * Work a queue off: serve() of each chain says how many writable bytes it filled; interrupts
+ * the driver at the end. For models that answer at once.
+ */
+void virtq_serve(struct virtq *q, u32 (*serve)(void *opaque, struct virtq_chain *c), void *opaque);
+
 /* Copies between a chain's pieces and a buffer, from byte off; returns bytes copied. */
 u64 virtq_read(const struct virtq_chain *c, u64 off, void *buf, u64 len);	 /* readable part */
 u64 virtq_write(const struct virtq_chain *c, u64 off, const void *buf, u64 len); /* writable */

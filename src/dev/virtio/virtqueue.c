@@ -336,9 +336,16 @@ bool virtq_wait_beyond(struct virtq *q, unsigned n)
 	return avail_idx(q) != known;
 }
 
-static void copy(u8 *to, const u8 *from, u64 n)
+void virtq_serve(struct virtq *q, u32 (*serve)(void *opaque, struct virtq_chain *c), void *opaque)
 {
-	__builtin_memcpy(to, from, n);
+	VIRTQ_CHAIN(c);
+
+	do {
+		virtq_kicks_off(q);
+		while (virtq_pop(q, &c))
+			virtq_push(q, &c, serve(opaque, &c));
+	} while (virtq_kicks_on(q));
+	virtq_interrupt(q);
 }
 
 static u64 chain_copy(const struct io_vec *iov, unsigned niov, u64 off, u8 *buf, u64 len,
@@ -355,9 +362,9 @@ static u64 chain_copy(const struct io_vec *iov, unsigned niov, u64 off, u8 *buf,
 		}
 		n = min_u64(iov[i].len - off, len - done);
 		if (write)
-			copy((u8 *)iov[i].base + off, buf + done, n);
+			__builtin_memcpy((u8 *)iov[i].base + off, buf + done, n);
 		else
-			copy(buf + done, (const u8 *)iov[i].base + off, n);
+			__builtin_memcpy(buf + done, (const u8 *)iov[i].base + off, n);
 		done += n;
 		off = 0;
 	}

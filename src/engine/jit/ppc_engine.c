@@ -6,6 +6,7 @@
  * is ppc/ (lifter and system half) and irrun/ (its run time).
  */
 #include "core/engine.h"
+#include "core/ppc_state.h"
 
 #include <linux/futex.h>
 #include <sched.h>

@@ -20,6 +20,7 @@
 #define HULL_ENGINE_KVM_KVM_H
 
 #include "core/engine.h"
+#include "core/engine_trace.h"
 
 #include <linux/kvm.h>
 #include <pthread.h>

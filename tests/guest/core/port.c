@@ -94,16 +94,6 @@ void print(const char *fmt, ...)
 	va_end(ap);
 }
 
-void port_log(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vprint(fmt, ap);
-	va_end(ap);
-	putch('\n');
-}
-
 /* The local APIC's timer, periodic, masked legacy controllers. SDM vol. 3A 11.5.4. */
 void port_init(void)
 {
@@ -192,11 +182,6 @@ void port_guest_leave(struct hv_vcpu *v)
 
 void port_kick(struct hv_vcpu *v)
 {
-}
-
-u64 port_now_ns(void)
-{
-	return hw_tsc();
 }
 
 u64 port_wall_ns(void)

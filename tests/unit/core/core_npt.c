@@ -80,7 +80,8 @@ static void t_split_and_replace(void)
 		CHECK(at(&t, MIB(4) + 4096, GIB(8) + MIB(4) + 4096, GIB(1), NPT_READ));
 		CHECK(t.garbage != NULL);
 		CHECK_EQ(t.tables, 4);
-		npt_reap(&t);
+		npt_reap(&t, t.garbage);
+		t.garbage = NULL;
 		CHECK_EQ(t.tables, 2);
 		npt_fini(&t);
 	}

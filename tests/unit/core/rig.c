@@ -68,11 +68,6 @@ void port_kick(struct hv_vcpu *v)
 	v->in_guest = false; /* as if it had left */
 }
 
-u64 port_now_ns(void)
-{
-	return 1000;
-}
-
 u64 port_wall_ns(void)
 {
 	return 1700000000123456789ULL;
@@ -98,10 +93,6 @@ void port_unlock(struct port_lock *l)
 {
 	if (--l->word[0])
 		abort();
-}
-
-void port_log(const char *fmt, ...)
-{
 }
 
 /* ---- core/cpu/hw.h: a processor that has everything -------------------------------- */
@@ -366,8 +357,8 @@ static void vmx_step(u64 *m, const struct rig_step *s)
 	if (s->what == STEP_MSR)
 		m[VMCS_REASON] = s->in ? 31 : 32;
 	m[VMCS_GPA] = s->a;
-	m[VMCS_EXIT_EVENT] = s->a | 3 << 8 | VMX_EVENT_VALID |
-			     (0x227d00 >> (s->a & 31) & 1 ? VMX_EVENT_ERROR : 0);
+	m[VMCS_EXIT_EVENT] =
+		s->a | 3 << 8 | VT_EVENT_VALID | (0x227d00 >> (s->a & 31) & 1 ? VT_EVENT_ERROR : 0);
 	m[VMCS_EXIT_EVENT_ERROR] = s->b;
 }
 
@@ -598,4 +589,36 @@ enum emul_result rig_emulate(void)
 {
 	rig.v[0].deferred = false;
 	return hv_emulate(&rig.v[0]);
+}
+
+/* ---- nested page tables -------------------------------------------------------------- */
+
+/* AMD APM vol. 2, 15.25.5 and Intel SDM vol. 3C, table 29-1. */
+static u32 entry_prot(const struct npt *t, u64 e)
+{
+	if (t->fmt == &npt_format_ept)
+		return (u32)(e & NPT_RWX) | (e >> 3 & 6 ? 0 : NPT_UNCACHED);
+	return NPT_READ | (e & 2 ? NPT_WRITE : 0) | (e >> 63 ? 0 : NPT_EXEC) |
+	       (e & 16 ? NPT_UNCACHED : 0);
+}
+
+bool npt_lookup(const struct npt *t, u64 gpa, struct npt_walk *w)
+{
+	const u64 *table = t->root;
+
+	if (gpa >> (12 + 9 * t->levels))
+		return false;
+	for (unsigned shift = 12 + 9 * (t->levels - 1);; shift -= 9) {
+		u64 e = table[gpa >> shift & 511];
+
+		if (!e)
+			return false;
+		if (shift == 12 || (shift <= 30 && (e & 128))) {
+			w->size = BIT(shift);
+			w->pa = (e & BITS(12, 51) & ~(w->size - 1)) | (gpa & (w->size - 1));
+			w->prot = entry_prot(t, e);
+			return true;
+		}
+		table = port_va(e & BITS(12, 51));
+	}
 }

@@ -94,4 +94,11 @@ enum hv_exit_kind rig_run(struct hv_exit *e);
 #define EMUL(...) (CODE(__VA_ARGS__), rig_emulate())
 enum emul_result rig_emulate(void);
 
+/* Where gpa is mapped, read out of the tables as the processor would. False: nowhere. */
+struct npt_walk {
+	u64 pa, size; /* of gpa itself; of its page */
+	u32 prot;     /* enum npt_prot */
+};
+bool npt_lookup(const struct npt *t, u64 gpa, struct npt_walk *w);
+
 #endif

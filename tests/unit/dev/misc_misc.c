@@ -2,6 +2,7 @@
 #include "tests/test.h"
 
 #include "dev/char/debugcon.h"
+#include "dev/misc/legacy_ports.h"
 #include "dev/misc/misc.h"
 #include "dev/misc/testdev.h"
 

@@ -20,33 +20,11 @@ static u8 *msrpm(const struct hv_vm *vm)
 /* ---- VM --------------------------------------------------------------------------- */
 
 /* Two bits an MSR: read, write (15.11). */
-static void msr_pass(struct hv_vm *vm, u32 msr)
+static void svm_msr_pass(struct hv_vm *vm, u32 msr)
 {
 	u32 n = msr < 0x2000 ? msr : msr - 0xc0000000 + 0x2000;
 
 	msrpm(vm)[n / 4] &= (u8) ~(3u << (n % 4 * 2));
-}
-
-static int svm_vm_init(struct hv_vm *vm)
-{
-	static const u32 pass[] = {MSR_FS_BASE,	     MSR_GS_BASE,     MSR_KERNEL_GS_BASE,
-				   MSR_STAR,	     MSR_LSTAR,	      MSR_CSTAR,
-				   MSR_SFMASK,	     MSR_SYSENTER_CS, MSR_SYSENTER_ESP,
-				   MSR_SYSENTER_EIP, MSR_PAT};
-
-	vm->vt_data = port_page_alloc(SVM_MAPS_ORDER);
-	if (!vm->vt_data)
-		return -E_NOMEM;
-	__builtin_memset(vm->vt_data, 0xff, SVM_IOPM_SIZE + SVM_MSRPM_SIZE);
-	for (unsigned i = 0; i < ARRAY_LEN(pass); i++)
-		msr_pass(vm, pass[i]);
-	return 0;
-}
-
-static void svm_vm_fini(struct hv_vm *vm)
-{
-	port_page_free(vm->vt_data, SVM_MAPS_ORDER);
-	vm->vt_data = NULL;
 }
 
 /* ---- vCPU --------------------------------------------------------------------------- */
@@ -254,7 +232,9 @@ static void svm_store(struct hv_vcpu *v, u32 groups)
 
 static void svm_inject(struct hv_vcpu *v, const struct hv_event *e)
 {
-	svm_vmcb(v)->event = svm_event_encode(e);
+	u64 error = e->valid && e->has_error ? e->error : 0;
+
+	svm_vmcb(v)->event = hv_event_word(e) | error << 32;
 }
 
 /* A virtual interrupt of highest priority that exits when it would be taken (15.21.4). */
@@ -318,13 +298,11 @@ const struct vt_ops svm_ops = {
 	.npt = &npt_format_amd,
 	.lazy = true,
 	.probe = svm_probe,
-	.cpu_prepare = svm_cpu_prepare,
 	.cpu_enable = svm_cpu_enable,
 	.cpu_disable = svm_cpu_disable,
-	.cpu_release = svm_cpu_release,
 	.npt_shape = svm_npt_shape,
-	.vm_init = svm_vm_init,
-	.vm_fini = svm_vm_fini,
+	.maps_order = SVM_MAPS_ORDER,
+	.msr_pass = svm_msr_pass,
 	.vcpu_init = svm_vcpu_init,
 	.vcpu_fini = svm_vcpu_fini,
 	.load = svm_load,

@@ -67,7 +67,6 @@ enum {
 	SVM_1_CPUID = 1 << 18,
 	SVM_1_IRET = 1 << 20,
 	SVM_1_INVD = 1 << 22,
-	SVM_1_PAUSE = 1 << 23,
 	SVM_1_HLT = 1 << 24,
 	SVM_1_INVLPGA = 1 << 26,
 	SVM_1_IOIO = 1 << 27,
@@ -90,10 +89,7 @@ enum {
 };
 
 enum svm_exit_code {
-	SVM_EXIT_CR_READ = 0x00,
-	SVM_EXIT_CR_WRITE = 0x10,
 	SVM_EXIT_DR_READ = 0x20,
-	SVM_EXIT_DR_WRITE = 0x30,
 	SVM_EXIT_EXC = 0x40,
 	SVM_EXIT_INTR = 0x60,
 	SVM_EXIT_CPUID = 0x72,
@@ -102,11 +98,6 @@ enum svm_exit_code {
 	SVM_EXIT_VMMCALL = 0x81,
 	SVM_EXIT_NPF = 0x400,
 };
-
-/* EVENTINJ and EXITINTINFO, APM 15.20. */
-enum { SVM_EVENT_TYPE = 7 << 8, SVM_EVENT_ERROR = 1 << 11 };
-#define SVM_EVENT_VALID BIT(31)
-enum { SVM_EVENT_INTR = 0, SVM_EVENT_NMI = 2, SVM_EVENT_EXC = 3, SVM_EVENT_SOFT = 4 };
 
 /* vintr, offset 60h. */
 enum {
@@ -121,7 +112,6 @@ enum { SVM_TLB_NOTHING = 0, SVM_TLB_FLUSH_ALL = 1 };
 /* One allocation a VM: I/O permission map of 12 KiB, then the MSR map of 8. */
 #define SVM_MAPS_ORDER 3
 #define SVM_IOPM_SIZE 0x3000u
-#define SVM_MSRPM_SIZE 0x2000u
 
 static inline struct vmcb *svm_vmcb(const struct hv_vcpu *v)
 {
@@ -137,7 +127,6 @@ bool svm_again(struct hv_vcpu *v);
 
 /* svm_exit.c: VMCB to v->exit and v->event. */
 void svm_exit_decode(struct hv_vcpu *v);
-u64 svm_event_encode(const struct hv_event *e);
 
 /* svm_check.c, in debug builds: the rule that the VMCB breaks, or NULL. */
 #ifdef HULL_CORE_CHECK
@@ -152,9 +141,7 @@ static inline const char *svm_check(struct hv_vcpu *v)
 /* svm_cpu.c */
 int svm_probe(const char **why);
 void svm_npt_shape(unsigned *levels, u32 *sizes);
-int svm_cpu_prepare(struct hv_cpu *c);
 int svm_cpu_enable(struct hv_cpu *c);
 void svm_cpu_disable(struct hv_cpu *c);
-void svm_cpu_release(struct hv_cpu *c);
 
 #endif

@@ -90,9 +90,9 @@ static bool event_bad(const struct vmcb *c)
 {
 	unsigned type = bits_get(c->event, 8, 3), vector = c->event & 0xff;
 
-	if (!(c->event & SVM_EVENT_VALID))
+	if (!(c->event & VT_EVENT_VALID))
 		return false;
-	return type == 1 || type > 4 || (type == SVM_EVENT_EXC && (vector > 31 || vector == 2));
+	return type == 1 || type > 4 || (type == VT_EVENT_EXC && (vector > 31 || vector == 2));
 }
 
 static bool nested_pat(const struct vmcb *c)

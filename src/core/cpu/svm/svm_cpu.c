@@ -42,23 +42,6 @@ void svm_npt_shape(unsigned *levels, u32 *sizes)
 	*sizes = NPT_2M | (r[3] & BIT(26) ? NPT_1G : 0);
 }
 
-int svm_cpu_prepare(struct hv_cpu *c)
-{
-	c->vt_page = port_page_alloc(0);
-	c->vt_host = port_page_alloc(0);
-	if (c->vt_page && c->vt_host)
-		return 0;
-	svm_cpu_release(c);
-	return -E_NOMEM;
-}
-
-void svm_cpu_release(struct hv_cpu *c)
-{
-	port_page_free(c->vt_page, 0);
-	port_page_free(c->vt_host, 0);
-	c->vt_page = c->vt_host = NULL;
-}
-
 int svm_cpu_enable(struct hv_cpu *c)
 {
 	u64 efer = hw_rdmsr(MSR_EFER);

@@ -1,24 +1,10 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * A VMCB after #VMEXIT into the common exit record (APM vol. 2 appendix C), and
- * events in VMCB form. Reads the VMCB only.
+ * A VMCB after #VMEXIT into the common exit record (APM vol. 2 appendix C). Reads
+ * the VMCB only.
  */
 #include "core/cpu/svm/svm.h"
 #include "core/pv_kvm.h"
-
-u64 svm_event_encode(const struct hv_event *e)
-{
-	static const u8 type[] = {[VT_EVENT_IRQ] = SVM_EVENT_INTR,
-				  [VT_EVENT_NMI] = SVM_EVENT_NMI,
-				  [VT_EVENT_EXC] = SVM_EVENT_EXC,
-				  [VT_EVENT_SOFT] = SVM_EVENT_SOFT};
-	u64 val;
-
-	if (!e->valid)
-		return 0;
-	val = e->vector | (u64)type[e->kind] << 8 | SVM_EVENT_VALID;
-	return e->has_error ? val | SVM_EVENT_ERROR | (u64)e->error << 32 : val;
-}
 
 /* What the exit interrupted; INT n and its like run again by themselves. */
 static void event_decode(struct hv_vcpu *v, u64 info)
@@ -28,16 +14,14 @@ static void event_decode(struct hv_vcpu *v, u64 info)
 	u8 vector = (u8)info;
 
 	e->valid = false;
-	if (!(info & SVM_EVENT_VALID) || type == SVM_EVENT_SOFT ||
-	    (type == SVM_EVENT_EXC && (vector == X86_EXC_BP || vector == 4)))
+	if (!(info & VT_EVENT_VALID) || type == VT_EVENT_SOFT ||
+	    (type == VT_EVENT_EXC && (vector == X86_EXC_BP || vector == 4)))
 		return;
-	e->kind = type == SVM_EVENT_INTR  ? VT_EVENT_IRQ
-		  : type == SVM_EVENT_NMI ? VT_EVENT_NMI
-					  : VT_EVENT_EXC;
-	e->vector = vector;
-	e->has_error = info & SVM_EVENT_ERROR;
-	e->error = (u32)(info >> 32);
-	e->valid = true;
+	*e = (struct hv_event){.kind = (u8)type,
+			       .vector = vector,
+			       .has_error = info & VT_EVENT_ERROR,
+			       .error = (u32)(info >> 32),
+			       .valid = true};
 }
 
 /* Exit codes 60h to 8Fh. IOIO and MSR are filled in further. */
@@ -140,7 +124,7 @@ bool svm_again(struct hv_vcpu *v)
 	unsigned len;
 
 	if (!v->vm->cfg.quick || (!call && c->exit_code != SVM_EXIT_CPUID) ||
-	    (c->exit_event & SVM_EVENT_VALID) || (c->rflags & FL_TF) || v->debugging ||
+	    (c->exit_event & VT_EVENT_VALID) || (c->rflags & FL_TF) || v->debugging ||
 	    !(c->efer & EFER_LMA) || !(c->cs.attr & SVM_SEG_L) ||
 	    (call && (v->vm->cfg.pv != HV_PV_KVM || !c->cpl)))
 		return false;

@@ -13,34 +13,13 @@ static_assert(ARRAY_LEN(host_msrs) + 1 <= ARRAY_LEN(((struct hv_cpu *)0)->saved)
 /* ---- VM ----------------------------------------------------------------------- */
 
 /* Read bitmap for low MSRs, for high ones, then the same for writes (25.6.9). */
-static void msr_pass(u8 *map, u32 msr)
+static void vmx_msr_pass(struct hv_vm *vm, u32 msr)
 {
+	u8 *map = vm->vt_data;
 	u32 n = (msr & 0x1fff) / 8 + (msr >= 0xc0000000 ? 1024 : 0);
 
 	map[n] &= (u8) ~(1u << msr % 8);
 	map[n + 2048] &= (u8) ~(1u << msr % 8);
-}
-
-static int vmx_vm_init(struct hv_vm *vm)
-{
-	static const u32 pass[] = {MSR_FS_BASE,	     MSR_GS_BASE,     MSR_KERNEL_GS_BASE,
-				   MSR_STAR,	     MSR_LSTAR,	      MSR_CSTAR,
-				   MSR_SFMASK,	     MSR_SYSENTER_CS, MSR_SYSENTER_ESP,
-				   MSR_SYSENTER_EIP, MSR_PAT};
-
-	vm->vt_data = port_page_alloc(0);
-	if (!vm->vt_data)
-		return -E_NOMEM;
-	__builtin_memset(vm->vt_data, 0xff, 4096);
-	for (unsigned i = 0; i < ARRAY_LEN(pass); i++)
-		msr_pass(vm->vt_data, pass[i]);
-	return 0;
-}
-
-static void vmx_vm_fini(struct hv_vm *vm)
-{
-	port_page_free(vm->vt_data, 0);
-	vm->vt_data = NULL;
 }
 
 /* ---- vCPU ------------------------------------------------------------------------ */
@@ -144,7 +123,7 @@ static void vmx_put(struct hv_vcpu *v, struct hv_cpu *c)
 
 static void vmx_inject(struct hv_vcpu *v, const struct hv_event *e)
 {
-	vmx_write(VMCS_ENTRY_EVENT, vmx_event_encode(e));
+	vmx_write(VMCS_ENTRY_EVENT, hv_event_word(e));
 	if (e->valid && e->has_error)
 		vmx_write(VMCS_ENTRY_ERROR, e->error);
 }
@@ -216,13 +195,10 @@ const struct vt_ops vmx_ops = {
 	.name = "vmx",
 	.npt = &npt_format_ept,
 	.probe = vmx_probe,
-	.cpu_prepare = vmx_cpu_prepare,
 	.cpu_enable = vmx_cpu_enable,
 	.cpu_disable = vmx_cpu_disable,
-	.cpu_release = vmx_cpu_release,
 	.npt_shape = vmx_npt_shape,
-	.vm_init = vmx_vm_init,
-	.vm_fini = vmx_vm_fini,
+	.msr_pass = vmx_msr_pass,
 	.vcpu_init = vmx_vcpu_init,
 	.vcpu_fini = vmx_vcpu_fini,
 	.load = vmx_load,

@@ -78,7 +78,6 @@ enum vmcs_field {
 	VMCS_HOST_IDTR_BASE = 0x6c0e,
 	VMCS_HOST_SYSENTER_ESP = 0x6c10,
 	VMCS_HOST_SYSENTER_EIP = 0x6c12,
-	VMCS_HOST_RSP = 0x6c14,
 	VMCS_HOST_RIP = 0x6c16,
 };
 
@@ -90,8 +89,6 @@ enum {
 	PROC_HLT = 1 << 7,
 	PROC_MWAIT = 1 << 10,
 	PROC_RDPMC = 1 << 11,
-	PROC_CR3_LOAD = 1 << 15,
-	PROC_CR3_STORE = 1 << 16,
 	PROC_CR8_LOAD = 1 << 19,
 	PROC_CR8_STORE = 1 << 20,
 	PROC_NMI_WINDOW = 1 << 22,
@@ -131,15 +128,9 @@ enum vmx_reason {
 	VMX_REASON_IO = 30,
 	VMX_REASON_RDMSR = 31,
 	VMX_REASON_WRMSR = 32,
-	VMX_REASON_GUEST_STATE = 33,
 	VMX_REASON_EPT = 48,
 };
 #define VMX_REASON_FAILED BIT(31)
-
-/* Interruption information, 25.8.3. */
-enum { VMX_EVENT_ERROR = 1 << 11 };
-#define VMX_EVENT_VALID BIT(31)
-enum { VMX_EVENT_INTR = 0, VMX_EVENT_NMI = 2, VMX_EVENT_EXC = 3, VMX_EVENT_SOFT = 4 };
 
 /* Interruptibility, 25.4.2. */
 enum { SHADOW_STI = 1, SHADOW_MOVSS = 2, SHADOW_NMI = 8 };
@@ -200,7 +191,6 @@ int vmx_enter_asm(u64 *gpr, bool launched);
 
 /* vmx_exit.c */
 void vmx_exit_decode(struct hv_vcpu *v);
-u64 vmx_event_encode(const struct hv_event *e);
 
 /* vmx_state.c */
 void vmx_fetch(struct hv_vcpu *v, u32 groups);
@@ -219,10 +209,8 @@ static inline const char *vmx_check(struct hv_vcpu *v)
 /* vmx_cpu.c */
 int vmx_probe(const char **why);
 void vmx_npt_shape(unsigned *levels, u32 *sizes);
-int vmx_cpu_prepare(struct hv_cpu *c);
 int vmx_cpu_enable(struct hv_cpu *c);
 void vmx_cpu_disable(struct hv_cpu *c);
-void vmx_cpu_release(struct hv_cpu *c);
 /* `want` with the bits MSR `msr` says must be 1 and without those that must be 0 (A.2). */
 u32 vmx_control(u32 msr, u32 want);
 

@@ -154,7 +154,7 @@ static bool rflags_bad(const struct guest *g)
 
 static bool irq_without_if(const struct guest *g)
 {
-	return (g->event & VMX_EVENT_VALID) && bits_get(g->event, 8, 3) == VMX_EVENT_INTR &&
+	return (g->event & VT_EVENT_VALID) && bits_get(g->event, 8, 3) == VT_EVENT_IRQ &&
 	       (!(g->rflags & FL_IF) || (g->shadow & (SHADOW_STI | SHADOW_MOVSS)));
 }
 
@@ -168,11 +168,11 @@ static bool event_error(const struct guest *g)
 {
 	static const u32 with_error =
 		1 << 8 | 1 << 10 | 1 << 11 | 1 << 12 | 1 << 13 | 1 << 14 | 1 << 17 | 1 << 21;
-	bool has = g->event & VMX_EVENT_ERROR, should;
+	bool has = g->event & VT_EVENT_ERROR, should;
 
-	if (!(g->event & VMX_EVENT_VALID))
+	if (!(g->event & VT_EVENT_VALID))
 		return false;
-	should = bits_get(g->event, 8, 3) == VMX_EVENT_EXC && !g->real && (g->event & 0xff) < 32 &&
+	should = bits_get(g->event, 8, 3) == VT_EVENT_EXC && !g->real && (g->event & 0xff) < 32 &&
 		 (with_error >> (g->event & 31) & 1);
 	return has != should;
 }

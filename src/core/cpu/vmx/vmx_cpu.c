@@ -53,23 +53,6 @@ void vmx_npt_shape(unsigned *levels, u32 *sizes)
 	*sizes = (cap & EPT_2M ? NPT_2M : 0) | (cap & EPT_1G ? NPT_1G : 0);
 }
 
-int vmx_cpu_prepare(struct hv_cpu *c)
-{
-	c->vt_page = port_page_alloc(0);
-	c->vt_host = port_page_alloc(0);
-	if (c->vt_page && c->vt_host)
-		return 0;
-	vmx_cpu_release(c);
-	return -E_NOMEM;
-}
-
-void vmx_cpu_release(struct hv_cpu *c)
-{
-	port_page_free(c->vt_page, 0);
-	port_page_free(c->vt_host, 0);
-	c->vt_page = c->vt_host = NULL;
-}
-
 int vmx_cpu_enable(struct hv_cpu *c)
 {
 	u64 cr4 = hw_cr_read(4), feature = hw_rdmsr(MSR_FEATURE_CONTROL);

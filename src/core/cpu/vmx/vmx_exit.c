@@ -1,22 +1,9 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
  * A VM exit into the common exit record (SDM vol. 3C chapter 28, vol. 3D appendix
- * C), and events in VMCS form. Reads the VMCS only.
+ * C). Reads the VMCS only.
  */
 #include "core/cpu/vmx/vmx.h"
-
-u64 vmx_event_encode(const struct hv_event *e)
-{
-	static const u8 type[] = {[VT_EVENT_IRQ] = VMX_EVENT_INTR,
-				  [VT_EVENT_NMI] = VMX_EVENT_NMI,
-				  [VT_EVENT_EXC] = VMX_EVENT_EXC,
-				  [VT_EVENT_SOFT] = VMX_EVENT_SOFT};
-
-	if (!e->valid)
-		return 0;
-	return e->vector | (u64)type[e->kind] << 8 | VMX_EVENT_VALID |
-	       (e->has_error ? VMX_EVENT_ERROR : 0);
-}
 
 /* What the exit interrupted; INT n, INT3 and INTO run again by themselves. */
 static void event_decode(struct hv_vcpu *v, u64 info)
@@ -24,14 +11,12 @@ static void event_decode(struct hv_vcpu *v, u64 info)
 	struct hv_event *e = &v->event;
 	unsigned type = bits_get(info, 8, 3);
 
-	e->valid = (info & VMX_EVENT_VALID) && type < VMX_EVENT_SOFT;
+	e->valid = (info & VT_EVENT_VALID) && type < VT_EVENT_SOFT;
 	if (!e->valid)
 		return;
-	e->kind = type == VMX_EVENT_INTR  ? VT_EVENT_IRQ
-		  : type == VMX_EVENT_NMI ? VT_EVENT_NMI
-					  : VT_EVENT_EXC;
+	e->kind = (u8)type;
 	e->vector = (u8)info;
-	e->has_error = info & VMX_EVENT_ERROR;
+	e->has_error = info & VT_EVENT_ERROR;
 	e->error = e->has_error ? (u32)vmx_read(VMCS_IDT_ERROR) : 0;
 }
 
@@ -59,14 +44,14 @@ static void exc_decode(struct hv_vcpu *v)
 	u64 info = vmx_read(VMCS_EXIT_EVENT);
 	struct vt_exit *x = &v->exit;
 
-	if (bits_get(info, 8, 3) == VMX_EVENT_NMI) {
+	if (bits_get(info, 8, 3) == VT_EVENT_NMI) {
 		x->kind = VT_EXIT_NMI;
 		return;
 	}
 	x->kind = VT_EXIT_EXC;
 	x->len = 0; /* the faulting instruction is not over */
 	x->exc.vector = (u8)info;
-	x->exc.has_error = info & VMX_EVENT_ERROR;
+	x->exc.has_error = info & VT_EVENT_ERROR;
 	x->exc.error = x->exc.has_error ? (u32)vmx_read(VMCS_EXIT_EVENT_ERROR) : 0;
 	x->exc.qual = vmx_read(VMCS_QUAL);
 }

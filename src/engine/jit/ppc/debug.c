@@ -4,7 +4,7 @@
  * Breakpoints are the run time's (irrun_breaks). A step is a unit of one
  * instruction, as MSR.SE makes them. Pages with watchpoints stay out of the soft
  * TLB; the vCPU stops before the access, as POWER's own watchpoints do.
- * And what is told to whoever traces (core/engine.h).
+ * And what is told to whoever traces (core/engine_trace.h).
  */
 #include "engine/jit/ppc/system.h"
 

@@ -20,6 +20,7 @@
 
 #include "base/endian.h"
 #include "core/engine.h"
+#include "core/engine_trace.h"
 #include "engine/jit/irrun/irrun.h"
 #include "engine/jit/ppc/cpu.h"
 #include "engine/jit/ppc/sys.h"

@@ -20,6 +20,7 @@
 
 #include "base/bits.h"
 #include "core/engine.h"
+#include "core/engine_trace.h"
 #include "isa/x86/insn.h"
 
 /* ---- soft TLB ------------------------------------------------------------ */
