@@ -129,7 +129,7 @@ static bool readable(int fd)
 {
 	struct pollfd p = {fd, POLLIN, 0};
 
-	return poll(&p, 1, 500) == 1;
+	return poll(&p, 1, 60000) == 1;
 }
 
 static void t_guest_to_host(void)
