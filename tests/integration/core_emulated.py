@@ -3,7 +3,7 @@
 """The virtualization core on machines with emulated SVM and VMX: the guests of guest/test store what they
 store on the software CPU and make the same accesses to devices. TAP on stdout."""
 import os, re, shutil, subprocess
-from hulltest import BUILD, Skip, check, main, run_bochs
+from hulltest import BUILD, PATIENCE, Skip, check, main, run_bochs
 
 IMAGE = os.path.join(BUILD, "tests/guest/core/core.elf")
 OUTCOME = os.path.join(BUILD, "tests/unit/kvm/kvm_outcome")
@@ -19,7 +19,7 @@ def need(*programs):
 
 def expected(name):
     r = subprocess.run([OUTCOME, os.path.join(BUILD, "guest/test/%s.bin" % name), "2" if name == "smp64" else "1"],
-                       stdout=subprocess.PIPE, timeout=120)
+                       stdout=subprocess.PIPE, timeout=PATIENCE)
     check(r.returncode == 0, "%s does not run on the software CPU" % name)
     return r.stdout.decode()
 
@@ -49,7 +49,7 @@ def svm_on_qemu():
     need("qemu-system-x86_64")
     r = subprocess.run(["qemu-system-x86_64", "-accel", "tcg", "-cpu", "EPYC,+svm,+npt", "-M", "q35", "-m", "256",
                         "-display", "none", "-serial", "file:serial", "-no-reboot", "-device",
-                        "isa-debug-exit,iobase=0xf4,iosize=1", "-kernel", IMAGE], timeout=300,
+                        "isa-debug-exit,iobase=0xf4,iosize=1", "-kernel", IMAGE], timeout=PATIENCE,
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     check(r.returncode & 1, "QEMU ended with %d" % r.returncode)
     # QEMU's TCG checks no segment limits and not the rules of CR0's cache bits.

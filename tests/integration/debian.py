@@ -8,8 +8,9 @@ python's own tests, reboots. TAP on stdout.
 --root is what tests/guest/mkdebian made (made here if absent); the disk is copied, never written.
 --qemu runs the same steps under QEMU's TCG, to tell a wrong test from a wrong machine.
 """
-import argparse, hashlib, http.server, os, re, select, shutil, socket, subprocess, sys, tempfile
+import argparse, hashlib, http.server, os, re, select, shutil, subprocess, sys, tempfile
 import threading, time, urllib.request
+import hulltest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -50,7 +51,7 @@ class Console:
         self.send("stty -echo cols 200; bind 'set enable-bracketed-paste off'; PS1=; PS2=; export TERM=dumb DEBIAN_FRONTEND=noninteractive; echo READY$((1+1))\n")
         self.expect(rb"READY2\s", timeout)
 
-    def run(self, command, timeout=120):
+    def run(self, command, timeout=600):
         """Run a shell command; returns (exit status, output)."""
         self.n += 1
         self.send("%s; echo \"@@%d:$?@@\"\n" % (command, self.n))
@@ -109,12 +110,6 @@ def make_repo(top):
                 (len(deb), hashlib.sha256(deb).hexdigest()))
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 class Steps:
     def __init__(self, con, host_port, forward, files, tap, reboots):
         self.con, self.port, self.forward, self.files, self.tap = con, host_port, forward, files, tap
@@ -127,7 +122,7 @@ class Steps:
         return self.gw
 
     def network(self):
-        for _ in range(30):
+        for _ in range(300):
             if self.con.run("ip route show default | grep -q via")[0] == 0:
                 break
             time.sleep(1)
@@ -138,13 +133,13 @@ class Steps:
         with open(self.files + "/big", "wb") as f:
             f.write(data)
         st, out = self.con.run("wget -qO /root/big http://%s:%d/big; sha256sum /root/big" %
-                               (self.gateway(), self.port), 300)
+                               (self.gateway(), self.port))
         return st == 0 and hashlib.sha256(data).hexdigest() in out, out
 
     def serve_back(self):
         self.con.run("cd /root; python3 -m http.server 8000 >/dev/null 2>&1 & cd; for i in $(seq 60); do "
                      "python3 -c 'import socket; socket.create_connection((\"127.0.0.1\", 8000))' 2>/dev/null && break; "
-                     "sleep 1; done", 120)
+                     "sleep 1; done")
         with urllib.request.urlopen("http://127.0.0.1:%d/big" % self.forward, timeout=300) as r:
             got = hashlib.sha256(r.read()).hexdigest()
         with open(self.files + "/big", "rb") as f:
@@ -156,12 +151,12 @@ class Steps:
         st, out = self.con.run("echo 'deb [trusted=yes] http://%s:%d/repo ./' >/etc/apt/sources.list; "
                                "rm -rf /etc/apt/sources.list.d/*; "
                                "apt-get -q update && apt-get -qy install hull-hello && hull-hello" %
-                               (self.gateway(), self.port), 400)
+                               (self.gateway(), self.port))
         return st == 0 and "hello from apt" in out, out
 
     def gcc(self):
         st, out = self.con.run("printf '#include <stdio.h>\\nint main(void){double s=0;for(int i=1;i<1000000;i++)"
-                               "s+=1.0/i;printf(\"%%.6f\\\\n\",s);return 7;}\\n' >t.c && gcc -O2 -Wall t.c -o t && ./t", 200)
+                               "s+=1.0/i;printf(\"%%.6f\\\\n\",s);return 7;}\\n' >t.c && gcc -O2 -Wall t.c -o t && ./t")
         return st == 7 and "14.392726" in out, out
 
     def python(self):
@@ -171,17 +166,17 @@ class Steps:
     def reboot(self):
         for i in range(self.reboots):
             self.con.send("systemctl reboot\n")
-            self.con.login(400)
+            self.con.login(900)
         st, out = self.con.run("uptime -p")
         return st == 0, out
 
     def poweroff(self):
         self.con.send("systemctl poweroff\n")
         try:
-            self.con.expect(rb"Power down", 200)
-            self.con.child.wait(30)
+            self.con.expect(rb"Power down", 900)
+            self.con.child.wait(300)
         except EOFError:
-            self.con.child.wait(30)
+            self.con.child.wait(300)
         return self.con.child.returncode == 0, "exit status %s" % self.con.child.returncode
 
 
@@ -207,7 +202,7 @@ def main():
     ap.add_argument("--append", default="")
     ap.add_argument("--extra", default="")
     ap.add_argument("--reboots", type=int, default=2)
-    ap.add_argument("--boot-timeout", type=int, default=400)
+    ap.add_argument("--boot-timeout", type=int, default=900)
     ap.add_argument("--qemu", action="store_true")
     a = ap.parse_args()
     if os.geteuid() or not shutil.which("mmdebstrap"):
@@ -217,7 +212,7 @@ def main():
     tmp = tempfile.mkdtemp(prefix="hull-debian-")
     disk = os.path.join(tmp, "disk")
     subprocess.run(["cp", "--sparse=always", a.root + "/root.img", disk], check=True)
-    forward = free_port()
+    forward = hulltest.free_port()
     return take_steps(command(a, disk, a.root + "/vmlinuz", a.root + "/initrd", forward), tmp, forward, a,
                       ["network", "download", "serve_back", "apt", "gcc", "python", "reboot", "poweroff"], Steps)
 

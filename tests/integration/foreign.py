@@ -6,12 +6,11 @@ stdout.
   foreign.py [TEST...]
 """
 import os, random, re, shutil, subprocess
-from hulltest import BUILD, HULL, TOP, Skip, check, main, run
+from hulltest import BUILD, HULL, PATIENCE, TOP, Skip, check, main, run
 
 CC = "powerpc64le-linux-gnu-gcc"
 QEMU = "qemu-ppc64le-static"
 SYSROOT = "/usr/powerpc64le-linux-gnu"
-SECONDS = 300
 
 
 def build(name, *sources, flags=()):
@@ -29,7 +28,7 @@ def calls(static=True):
 
 
 def execute(cmd, **kw):
-    r = subprocess.run(cmd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=SECONDS,
+    r = subprocess.run(cmd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=PATIENCE,
                        env={**os.environ, "FOREIGN_TEST": "a value", "LC_ALL": "C"}, **kw)
     return r.returncode, r.stdout.decode(errors="replace"), r.stderr.decode(errors="replace")
 

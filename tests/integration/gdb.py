@@ -2,16 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Real gdb on a stock kernel through `hull boot --gdb`. TAP on stdout."""
 import os, re, shutil, socket, subprocess
-from hulltest import Machine, Skip, check, initrd, kernel, main
+from hulltest import PATIENCE, Machine, Skip, check, free_port, initrd, kernel, main
 
 ENGINE = os.environ.get("HULL_ENGINE", "jit")
-BOOT = 400
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def args(command, *more):
@@ -23,11 +16,11 @@ def args(command, *more):
 def gdb(port, *commands):
     if not shutil.which("gdb"):
         raise Skip("no gdb")
-    cmd = ["gdb", "-nx", "-batch", "-ex", "set remotetimeout 20", "-ex", "set tcp connect-timeout 20",
+    cmd = ["gdb", "-nx", "-batch", "-ex", "set remotetimeout 300", "-ex", "set tcp connect-timeout 300",
            "-ex", "target remote 127.0.0.1:%d" % port]
     for c in commands:
         cmd += ["-ex", c]
-    r = subprocess.run(cmd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300)
+    r = subprocess.run(cmd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=PATIENCE)
     return r.stdout.decode(errors="replace")
 
 
@@ -35,7 +28,7 @@ def symbols(*names):
     """Addresses of kernel functions, from the guest itself: the package has none."""
     wanted = "|".join(names)
     with Machine(*args("grep -E ' (%s)$' /proc/kallsyms; echo end-of-symbols" % wanted)) as m:
-        m.expect(rb"command starts", BOOT)
+        m.expect(rb"command starts")
         text = m.expect(rb"(?s)(.*)end-of-symbols").group(1).decode()
         m.wait()
     found = dict((n, int(a, 16)) for a, n in re.findall(r"([0-9a-f]{16}) \w (\w+)", text))
@@ -74,7 +67,7 @@ def breaks_in_the_kernel():
         check(value(out, "next") == at["__fentry__"] and value(out, "back") == at["start_kernel"] + 5, "three steps: " + out)
         check(value(out, "r11") == 0x123456789abcdef, "a register that was set")
         check(value(out, "rest") == at["rest_init"], "the second breakpoint")
-        m.expect(rb"went on", BOOT)
+        m.expect(rb"went on")
         check(m.wait() == 0, "exit status")
 
 
@@ -82,7 +75,7 @@ def interrupts_reads_and_writes_memory():
     at = symbols("linux_banner", "schedule")
     port = free_port()
     with Machine(*args("echo ready; while true; do usleep 1000; done", "--gdb", "%d,nowait" % port)) as m:
-        m.expect(rb"ready", BOOT)
+        m.expect(rb"ready")
         out = gdb(port, "output (char*)%#x" % at["linux_banner"], "hbreak *%#x" % at["schedule"], "continue",
                   *show("$rip", "at"), *show("*(long*)$rsp", "ret"), "set *(long*)($rsp-128) = 0x1122334455667788",
                   *show("*(long*)($rsp-128)", "mem"), "delete",
@@ -98,7 +91,7 @@ def interrupts_reads_and_writes_memory():
 def second_client_after_a_lost_one():
     port = free_port()
     with Machine(*args("echo ready; read x; echo got $x", "--gdb", "%d,nowait" % port)) as m:
-        m.expect(rb"ready", BOOT)
+        m.expect(rb"ready")
         for junk in (b"", b"$", b"\x03$g#67", b"$" + b"m" * 40000, b"$vCont;s:7fffffff#00$H#48$Hg#df$P#50$Z9,#00"):
             with socket.create_connection(("127.0.0.1", port)) as s:
                 s.sendall(junk)

@@ -5,6 +5,7 @@ on the sanitizer build where there is one. Whatever the guest does to itself (a 
 that waits for ever) is fine; hull must end by itself or on request and say nothing of its own bugs.
 TAP. HULL_HOSTILE_RUNS and HULL_HOSTILE_ROUNDS make it longer."""
 import os, signal, subprocess
+from concurrent.futures import ThreadPoolExecutor
 from hulltest import TOP, HULL, check, main
 
 ASAN = os.path.join(TOP, "build-asan/hull")
@@ -40,18 +41,20 @@ def one(hull, elf, seed, *more):
     check(code in FINE, "seed %d: exit status %d: %s" % (seed, code, text[-1500:]))
 
 
-def hostile_guest():
+def many(first, runs, *more):
+    """One on each CPU: many guests wait for ever, and the others need one."""
     hull = ASAN if os.path.exists(ASAN) else HULL
     elf = os.path.join(TOP, "build/guest/fuzz/fuzz-guest.elf")
-    for seed in range(FIRST, FIRST + RUNS):
-        one(hull, elf, seed)
+    with ThreadPoolExecutor(os.cpu_count()) as ex:
+        list(ex.map(lambda seed: one(hull, elf, seed, *more), range(first, first + runs)))
+
+
+def hostile_guest():
+    many(FIRST, RUNS)
 
 
 def hostile_guest_interpreted():
-    hull = ASAN if os.path.exists(ASAN) else HULL
-    elf = os.path.join(TOP, "build/guest/fuzz/fuzz-guest.elf")
-    for seed in range(FIRST + 1000, FIRST + 1000 + RUNS // 4):
-        one(hull, elf, seed, "--interpret")
+    many(FIRST + 1000, RUNS // 4, "--interpret")
 
 
 main([hostile_guest, hostile_guest_interpreted])

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Shared by the integration tests: TAP, running hull, a machine on a pipe or pseudo terminal."""
-import json, os, pty, re, select, shutil, signal, subprocess, sys, tempfile, termios, time, traceback
+import json, os, pty, random, re, select, shutil, signal, socket, subprocess, sys, tempfile, termios, time, traceback
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 HULL = os.environ.get("HULL", os.path.join(TOP, "build/hull"))
 BUILD = os.path.dirname(HULL)
+# Seconds after which something that must come does not: for a machine far slower and busier than ours.
+PATIENCE = 600
 
 
 class Skip(Exception):
@@ -16,11 +18,32 @@ def check(cond, why):
         raise AssertionError(why)
 
 
-def run(*args, timeout=60, **kw):
+def run(*args, timeout=PATIENCE, **kw):
     """hull with arguments; (exit status, stdout, stderr)."""
     r = subprocess.run([HULL, *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                        timeout=timeout, **kw)
     return r.returncode, r.stdout.decode(errors="replace"), r.stderr.decode(errors="replace")
+
+
+def eventually(fn, seconds=PATIENCE):
+    """What fn gives as soon as that is true, or at last."""
+    end = time.monotonic() + seconds
+    while True:
+        r = fn()
+        if r or time.monotonic() > end:
+            return r
+        time.sleep(0.05)
+
+
+def free_port():
+    """A TCP port of the loopback's that nobody has, out of the range from which others are given theirs."""
+    while True:
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", random.randrange(10000, 32000)))
+                return s.getsockname()[1]
+            except OSError:
+                pass
 
 
 def main(tests):
@@ -90,7 +113,7 @@ com1: enabled=1, mode=file, dev=serial
 """
 
 
-def run_bochs(iso, model, megs=256, ips=50000000, timeout=300):
+def run_bochs(iso, model, megs=256, ips=50000000, timeout=2 * PATIENCE):
     """Boots an ISO on bochs until it switches itself off; what came from COM1."""
     for p in ("bochs", "unshare"):
         if not shutil.which(p):
@@ -129,7 +152,7 @@ class Machine:
                                           stderr=subprocess.STDOUT if stderr_too else subprocess.PIPE)
             self.out = self.child.stdout.fileno()
 
-    def expect(self, pattern, timeout=120):
+    def expect(self, pattern, timeout=PATIENCE):
         end = time.monotonic() + timeout
         while True:
             m = re.search(pattern, self.buf)
@@ -154,7 +177,7 @@ class Machine:
             self.child.stdin.write(data)
             self.child.stdin.flush()
 
-    def wait(self, timeout=60):
+    def wait(self, timeout=PATIENCE):
         """Exit status; the output goes on being read so that nothing blocks."""
         end = time.monotonic() + timeout
         while self.child.poll() is None and time.monotonic() < end:

@@ -16,7 +16,7 @@ def guest_on_stock_kvm():
         check(sum(n.values()) > 1000, "exits: %s" % n)
         print("# exits: %d, of these by I/O %d, page faults %d, CPUID %d" %
               (sum(n.values()), n.get(0x7b, 0), n.get(0x400, 0), n.get(0x72, 0)))
-        boots(h, "--engine kvm,irqchip=user", 150)
+        boots(h, "--engine kvm,irqchip=user")
 
 
 def guest_on_our_module():
@@ -28,8 +28,8 @@ def guest_on_our_module():
         out = boots(h, "--kvm-device /dev/hull --cpus 2")
         check("2 CPUs" in out, out)
         for n in range(3): # killed at different moments; the module goes with nothing left
-            h.must(BOOT + " --kvm-device /dev/hull >/dev/null 2>&1 & sleep %d; kill -9 $!; wait; sleep 1; "
-                   "rmmod hull && insmod /hull.ko" % (n + 1))
+            h.must(BOOT + " --kvm-device /dev/hull >/dev/null 2>&1 & sleep %d; kill -9 $!; wait; "
+                   "until rmmod hull; do sleep 0.2; done; insmod /hull.ko" % (n + 1))
         h.must("rmmod hull")
         no_complaints(h)
 

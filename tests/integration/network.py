@@ -5,19 +5,20 @@ other, nothing stays when members come, go and are killed. Needs root."""
 import glob, json, os, random, signal, subprocess, threading, time, urllib.request
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
-from hulltest import HULL, check, main
-from run import VM, census, eventually, free_port, hull, need_image, need_kernel, ok, start_data
+from hulltest import HULL, PATIENCE, check, eventually, free_port, main
+from run import VM, census, hull, need_image, need_kernel, ok, start_data
 
 SERVE = "echo %s >/index.html; exec httpd -f -p 80 -h /"
 
 
 def serve(name, *options, text=None):
-    ok("run", "-d", "--name", name, *options, "busybox", "sh", "-c", SERVE % (text or name), timeout=300)
+    ok("run", "-d", "--name", name, *options, "busybox", "sh", "-c", SERVE % (text or name))
+    check(eventually(lambda: get(name, "http://127.0.0.1/") == (text or name)), "%s does not serve" % name)
 
 
-def get(frm, url):
+def get(frm, url, seconds=PATIENCE):
     """What a thing gets from url, None: nothing."""
-    code, out, _ = hull("exec", frm, "timeout", "5", "wget", "-qO-", url)
+    code, out, _ = hull("exec", frm, "timeout", str(seconds), "wget", "-qO-", url)
     return out.strip() if code == 0 else None
 
 
@@ -43,14 +44,13 @@ def all_reach_all():
     serve("one", "--network", "lan,ip=10.7.3.4", "--network-alias", "first", "-p", "%d:80" % ports[0])
     serve("two", "--network", "lan", "--hostname", "deux", "-p", "%d:80" % ports[1])
     serve("vm", "--network", "lan", "--network-alias", "machine", "-p", "%d:80" % ports[2], *VM)
-    eventually(lambda: fetch(ports[2]) == "vm", 60)
     for port, name in zip(ports, ("one", "two", "vm")):
-        check(fetch(port) == name, "port of %s: %s" % (name, fetch(port)))
+        check(eventually(lambda: fetch(port) == name), "port of %s: %s" % (name, fetch(port)))
     for frm in ("one", "two", "vm"):
         for url, text in (("one", "one"), ("first", "one"), ("10.7.3.4", "one"), ("two", "two"), ("deux", "two"),
                           ("vm", "vm"), ("machine", "vm")):
             check(get(frm, "http://%s/" % url) == text, "%s does not get %s" % (frm, url))
-        code, out, err = hull("exec", frm, "ping", "-c", "1", "-W", "5", "vm" if frm != "vm" else "two")
+        code, out, err = hull("exec", frm, "ping", "-c", "1", "-W", "60", "vm" if frm != "vm" else "two")
         check(code == 0, "ping from %s: %s%s" % (frm, out, err))
 
     class Handler(BaseHTTPRequestHandler):
@@ -76,9 +76,9 @@ def all_reach_all():
     check(code and "one, two, vm" in err, err)
     ok("kill", "two")
     for frm in ("one", "vm"):  # its name goes with it
-        check("two" not in ok("exec", frm, "cat", "/etc/hosts"), frm)
+        check(eventually(lambda: "two" not in ok("exec", frm, "cat", "/etc/hosts")), frm)
     ok("start", "two")
-    check(get("vm", "http://two/") == "two", "not again by its name")
+    check(eventually(lambda: get("vm", "http://two/", 5) == "two"), "not again by its name")
     code, _, err = hull("run", "--rm", "--network", "lan,ip=10.7.3.4", "busybox", "true")
     check(code == 125 and "somebody has 10.7.3.4" in err, err)
 
@@ -97,13 +97,13 @@ def apart():
     address = {m["name"]: m["address"] for n in nets for m in json.loads(ok("network", "inspect", n))["members"]}
     check(get("i1", "http://i2/") == "i2", "internal members do not see each other")
     for frm, to in (("a1", "b1"), ("b1", "a1"), ("a1", "i1"), ("i1", "a1")):
-        check(get(frm, "http://%s/" % to) is None, "%s finds %s by name" % (frm, to))
-        check(get(frm, "http://%s/" % address[to]) is None, "%s reaches %s" % (frm, to))
+        check(get(frm, "http://%s/" % to, 5) is None, "%s finds %s by name" % (frm, to))
+        check(get(frm, "http://%s/" % address[to], 5) is None, "%s reaches %s" % (frm, to))
         # Not either by saying that the other's subnet is on its own card.
         hull("exec", "--privileged", frm, "ip", "route", "add", address[to] + "/32", "dev", "eth0")
-        check(get(frm, "http://%s/" % address[to]) is None, "%s reaches %s by its card" % (frm, to))
+        check(get(frm, "http://%s/" % address[to], 5) is None, "%s reaches %s by its card" % (frm, to))
     check("default" not in ok("exec", "i1", "ip", "route"), "internal with a default route")
-    check(get("i1", "http://10.0.2.2:1/") is None, "internal reaches the host")
+    check(get("i1", "http://10.0.2.2:1/", 5) is None, "internal reaches the host")
     code, _, err = hull("run", "--rm", "--network", "in", "-p", "%d:80" % free_port(), "busybox", "true")
     check(code == 125 and "internal" in err, err)
 
@@ -147,8 +147,8 @@ def hosts_are_the_networks():
     need_image("busybox")
     ok("network", "create", "lan")
     ok("run", "-d", "--name", "evil", "--network", "lan", "busybox", "sh", "-c",
-       "yes 1.2.3.4 two | head -c 3000000 >/etc/hosts; exec sleep 100")
-    time.sleep(0.5)
+       "yes 1.2.3.4 two | head -c 3000000 >/etc/hosts; touch /done; exec sleep 1000")
+    check(eventually(lambda: hull("exec", "evil", "test", "-e", "/done")[0] == 0), "/etc/hosts is not written")
     serve("two", "--network", "lan")
     hosts = ok("exec", "two", "cat", "/etc/hosts")
     check("1.2.3.4" not in hosts and "evil" in hosts, hosts)
@@ -204,7 +204,7 @@ def killed_members():
     check(len(seen) > 5, "no name spaces seen: %s" % seen)
     for t in json.loads(ok("ps", "-a", "--json")):
         hull("rm", "-f", t["name"])
-    eventually(lambda: census() == before and not held(seen), 30)
+    eventually(lambda: census() == before and not held(seen))
     after = census()
     for k in before:
         check(after[k] == before[k], "%s before %s, after %s" % (k, before[k], after[k]))
@@ -222,13 +222,13 @@ def restarted_member():
     serve("web", "--network", "lan")
     ok("run", "-d", "--name", "again", "--restart", "always", "--network", "lan", "busybox", "sh", "-c",
        "wget -qO- http://web/; sleep 0.2; exit 1")
-    eventually(lambda: ok("logs", "again").count("web") >= 3, 30)
+    eventually(lambda: ok("logs", "again").count("web") >= 3)
 
     def descriptors():
         state = json.loads(ok("inspect", "again"))
         return [os.readlink(l) for l in glob.glob("/proc/%d/fd/*" % state["monitor"])] if "monitor" in state else []
 
-    eventually(lambda: any(d.startswith("net:") for d in descriptors()), 20)
+    eventually(lambda: any(d.startswith("net:") for d in descriptors()))
     n = 0
     for _ in range(5):
         try:

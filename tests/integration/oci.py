@@ -5,15 +5,12 @@
   tests/integration/oci.py [NAME...]
 """
 import json, os, random, re, shutil, signal, socket, subprocess, sys, time
-from hulltest import Skip, check, main
+from hulltest import PATIENCE, Skip, check, eventually, main
 from ocitest import OCI, check_same, edit, host_state, make_bundle, make_root, need_root, oci, ok
 
 
-def wait_for(what, seconds=20):
-    end = time.monotonic() + seconds
-    while not what():
-        check(time.monotonic() < end, "not in %d s" % seconds)
-        time.sleep(0.02)
+def wait_for(what):
+    check(eventually(what), "not in %d s" % PATIENCE)
 
 
 def detached(*args, before=()):
@@ -267,9 +264,9 @@ def on_pure_v2():
     b = make_bundle("sh", "-c", "cat /proc/self/cgroup | grep -c ^0::/$; cat /dev/null && echo null; mknod /tmp/d c 1 5 2>/dev/null; exec sleep 100",
                     change=lambda c: c["process"].update(capabilities={}))
     script = "umount -R -l /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup || exit 77; O='%s --root %s'; " % (OCI, os.path.abspath("s2"))
-    script += ("$O run -d --bundle %s hullt11 </dev/null >o11 2>&1 || { cat o11; exit 1; }; for i in $(seq 200); do grep -q null o11 && break; sleep 0.05; done; $O pause hullt11 && $O state hullt11 | grep paused && $O resume hullt11 && "
+    script += ("$O run -d --bundle %s hullt11 </dev/null >o11 2>&1 || { cat o11; exit 1; }; for i in $(seq 6000); do grep -q null o11 && break; sleep 0.05; done; $O pause hullt11 && $O state hullt11 | grep paused && $O resume hullt11 && "
                "$O exec hullt11 sh -c 'exit 5'; echo exec $?; test -d /sys/fs/cgroup/hullt11 && echo there; $O delete -f hullt11; test -d /sys/fs/cgroup/hullt11 || echo gone; cat o11") % b
-    r = subprocess.run(["unshare", "-m", "sh", "-c", script], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, timeout=60)
+    r = subprocess.run(["unshare", "-m", "sh", "-c", script], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, timeout=PATIENCE)
     out = r.stdout.decode()
     if r.returncode == 77:
         raise Skip("no private view of cgroup v2 here")
@@ -475,7 +472,7 @@ def pidfd_to_a_socket():
         fd = pidfd()
         signal.pidfd_send_signal(fd, signal.SIGKILL)
         os.close(fd)
-        check(p.wait(20) == 137, "exec: %d" % p.returncode)
+        check(p.wait(PATIENCE) == 137, "exec: %d" % p.returncode)
         check(state("hullt14")["status"] == "running", "the wrong process was killed")
         signal.pidfd_send_signal(first, signal.SIGKILL)
         wait_for(lambda: state("hullt14")["status"] == "stopped")
@@ -543,7 +540,7 @@ def others_cgroup():
     try:
         with open(top + ("/freezer.state" if "freezer" in top else "/cgroup.freeze"), "w") as f:
             f.write("FROZEN" if "freezer" in top else "1")
-        code, _, err = oci("run", "--bundle", b, "hullt16c", timeout=20)
+        code, _, err = oci("run", "--bundle", b, "hullt16c")
         check(code == 1 and "frozen" in err, err)
     finally:
         os.rmdir(top)
@@ -590,12 +587,15 @@ def network_devices():
     try:
         good(["ip", "link", "set", "hullt0", "mtu", "1280", "address", "02:11:22:33:44:55"])
         good(["ip", "address", "add", "192.0.2.7/28", "dev", "hullt0"])
-        good(["ip", "address", "add", "2001:db8::7/64", "dev", "hullt0", "nodad"])
+        addresses = ["192.0.2.7/28"]
+        if os.path.exists("/proc/sys/net/ipv6/conf/hullt0"):
+            good(["ip", "address", "add", "2001:db8::7/64", "dev", "hullt0", "nodad"])
+            addresses.append("2001:db8::7/64")
         b = make_bundle("sleep", "100", change=lambda c: c["linux"].update(netDevices={"hullt0": {"name": "inner0"}}, sysctl={"net.ipv4.conf.inner0.forwarding": "1"}))
         detached("--bundle", b, "hullt19")
         pid = state("hullt19")["pid"]
         out = good(["nsenter", "-t", str(pid), "-n", "ip", "address", "show", "dev", "inner0"])
-        for w in ("mtu 1280", "02:11:22:33:44:55", "192.0.2.7/28", "2001:db8::7/64", "UP"):
+        for w in ("mtu 1280", "02:11:22:33:44:55", *addresses, "UP"):
             check(w in out, "no %s: %s" % (w, out))
         check(ok("exec", "hullt19", "cat", "/proc/sys/net/ipv4/conf/inner0/forwarding") == "1\n", "sysctl of the device")
         check(call(["ip", "link", "show", "hullt0"])[0] != 0, "still here")
@@ -624,7 +624,7 @@ def memory_runs_out():
         wait_for(lambda: '{"type":"oom","id":"hullt20"}' in open("ev").read())
     finally:
         ok("delete", "-f", "hullt20")
-    check(p.wait(20) == 0, "events: %d" % p.returncode)
+    check(p.wait(PATIENCE) == 0, "events: %d" % p.returncode)
 
 
 # ---- under engines ---------------------------------------------------------
@@ -643,7 +643,7 @@ def tool(name):
         raise Skip(name + " is not installed")
 
 
-def call(cmd, timeout=120, **kw):
+def call(cmd, timeout=PATIENCE, **kw):
     r = subprocess.run(cmd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout, **kw)
     return r.returncode, r.stdout.decode(errors="replace"), r.stderr.decode(errors="replace")
 
@@ -684,7 +684,7 @@ def under_podman():
         good(p + ["pause", "x"])
         good(p + ["unpause", "x"])
         good(p + ["top", "x"])
-        good(p + ["stop", "-t", "10", "x"])
+        good(p + ["stop", "-t", "100", "x"])
         check(good(p + ["logs", "x"]) == "line\n", "logs")
         check(good(p + ["inspect", "-f", "{{.State.ExitCode}}", "x"]).strip() == "9", "exit code after stop")
         good(p + ["rm", "x"])
@@ -702,13 +702,11 @@ class Daemon:
     def __init__(self, cmd, sock):
         self.p = subprocess.Popen(cmd, stdin=subprocess.DEVNULL, stdout=open(sock + ".log", "w"), stderr=subprocess.STDOUT)
         self.log = sock + ".log"
-        end = time.monotonic() + 40
-        while not os.path.exists(sock):
-            if self.p.poll() is not None or time.monotonic() > end:
-                why = open(self.log).read()[-300:]
-                self.stop()
-                raise Skip("%s does not start here: %s" % (cmd[0], why.replace("\n", " ")))
-            time.sleep(0.1)
+        eventually(lambda: os.path.exists(sock) or self.p.poll() is not None)
+        if not os.path.exists(sock):
+            why = open(self.log).read()[-300:]
+            self.stop()
+            raise Skip("%s does not start here: %s" % (cmd[0], why.replace("\n", " ")))
         time.sleep(0.5)
 
     def stop(self):
@@ -826,15 +824,15 @@ def thousand_with_kills():
             running[name] = subprocess.Popen([OCI, "--root", os.path.abspath("state"), "run", "--bundle", b, name],
                                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             started += 1
-        victim = rng.choice(list(running))
-        if rng.random() < 0.3:
+        if killed < started // 5:  # however slow this loop is beside the containers
+            victim = rng.choice(list(running))
             if rng.random() < 0.5:
                 running[victim].kill()
             else:
                 oci("kill", victim, "KILL")
             killed += 1
-        time.sleep(0.002)
-        for name in [n for n, p in running.items() if p.poll() is not None]:
+        time.sleep(0.002 * rng.random())
+        for name in [n for n, p in running.items() if p.poll() is not None][:5]:
             code = running.pop(name).returncode
             if code:  # whoever was killed leaves the cleaning to delete
                 oci("delete", "-f", name)
@@ -842,10 +840,9 @@ def thousand_with_kills():
     for name in os.listdir("state"):
         if not name.startswith("."):
             oci("delete", "-f", name)
-    time.sleep(0.5)
+    eventually(lambda: host_state() == before)
     left = [n for n in os.listdir("state") if not n.startswith(".")]
     check(not left, "states left: %s" % left[:5])
-    wait_for(lambda: host_state()["processes"] == before["processes"])
     check_same(before, host_state())
 
 

@@ -22,12 +22,12 @@ $O update --memory 32m --pids-limit 12 --cpu-quota 30000 --cpu-share 2048 a && g
 say stats
 $O events --stats a
 say fork
-$O exec a sh -c 'i=0; while [ $i -lt 20 ]; do sleep 2 & i=$((i+1)); done; wait' 2>&1 | grep -c "can't fork"
-sleep 2; $O update --pids-limit 100 a
+$O exec a sh -c '(i=0; while [ $i -lt 20 ]; do sleep 600 & i=$((i+1)); done); kill -9 -1' 2>&1 | grep -c "can't fork"
+$O update --pids-limit 100 a
 say oom
-$O events --interval 1s a >/tmp/events & sleep 1
+$O events --interval 1s a >/tmp/events & until grep -q stats /tmp/events; do sleep 0.1; done
 $O exec a dd if=/dev/zero of=/dev/null bs=64M count=1 2>/dev/null; echo $?
-sleep 1; grep -c '"type":"oom"' /tmp/events
+for i in $(seq 3000); do grep -q '"type":"oom"' /tmp/events && break; sleep 0.1; done; grep -c '"type":"oom"' /tmp/events
 say frozen
 $O pause a; cat cgroup.freeze; $O state a | grep paused; $O resume a; cat cgroup.freeze
 say moved
@@ -67,7 +67,7 @@ def limits_of_v2():
     start_data()
     need_kernel()
     image("oci.tar")
-    ok("import", "oci.tar", "oci", timeout=300)
+    ok("import", "oci.tar", "oci")
 
     def change(c):
         c["linux"]["resources"].update(memory={"limit": 48 << 20, "reservation": 16 << 20}, pids={"limit": 20}, unified={"memory.high": "45000000"},
@@ -81,7 +81,7 @@ def limits_of_v2():
     with open("inside.sh", "w") as f:
         f.write(INSIDE)
     code, out, err = hull("run", "--rm", "--as", "vm", "--engine", "jit", "--privileged", "--network", "none", "-v", b + ":/b", "-v", u + ":/unified",
-                          "-v", os.path.abspath("inside.sh") + ":/inside.sh", "oci", "sh", "/inside.sh", timeout=300)
+                          "-v", os.path.abspath("inside.sh") + ":/inside.sh", "oci", "sh", "/inside.sh")
     if os.environ.get("HULL_TEST_SHOW"):
         print("# " + out.replace("\n", "\n# "))
     check(code == 0 and "== end" in out, "%d %s %s" % (code, out[-500:], err))
@@ -112,7 +112,7 @@ cd / && hull import /v/busybox.tar busybox >/dev/null
 hull run -d --name st --network none -m 32m --cpus 0.2 --pids-limit 10 busybox sh -c 'while :; do :; done'
 cd /sys/fs/cgroup/hull-st-* && grep -h . memory.max cpu.max pids.max; cd /
 sleep 1; hull stats | tail -n 1
-hull exec st sh -c 'i=0; while [ $i -lt 20 ]; do sleep 1 & i=$((i+1)); done; wait' 2>&1 | tail -n 1
+hull exec st sh -c '(i=0; while [ $i -lt 20 ]; do sleep 600 & i=$((i+1)); done); kill -9 -1' 2>&1 | grep fork | tail -n 1
 hull exec st dd if=/dev/zero of=/dev/null bs=64M count=1; echo oom $?
 hull pause st; hull ps | tail -n 1; hull resume st
 hull rm -f st; ls -d /sys/fs/cgroup/hull-st-* 2>&1
@@ -127,13 +127,13 @@ def run_of_v2():
     tar = os.path.join(CACHE, "image-%s.tar" % need_image("busybox"))
     need_kernel()
     image("hull.tar", os.path.join(BUILD, "hull"), os.path.join(BUILD, "hull-monitor"))
-    ok("import", "hull.tar", "hull", timeout=300)
+    ok("import", "hull.tar", "hull")
     os.makedirs("v2run")
     shutil.copy(tar, "v2run/busybox.tar")
     with open("v2run/inside.sh", "w") as f:
         f.write(HULL_INSIDE)
     code, out, err = hull("run", "--rm", "--as", "vm", "--engine", "jit", "--privileged", "--network", "none", "-m", "1G",
-                          "-v", os.path.abspath("v2run") + ":/v", "hull", "sh", "/v/inside.sh", timeout=300)
+                          "-v", os.path.abspath("v2run") + ":/v", "hull", "sh", "/v/inside.sh")
     if os.environ.get("HULL_TEST_SHOW"):
         print("# " + (out + err).replace("\n", "\n# "))
     lines = out.splitlines()
@@ -179,11 +179,11 @@ $O pause one; cat $G/cgroup.freeze; $O resume one; cat $G/cgroup.freeze
 say delegate
 $O exec one sh -c 'mkdir /sys/fs/cgroup/x && echo 1 >/sys/fs/cgroup/x/cgroup.procs && echo made'; systemctl daemon-reload; cat /proc/$(head -n 1 $G/x/cgroup.procs)/cmdline; echo
 say delete
-$O kill one KILL; sleep 1; $O delete one; echo $?; ls -d $G 2>&1; ls /run/oci; systemctl show -p LoadState $U
+$O kill one KILL; until $O state one | grep -q stopped; do sleep 0.2; done; $O delete one; echo $?; ls -d $G 2>&1; ls /run/oci; systemctl show -p LoadState $U
 say stop
 $O run -d --bundle /b one </dev/null >/dev/null 2>&1; systemctl stop $U; $O state one | grep status; $O delete one; echo $?
 say again
-$O run -d --bundle /b one </dev/null >/dev/null 2>&1; echo $?; systemctl kill -s KILL $U; sleep 1; $O delete one; systemctl list-units --all --no-legend 'hull-*'
+$O run -d --bundle /b one </dev/null >/dev/null 2>&1; echo $?; systemctl kill -s KILL $U; until $O state one | grep -q stopped; do sleep 0.2; done; $O delete one; systemctl list-units --all --no-legend 'hull-*'
 say bad
 sed -i 's/hullt-sub.slice:hull:one/hullt:x/' /b/config.json; $O run --bundle /b two 2>&1
 sed -i 's/hullt:x/..\/x.slice:hull:one/' /b/config.json; $O run --bundle /b two 2>&1
@@ -214,7 +214,7 @@ def scopes_of_systemd():
         with open("out/" + name, "w") as f:
             f.write(text)
     _, words, err = hull("run", "--rm", "--as", "vm", "--engine", "jit", "--privileged", "--network", "none", "-m", "1G", "-v", out + ":/out",
-                         "systemd", "sh", "/out/boot.sh", timeout=500)
+                         "systemd", "sh", "/out/boot.sh", timeout=1200)
     log = open("out/log").read() if os.path.exists("out/log") else ""
     if os.environ.get("HULL_TEST_SHOW"):
         print("# " + log.replace("\n", "\n# "))

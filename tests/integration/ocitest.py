@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Shared by the tests of hull-oci: bundles on busybox, running it, counting what the host has."""
 import json, os, shutil, subprocess, tempfile
-from hulltest import BUILD, Skip, check
+from hulltest import BUILD, PATIENCE, Skip, check
 
 OCI = os.environ.get("HULL_OCI", os.path.join(BUILD, "hull-oci"))
 APPLETS = ["sh", "true", "false", "ls", "cat", "id", "ps", "mount", "sleep", "env", "pwd", "stat", "echo", "tty", "grep",
@@ -16,7 +16,7 @@ def need_root():
         raise Skip("needs busybox-static")
 
 
-def oci(*args, timeout=60, stdin=subprocess.DEVNULL, root=None, **kw):
+def oci(*args, timeout=PATIENCE, stdin=subprocess.DEVNULL, root=None, **kw):
     """hull-oci with arguments; (exit status, stdout, stderr)."""
     r = subprocess.run([OCI, "--root", root or os.path.abspath("state"), *args], stdin=stdin, stdout=subprocess.PIPE,
                        stderr=subprocess.PIPE, timeout=timeout, **kw)

@@ -9,7 +9,7 @@ docker-registry. TAP on stdout.
 import json, os, shutil, socket, subprocess, time
 
 import run
-from hulltest import BUILD, TOP, Skip, check, main
+from hulltest import BUILD, TOP, Skip, check, eventually, free_port, main
 from ppc import busybox, kernel
 from run import hull, ok
 
@@ -58,13 +58,13 @@ def from_registry():
     os.environ["HULL_DATA"] = os.path.abspath("d2")  # a store that has none of it
     os.makedirs("d2")
     os.symlink(os.path.realpath("d/kernels"), "d2/kernels")
-    port = run.free_port()
+    port = free_port()
     with open("registry.yml", "w") as f:
         f.write("version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: %s/registry}}\n"
                 "http: {addr: '127.0.0.1:%d', secret: x}\n" % (os.getcwd(), port))
     server = subprocess.Popen(["docker-registry", "serve", "registry.yml"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        check(run.eventually(lambda: not socket.socket().connect_ex(("127.0.0.1", port))), "the registry does not listen")
+        check(eventually(lambda: not socket.socket().connect_ex(("127.0.0.1", port))), "the registry does not listen")
         name = "127.0.0.1:%d/bb:1" % port
         subprocess.run(["skopeo", "copy", "-q", "--all", "--dest-tls-verify=false", "oci-archive:two.tar:t", "docker://" + name],
                        check=True)
@@ -124,7 +124,7 @@ def without_own_words(r):
 
 
 def results(kind):
-    rows = [(r, hull("run", "--rm", "--name", "alike", "--network", "none", *kind, *r[0], "busybox", *r[1], stdin=r[2], timeout=300))
+    rows = [(r, hull("run", "--rm", "--name", "alike", "--network", "none", *kind, *r[0], "busybox", *r[1], stdin=r[2]))
             for r in RUNS]
     ok("run", "-d", "--name", "alike", "--network", "none", *kind, "busybox", "sleep", "1000")
     rows += [(r, hull("exec", *r[0], "alike", *r[1], stdin=r[2])) for r in EXECS]

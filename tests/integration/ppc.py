@@ -2,9 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Machines of POWER CPUs: Debian's stock kernel to busybox; kernels that cannot be started."""
 import glob, hashlib, json, os, shutil, socket, struct, subprocess
-from hulltest import BUILD, TOP, Machine, Skip, check, main, run
-
-PATIENCE = 900  # seconds; the machine that runs the tests may be busy
+from hulltest import BUILD, PATIENCE, TOP, Machine, Skip, check, free_port, main, run
 
 
 def kernel():
@@ -12,7 +10,7 @@ def kernel():
         for k in json.loads(run("kernel", "list", "--json")[1] or "[]"):
             if k["name"] == "ppc64le":
                 return k
-        code, _, err = run("kernel", "fetch", "--arch", "ppc64le", timeout=900)
+        code, _, err = run("kernel", "fetch", "--arch", "ppc64le")
         if code:
             raise Skip("no kernel package: " + err.strip().splitlines()[-1])
     raise Skip("the kernel was fetched but is not listed")
@@ -27,7 +25,7 @@ def busybox():
         return cached
     d = os.path.join(data, "apt/ppc64el")
     if not os.path.isdir(d):
-        run("kernel", "fetch", "--arch", "ppc64le", timeout=900)
+        run("kernel", "fetch", "--arch", "ppc64le")
     opts = ["APT::Sandbox::User=root", "APT::Architecture=ppc64el", "APT::Architectures=ppc64el",
             "Dir::State=" + d, "Dir::State::status=%s/status" % d, "Dir::Cache=" + d]
     cmd = ["apt-get"] + [x for o in opts for x in ("-o", o)] + ["download", "-qq", "busybox-static"]
@@ -144,8 +142,8 @@ class Gdb:
     """The client's end of GDB's protocol, for machines gdb itself was not built for."""
 
     def __init__(self, port):
-        self.sock = socket.create_connection(("127.0.0.1", port), 30)
-        self.sock.settimeout(60)
+        self.sock = socket.create_connection(("127.0.0.1", port), PATIENCE)
+        self.sock.settimeout(PATIENCE)
         self.buf = b""
 
     def reply(self):
@@ -178,9 +176,7 @@ def gdb():
                               0xf8850000,  # std r4,0(r5)
                               0xe8c50000,  # ld r6,0(r5)
                               0x4bfffff4])  # b loop
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
+    port = free_port()
     with Machine("--arch", "ppc64le", "--net", "none", "--cpus", "2", "--kernel", kernel, "--gdb", str(port)) as m:
         m.expect(b"waiting for gdb")
         g = Gdb(port)

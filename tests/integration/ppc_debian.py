@@ -130,7 +130,7 @@ def main():
     for name in ("second", "third"):
         with open(os.path.join(tmp, name), "wb") as f:
             f.truncate(64 << 20)
-    forward = debian.free_port()
+    forward = hulltest.free_port()
     cmd = [hulltest.HULL, "boot", "--arch", "ppc64le", "--mmu", a.mmu, "--cpus", str(a.cpus), "-m", "1G", "--kernel", k["path"],
            "--initrd", a.root + "/initrd", "--append", "console=hvc0 quiet rdinit=/init-disk net.ifnames=0 systemd.show_status=0", "--disk", tmp + "/disk",
            "--disk", tmp + "/second", "--disk", tmp + "/third", "--net", "user,forward=%d:8000" % forward]

@@ -5,9 +5,9 @@ left behind. Root makes the users (useradd) and becomes them; /dev/net/tun and /
 usual hosts, are made so in a mount name space of this test's own."""
 import ctypes, glob, json, os, random, re, shutil, signal, subprocess, sys, time
 
-from hulltest import BUILD, Skip, check, main
+from hulltest import BUILD, PATIENCE, Skip, check, eventually, free_port, main
 from image import Registry
-from run import BUSYBOX, CACHE, TOP, eventually, free_port, get
+from run import BUSYBOX, CACHE, TOP, get
 
 PROGRAMS = ("hull", "hull-monitor", "hull-init")
 FIRST = 1900000000  # of the subordinate IDs, far from what useradd gives
@@ -49,7 +49,7 @@ class User:
         return ["setpriv", "--reuid", str(self.uid), "--regid", str(self.gid), "--clear-groups", "env", "-i",
                 *["%s=%s" % x for x in {**self.env, **(env or {})}.items()], *args]
 
-    def __call__(self, *args, stdin=None, timeout=120, env=None, cwd=None):
+    def __call__(self, *args, stdin=None, timeout=PATIENCE, env=None, cwd=None):
         r = subprocess.run(self.command(User.hull, *args, env=env), input=stdin, timeout=timeout, cwd=cwd or self.home,
                            stdin=subprocess.DEVNULL if stdin is None else None, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         return r.returncode, r.stdout.decode(errors="replace"), r.stderr.decode(errors="replace")
@@ -209,8 +209,7 @@ def table():
     need_kernel(u)
     bad = []
     for options, command, stdin in rows:
-        got = [u("run", "--rm", "--name", "same", "--as", *kind, "--network", "none", *options, "busybox", *command, stdin=stdin,
-                 timeout=300) for kind in (("container",), ("vm", "--engine", "jit"))]
+        got = [u("run", "--rm", "--name", "same", "--as", *kind, "--network", "none", *options, "busybox", *command, stdin=stdin) for kind in (("container",), ("vm", "--engine", "jit"))]
         own = [g[2].startswith("hull run:") for g in got]
         if got[0][:2] != got[1][:2] or not (own[0] and own[1] or got[0][2] == got[1][2]):
             bad.append("%s %s\n  container: %r\n  machine:   %r" % (options, command, *got))
@@ -247,7 +246,7 @@ def life(u):
     check((st.st_uid, st.st_gid) == (u.uid, u.gid) and open(u.home + "/back/new").read() == "made\n", "cp out of it: %s" % (st,))
     shutil.rmtree(u.home + "/back")
     u.ok("commit", "life", "changed")
-    u.ok("stop", "-t", "20", "life")
+    u.ok("stop", "-t", "100", "life")
     check(u.ok("logs", "--tail", "1", "life") == "bye\n" and u.ok("wait", "life") == "5\n", "the end")
     u.ok("cp", "life:/tmp/tree/new", "ended")
     u.ok("start", "life")
@@ -271,10 +270,10 @@ def another_id(u=None):
     os.chown(u.home + "/vol", u.uid, u.gid)
     os.chmod(u.home + "/vol", 0o777)
     u.ok("run", "-d", "--name", "other", "-u", "user", "--network", "none", "-v", u.home + "/vol:/v", "busybox", "sh", "-c",
-         "echo x >/v/x; trap 'exit 7' TERM; while :; do sleep 0.1; done")
+         "trap 'exit 7' TERM; echo x >/v/x; while :; do sleep 0.1; done")
     check(u.ok("exec", "other", "id", "-u") == "1000\n", "exec")
     check(eventually(lambda: os.path.exists(u.home + "/vol/x")) and os.stat(u.home + "/vol/x").st_uid == u.base + 999, "the volume")
-    u.ok("stop", "-t", "20", "other")
+    u.ok("stop", "-t", "100", "other")
     check(u.ok("wait", "other") == "7\n", "its TERM")
     u.ok("rm", "other")
 
@@ -285,7 +284,7 @@ def network(u):
          "mkdir /www; echo served >/www/index.html; exec httpd -f -p 8080 -h /www")
     check(eventually(lambda: get("http://127.0.0.1:%d/" % port) == b"served\n"), "port %d is not served" % port)
     u.ok("stop", "-t", "1", "web")
-    check(get("http://127.0.0.1:%d/" % port) is None, "the port is still served")
+    check(eventually(lambda: get("http://127.0.0.1:%d/" % port) is None), "the port is still served")
     out = u.ok("run", "--rm", "--network", "host", "busybox", "ls", "/sys/class/net")
     check(sorted(out.split()) == sorted(os.listdir("/sys/class/net")), "network host: %r" % out)
     first = int(open("/proc/sys/net/ipv4/ip_unprivileged_port_start").read())
@@ -302,7 +301,7 @@ def named(u):
     """A named network of a user's: names, and nothing of it when its members have gone."""
     u.ok("network", "create", "lan")
     u.ok("run", "-d", "--name", "web", "--network", "lan", "busybox", "sh", "-c", "mkdir /www; echo served >/www/index.html; exec httpd -f -p 80 -h /www")
-    out = u.ok("run", "--rm", "--network", "lan", "busybox", "sh", "-c", "wget -qO- http://web/ && grep -c web /etc/hosts")
+    out = u.ok("run", "--rm", "--network", "lan", "busybox", "sh", "-c", "until wget -qO- http://web/; do sleep 0.1; done; grep -c web /etc/hosts")
     check(out == "served\n1\n", "by name: %r" % out)
     code, _, err = u("network", "rm", "lan")
     check(code == 125 and "web" in err, err)
@@ -365,7 +364,7 @@ def fuse():
     u.ok("run", "-d", "--name", "f", "--network", "none", "busybox", "sleep", "1000", env=env)
     os.kill(json.loads(u.ok("inspect", "f"))["monitor"], signal.SIGKILL)
     u.ok("ps")
-    check(eventually(lambda: u.processes() == before, 20), "left over: %s" % u.processes())
+    check(eventually(lambda: u.processes() == before), "left over: %s" % u.processes())
     u.ok("rm", "f")
 
 
@@ -415,7 +414,7 @@ def killed_anywhere():
     u = user()
     for t in json.loads(u.ok("ps", "-a", "--json")):
         u("rm", "-f", t["name"])
-    check(eventually(lambda: not u.processes(), 20), "before: %s" % u.processes())
+    check(eventually(lambda: not u.processes()), "before: %s" % u.processes())
     for i in range(30):
         name = "leak%d" % i
         p = subprocess.Popen(u.command(User.hull, "run", "--rm", "--name", name, "-u", rng.choice(("0", "user")), "busybox", "sh", "-c",
@@ -432,13 +431,13 @@ def killed_anywhere():
         time.sleep(rng.random() * 0.3)
         u("kill", name)
         try:
-            p.wait(60)
+            p.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             p.kill()
             raise AssertionError("round %d of seed %d: hull run did not end" % (i, seed))
     for t in json.loads(u.ok("ps", "-a", "--json")):
         u("rm", "-f", t["name"])
-    check(eventually(lambda: not u.processes() and not u.things(), 20),
+    check(eventually(lambda: not u.processes() and not u.things()),
           "seed %d: left over: %s, %s" % (seed, u.processes(), u.things()))
     check(not [l for l in open("/proc/self/mountinfo") if u.data in l], "mounts are left")
     check(not glob.glob(u.dir + "/hull/containers/*"), "state is left: %s" % glob.glob(u.dir + "/hull/containers/*"))

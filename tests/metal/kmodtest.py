@@ -36,7 +36,7 @@ def module():
     return {"/hull.ko": os.path.join(BUILD, "kmod/hull.ko")}
 
 
-def boots(h, what, timeout=300):
+def boots(h, what, timeout=1200):
     """hull boot there runs the guest to its end."""
     status, out = h.sh(BOOT + " " + what, timeout)
     check(status == 7 and "guest of 6." in out, "hull boot %s: status %d: %s; console %s" %

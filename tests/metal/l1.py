@@ -70,7 +70,7 @@ class L1:
     """with L1(kernel, modules_dir, modules, adds) as l1: l1.sh("command")"""
 
     def __init__(self, kernel, modules_dir, modules=(), adds=None, build="build", memory="1G", cpus=1, cpu=CPU, append="",
-                 extra=(), boot_timeout=120):
+                 extra=(), boot_timeout=600):
         self.dir = tempfile.mkdtemp(prefix="hull-l1-")
         self.buf = b""
         initrd = initramfs(os.path.join(self.dir, "initrd"), SHELL, adds or {}, modules, modules_dir, build)
@@ -90,7 +90,7 @@ class L1:
              "-chardev", "socket,id=shell,path=" + path, "-serial", "chardev:shell", *boot, *extra],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=open(os.path.join(self.dir, "qemu"), "wb"))
-        listener.settimeout(30)
+        listener.settimeout(300)
         try:
             self.sock = listener.accept()[0]
             self.until(rb"ready\n", boot_timeout)
@@ -129,13 +129,13 @@ class L1:
         """Start a shell command there; until() reads what it writes, `<end STATUS>` at last."""
         self.sock.sendall(base64.b64encode(command.encode()) + b"\n")
 
-    def sh(self, command, timeout=60):
+    def sh(self, command, timeout=600):
         """(exit status, output) of a shell command there."""
         self.begin(command)
         before, m = self.until(rb"<end (\d+)>\n", timeout)
         return int(m[1]), before.decode(errors="replace")
 
-    def must(self, command, timeout=60):
+    def must(self, command, timeout=600):
         status, out = self.sh(command, timeout)
         if status:
             raise AssertionError("%s: status %d: %s; console ends %r" % (command, status, out[-2000:], self.console()[-1500:]))
