@@ -10,74 +10,41 @@
 #include "core/cpu/hw.h"
 
 struct msr_row {
-	u32 index;
+	u32 first, n;
 	u64 reset, writable; /* writes to other bits are dropped */
 };
 
 #define ALL (~0ULL)
 
 static const struct msr_row msr_rows[] = {
-	{0x17, 0, 0},	       /* PLATFORM_ID */
-	{0x2a, 0, 0},	       /* EBL_CR_POWERON */
-	{0x3a, 1, 0},	       /* FEATURE_CONTROL: locked, nothing allowed */
-	{0x8b, 1ULL << 32, 0}, /* microcode revision */
-	{0xce, 0, 0},	       /* PLATFORM_INFO */
-	{0xfe, 0x508, 0},      /* MTRRcap: 8 variable, fixed, write-combining */
-	{0x179, 0, 0},	       /* MCG_CAP: no banks */
-	{0x17a, 0, ALL},       /* MCG_STATUS */
-	{0x1a0, 0x1801, ALL},  /* MISC_ENABLE: fast strings, no BTS, no PEBS */
-	{0x1d9, 0, 0},	       /* DEBUGCTL */
-	{0x1db, 0, 0},	       /* last branch, exception records */
-	{0x1dc, 0, 0},
-	{0x1dd, 0, 0},
-	{0x1de, 0, 0},
-	{0x200, 0, ALL},
-	{0x201, 0, ALL},
-	{0x202, 0, ALL},
-	{0x203, 0, ALL},
-	{0x204, 0, ALL},
-	{0x205, 0, ALL},
-	{0x206, 0, ALL},
-	{0x207, 0, ALL},
-	{0x208, 0, ALL},
-	{0x209, 0, ALL},
-	{0x20a, 0, ALL},
-	{0x20b, 0, ALL},
-	{0x20c, 0, ALL},
-	{0x20d, 0, ALL},
-	{0x20e, 0, ALL},
-	{0x20f, 0, ALL},
-	{0x250, 0, ALL},
-	{0x258, 0, ALL},
-	{0x259, 0, ALL},
-	{0x268, 0, ALL},
-	{0x269, 0, ALL},
-	{0x26a, 0, ALL},
-	{0x26b, 0, ALL},
-	{0x26c, 0, ALL},
-	{0x26d, 0, ALL},
-	{0x26e, 0, ALL},
-	{0x26f, 0, ALL},
-	{0x2ff, 0, 0xcff},
-	{0xc0010000, 0, 0}, /* K7 performance counters: none */
-	{0xc0010001, 0, 0},
-	{0xc0010002, 0, 0},
-	{0xc0010003, 0, 0},
-	{0xc0010004, 0, 0},
-	{0xc0010005, 0, 0},
-	{0xc0010006, 0, 0},
-	{0xc0010007, 0, 0},
-	{0xc0010010, 0, ALL},	    /* SYSCFG */
-	{0xc0010015, 1 << 24, ALL}, /* HWCR: TSC runs at P0 frequency */
-	{0xc001001f, 0, ALL},	    /* NB_CFG */
-	{0xc0010140, 0, 0},	    /* OSVW: none */
-	{0xc0010141, 0, 0},
-	{0xc0011022, 0, ALL},
-	{0xc0011028, 0, ALL},
-	{0xc0011029, 2, ALL}, /* DE_CFG: LFENCE serializes */
-	{0xc001102a, 0, ALL},
+	{0x17, 1, 0, 0},	       /* PLATFORM_ID */
+	{0x2a, 1, 0, 0},	       /* EBL_CR_POWERON */
+	{0x3a, 1, 1, 0},	       /* FEATURE_CONTROL: locked, nothing allowed */
+	{0x8b, 1, 1ULL << 32, 0},      /* microcode revision */
+	{0xce, 1, 0, 0},	       /* PLATFORM_INFO */
+	{0xfe, 1, 0x508, 0},	       /* MTRRcap: 8 variable, fixed, write-combining */
+	{0x179, 1, 0, 0},	       /* MCG_CAP: no banks */
+	{0x17a, 1, 0, ALL},	       /* MCG_STATUS */
+	{0x1a0, 1, 0x1801, ALL},       /* MISC_ENABLE: fast strings, no BTS, no PEBS */
+	{0x1d9, 1, 0, 0},	       /* DEBUGCTL */
+	{0x1db, 4, 0, 0},	       /* last branch, exception records */
+	{0x200, 16, 0, ALL},	       /* MTRRs: variable, */
+	{0x250, 1, 0, ALL},	       /* fixed, 64 KiB, */
+	{0x258, 2, 0, ALL},	       /* 16 KiB */
+	{0x268, 8, 0, ALL},	       /* and 4 KiB each, */
+	{0x2ff, 1, 0, 0xcff},	       /* and their default */
+	{0xc0010000, 8, 0, 0},	       /* K7 performance counters: none */
+	{0xc0010010, 1, 0, ALL},       /* SYSCFG */
+	{0xc0010015, 1, 1 << 24, ALL}, /* HWCR: TSC runs at P0 frequency */
+	{0xc001001f, 1, 0, ALL},       /* NB_CFG */
+	{0xc0010140, 2, 0, 0},	       /* OSVW: none */
+	{0xc0011022, 1, 0, ALL},
+	{0xc0011028, 1, 0, ALL},
+	{0xc0011029, 1, 2, ALL}, /* DE_CFG: LFENCE serializes */
+	{0xc001102a, 1, 0, ALL},
 };
-static_assert(ARRAY_LEN(msr_rows) <= HV_MAX_MSRS, "a place in hv_vcpu.msr for each");
+enum { ROW_MSRS = 59 }; /* of all rows; hv_vcpu.msr has them one after the other */
+static_assert(ROW_MSRS <= HV_MAX_MSRS, "a place in hv_vcpu.msr for each");
 
 /* Parts of the processor's state that state exchange carries as MSRs. */
 static const u32 msr_state[] = {
@@ -89,23 +56,38 @@ static const u32 msr_state[] = {
 
 unsigned hv_msr_count(void)
 {
-	return ARRAY_LEN(msr_state) + ARRAY_LEN(msr_rows);
+	return ARRAY_LEN(msr_state) + ROW_MSRS;
+}
+
+/* The row of the nth MSR of all rows; *n becomes its place in the row. NULL: none such. */
+static const struct msr_row *row_at(unsigned *n)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(msr_rows); *n -= msr_rows[i++].n)
+		if (*n < msr_rows[i].n)
+			return &msr_rows[i];
+	return NULL;
 }
 
 u32 hv_msr_index(unsigned n)
 {
+	const struct msr_row *r;
+
 	if (n < ARRAY_LEN(msr_state))
 		return msr_state[n];
 	n -= ARRAY_LEN(msr_state);
-	return n < ARRAY_LEN(msr_rows) ? msr_rows[n].index : 0;
+	r = row_at(&n);
+	return r ? r->first + n : 0;
 }
 
 void hv_msr_reset(struct hv_vcpu *v, bool init)
 {
-	for (unsigned i = 0; i < ARRAY_LEN(msr_rows) && !init; i++)
-		v->msr[i] = msr_rows[i].reset;
-	if (!init)
-		v->tsc_base = v->tsc_adjust = 0;
+	if (init)
+		return;
+	for (unsigned i = 0, at; i < ROW_MSRS; i++) {
+		at = i;
+		v->msr[i] = row_at(&at)->reset;
+	}
+	v->tsc_base = v->tsc_adjust = 0;
 }
 
 /* ---- processor state -------------------------------------------------------------- */
@@ -194,12 +176,15 @@ static int field_write(struct hv_vcpu *v, const struct msr_field *f, u64 val, bo
 	return 0;
 }
 
-static int row_of(u32 msr)
+/* What the rows say of an MSR, and where it is kept; NULL: not there. */
+static u64 *kept(struct hv_vcpu *v, u32 msr, const struct msr_row **r)
 {
-	for (unsigned i = 0; i < ARRAY_LEN(msr_rows); i++)
-		if (msr_rows[i].index == msr)
-			return (int)i;
-	return -1;
+	unsigned at = 0;
+
+	for (*r = msr_rows; *r < msr_rows + ARRAY_LEN(msr_rows); at += (*r)++->n)
+		if (msr - (*r)->first < (*r)->n)
+			return &v->msr[at + (msr - (*r)->first)];
+	return NULL;
 }
 
 /*
@@ -223,7 +208,9 @@ static int tsc_write(struct hv_vcpu *v, u32 msr, u64 val, bool by_host)
 int hv_msr_read(struct hv_vcpu *v, u32 msr, u64 *val)
 {
 	const struct msr_field *f = field_of(msr);
-	int err, row;
+	const struct msr_row *r;
+	u64 *place;
+	int err;
 
 	if (f) {
 		hv_want(v, f->group);
@@ -234,9 +221,9 @@ int hv_msr_read(struct hv_vcpu *v, u32 msr, u64 *val)
 		*val = msr == MSR_TSC ? hv_vcpu_tsc(v, NULL) : v->tsc_adjust;
 		return 0;
 	}
-	row = row_of(msr);
-	if (row >= 0) {
-		*val = v->msr[row];
+	place = kept(v, msr, &r);
+	if (place) {
+		*val = *place;
 		return 0;
 	}
 	err = hv_pv_msr_read(v, msr, val);
@@ -246,17 +233,19 @@ int hv_msr_read(struct hv_vcpu *v, u32 msr, u64 *val)
 int hv_msr_write(struct hv_vcpu *v, u32 msr, u64 val, bool by_host)
 {
 	const struct msr_field *f = field_of(msr);
-	int err, row;
+	const struct msr_row *r;
+	u64 *place;
+	int err;
 
 	if (f)
 		return field_write(v, f, val, by_host);
 	if (msr == MSR_TSC || msr == MSR_TSC_ADJUST)
 		return tsc_write(v, msr, val, by_host);
-	row = row_of(msr);
-	if (row >= 0) {
-		u64 mask = by_host ? ALL : msr_rows[row].writable;
+	place = kept(v, msr, &r);
+	if (place) {
+		u64 mask = by_host ? ALL : r->writable;
 
-		v->msr[row] = (v->msr[row] & ~mask) | (val & mask);
+		*place = (*place & ~mask) | (val & mask);
 		return 0;
 	}
 	if (msr == 0x79) /* microcode update: as if it were loaded */

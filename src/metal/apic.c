@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 #include "metal/apic.h"
 
+#include "core/cpu/hw.h"
 #include "metal/metal.h"
 #include "metal/paging.h"
 #include "metal/trap.h"
@@ -33,14 +34,14 @@ enum {
 static u32 reg_read(u32 reg)
 {
 	if (metal.x2apic)
-		return (u32)rdmsr(MSR_X2 + reg / 16);
+		return (u32)hw_rdmsr(MSR_X2 + reg / 16);
 	return *(volatile u32 *)(uintptr_t)(PAGE_ADDR + reg);
 }
 
 static void reg_write(u32 reg, u32 v)
 {
 	if (metal.x2apic)
-		wrmsr(MSR_X2 + reg / 16, v);
+		hw_wrmsr(MSR_X2 + reg / 16, v);
 	else
 		*(volatile u32 *)(uintptr_t)(PAGE_ADDR + reg) = v;
 }
@@ -58,7 +59,7 @@ void apic_init(void)
 
 	mask_pics();
 
-	cpuid(1, 0, r);
+	hw_cpuid(1, 0, r);
 	metal.x2apic = r[2] >> 21 & 1;
 	if (!metal.x2apic)
 		paging_map_device(PAGE_ADDR, PAGE_SIZE);
@@ -67,11 +68,11 @@ void apic_init(void)
 
 void apic_enable(void)
 {
-	u64 base = rdmsr(MSR_BASE) & 0xfff;
+	u64 base = hw_rdmsr(MSR_BASE) & 0xfff;
 
-	wrmsr(MSR_BASE, PAGE_ADDR | base | BASE_ENABLE);
+	hw_wrmsr(MSR_BASE, PAGE_ADDR | base | BASE_ENABLE);
 	if (metal.x2apic)
-		wrmsr(MSR_BASE, PAGE_ADDR | base | BASE_ENABLE | BASE_X2);
+		hw_wrmsr(MSR_BASE, PAGE_ADDR | base | BASE_ENABLE | BASE_X2);
 	reg_write(REG_TPR, 0);
 	reg_write(REG_LVT_LINT0, LVT_OFF);
 	reg_write(REG_LVT_LINT1, 0x400); /* NMI */
@@ -94,7 +95,7 @@ void apic_send(u32 id, u32 icr)
 {
 	if (metal.x2apic) {
 		__asm__ volatile("mfence; lfence" : : : "memory");
-		wrmsr(MSR_X2 + REG_ICR / 16, (u64)id << 32 | icr);
+		hw_wrmsr(MSR_X2 + REG_ICR / 16, (u64)id << 32 | icr);
 		return;
 	}
 	while (reg_read(REG_ICR) & ICR_BUSY)

@@ -159,67 +159,16 @@ trap_stubs:
 /* struct trap_frame, trap.h: pushed in reverse. */
 trap_common:
 	cld
-	push %rax
-	push %rcx
-	push %rdx
-	push %rbx
-	push %rbp
-	push %rsi
-	push %rdi
-	push %r8
-	push %r9
-	push %r10
-	push %r11
-	push %r12
-	push %r13
-	push %r14
-	push %r15
+	.irp r, rax, rcx, rdx, rbx, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15
+	push %\r
+	.endr
 	mov %rsp, %rdi
 	call trap_handle
-	pop %r15
-	pop %r14
-	pop %r13
-	pop %r12
-	pop %r11
-	pop %r10
-	pop %r9
-	pop %r8
-	pop %rdi
-	pop %rsi
-	pop %rbp
-	pop %rbx
-	pop %rdx
-	pop %rcx
-	pop %rax
+	.irp r, r15, r14, r13, r12, r11, r10, r9, r8, rdi, rsi, rbp, rbx, rdx, rcx, rax
+	pop %\r
+	.endr
 	add $16, %rsp
 	iretq
-
-/* u64 safe_rdmsr(u32 msr, bool *fault), void safe_wrmsr(...): see cpu.h. */
-	.globl rdmsr_safe_insn, rdmsr_safe_fault, rdmsr_safe, wrmsr_safe, wrmsr_safe_insn, wrmsr_safe_fault
-rdmsr_safe:			/* int rdmsr_safe(u32 msr, u64 *val) */
-	mov %edi, %ecx
-rdmsr_safe_insn:
-	rdmsr
-	shl $32, %rdx
-	or %rdx, %rax
-	mov %rax, (%rsi)
-	xor %eax, %eax
-	ret
-rdmsr_safe_fault:
-	mov $-14, %eax
-	ret
-wrmsr_safe:			/* int wrmsr_safe(u32 msr, u64 val) */
-	mov %edi, %ecx
-	mov %esi, %eax
-	mov %rsi, %rdx
-	shr $32, %rdx
-wrmsr_safe_insn:
-	wrmsr
-	xor %eax, %eax
-	ret
-wrmsr_safe_fault:
-	mov $-14, %eax
-	ret
 
 	.section .rodata
 	.balign 16

@@ -3,6 +3,7 @@
 
 #include "base/bits.h"
 #include "base/ticks.h"
+#include "core/cpu/hw.h"
 #include "metal/apic.h"
 #include "metal/metal.h"
 
@@ -25,13 +26,13 @@ struct sample {
 
 static struct sample look_once(void)
 {
-	struct sample s = {.tsc = rdtsc()};
+	struct sample s = {.tsc = hw_tsc()};
 
 	outb(PIT_CONTROL, 0x80); /* latch channel 2 */
 	s.apic = apic_timer_left();
 	s.pit = inb(PIT_CH2);
 	s.pit |= (u32)inb(PIT_CH2) << 8;
-	s.took = rdtsc() - s.tsc;
+	s.took = hw_tsc() - s.tsc;
 	return s;
 }
 
@@ -118,12 +119,12 @@ void clock_init(void)
 		if (!--tries)
 			metal_die("this machine's interval timer (PIT) does not run");
 	metal.wall_start_s = cmos_time();
-	metal.tsc_start = rdtsc();
+	metal.tsc_start = hw_tsc();
 }
 
 u64 clock_ns(void)
 {
-	return ns_of_ticks(rdtsc() - metal.tsc_start, metal.tsc_khz * 1000ull);
+	return ns_of_ticks(hw_tsc() - metal.tsc_start, metal.tsc_khz * 1000ull);
 }
 
 u64 clock_wall_s(void)

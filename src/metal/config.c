@@ -122,38 +122,75 @@ static bool size(struct word w, u64 *v)
 	return true;
 }
 
-static bool yes_no(struct parse *x, const char *key, struct word v, bool *out)
-{
-	*out = is(v, "yes");
-	return *out || is(v, "no") || fail(x, "%s is yes or no", key);
-}
-
 /* ---- keys ------------------------------------------------------------------------------ */
 
-static bool set_kernel(struct parse *x, const char *key, struct word v)
+struct key {
+	const char *name;
+	bool (*set)(struct parse *x, const struct key *k, struct word v);
+	/* For set_text, set_number, set_choice: */
+	u16 offset;	      /* in struct config_guest */
+	u32 min, max;	      /* max: bytes of a text */
+	const char *words[3]; /* 0, 1, 2 of an unsigned */
+	const char *wrong;
+};
+
+static void *field(struct parse *x, const struct key *k)
 {
-	return copy(x, key, v, x->g->kernel, sizeof(x->g->kernel));
+	return (u8 *)x->g + k->offset;
 }
 
-static bool set_initrd(struct parse *x, const char *key, struct word v)
+static bool set_text(struct parse *x, const struct key *k, struct word v)
+{
+	return copy(x, k->name, v, field(x, k), k->max);
+}
+
+static bool set_number(struct parse *x, const struct key *k, struct word v)
+{
+	u64 n;
+
+	if (!number(v, k->max, &n) || n < k->min)
+		return fail(x, "%s is %s", k->name, k->wrong);
+	*(unsigned *)field(x, k) = (unsigned)n;
+	return true;
+}
+
+static bool set_choice(struct parse *x, const struct key *k, struct word v)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(k->words) && k->words[i]; i++)
+		if (is(v, k->words[i])) {
+			*(unsigned *)field(x, k) = i;
+			return true;
+		}
+	return fail(x, "%s is %s", k->name, k->wrong);
+}
+
+static bool set_yes_no(struct parse *x, const struct key *k, struct word v)
+{
+	bool *yes = field(x, k);
+
+	*yes = is(v, "yes");
+	return *yes || is(v, "no") || fail(x, "%s is yes or no", k->name);
+}
+
+static bool set_initrd(struct parse *x, const struct key *k, struct word v)
 {
 	struct word w;
 
 	while ((w = next_word(&v, 0)).len) {
 		if (x->g->ninitrd == CONFIG_INITRDS_MAX)
 			return fail(x, "more than %u initrds", CONFIG_INITRDS_MAX);
-		if (!copy(x, key, w, x->g->initrd[x->g->ninitrd++], CONFIG_FILE_MAX))
+		if (!copy(x, k->name, w, x->g->initrd[x->g->ninitrd++], CONFIG_FILE_MAX))
 			return false;
 	}
 	return true;
 }
 
-static bool set_cmdline(struct parse *x, const char *key, struct word v)
+static bool set_cmdline(struct parse *x, const struct key *k, struct word v)
 {
-	return !v.len || copy(x, key, v, x->g->cmdline, sizeof(x->g->cmdline));
+	return !v.len || copy(x, k->name, v, x->g->cmdline, sizeof(x->g->cmdline));
 }
 
-static bool set_memory(struct parse *x, const char *key, struct word v)
+static bool set_memory(struct parse *x, const struct key *k, struct word v)
 {
 	if (!size(v, &x->g->memory) || x->g->memory < MEMORY_MIN || x->g->memory > MEMORY_MAX ||
 	    x->g->memory % MIB(1))
@@ -161,17 +198,7 @@ static bool set_memory(struct parse *x, const char *key, struct word v)
 	return true;
 }
 
-static bool set_cpus(struct parse *x, const char *key, struct word v)
-{
-	u64 n;
-
-	if (!number(v, CONFIG_CPUS_MAX, &n) || !n)
-		return fail(x, "cpus is 1 to %u", CONFIG_CPUS_MAX);
-	x->g->cpus = (unsigned)n;
-	return true;
-}
-
-static bool set_pin(struct parse *x, const char *key, struct word v)
+static bool set_pin(struct parse *x, const struct key *k, struct word v)
 {
 	struct word w;
 	u64 n;
@@ -186,45 +213,8 @@ static bool set_pin(struct parse *x, const char *key, struct word v)
 	return true;
 }
 
-static bool set_dedicated(struct parse *x, const char *key, struct word v)
-{
-	return yes_no(x, key, v, &x->g->dedicated);
-}
-
-static bool set_weight(struct parse *x, const char *key, struct word v)
-{
-	u64 n;
-
-	if (!number(v, 65536, &n) || !n)
-		return fail(x, "weight is 1 to 65536 (256 is ordinary)");
-	x->g->weight = (unsigned)n;
-	return true;
-}
-
-static bool set_cap(struct parse *x, const char *key, struct word v)
-{
-	u64 n;
-
-	if (!number(v, 100, &n))
-		return fail(x, "cap is a percentage, 0 for none");
-	x->g->cap = (unsigned)n;
-	return true;
-}
-
-static bool set_pv(struct parse *x, const char *key, struct word v)
-{
-	x->g->pv = is(v, "kvm") ? CONFIG_PV_KVM : is(v, "xen") ? CONFIG_PV_XEN : CONFIG_PV_NONE;
-	return x->g->pv || is(v, "none") || fail(x, "pv is none, kvm or xen");
-}
-
-static bool set_console(struct parse *x, const char *key, struct word v)
-{
-	x->g->console = is(v, "virtio") ? CONFIG_VIRTIO : CONFIG_SERIAL;
-	return x->g->console || is(v, "serial") || fail(x, "console is serial or virtio");
-}
-
 /* disk = MODULE [ro], disk = memory:SIZE */
-static bool set_disk(struct parse *x, const char *key, struct word v)
+static bool set_disk(struct parse *x, const struct key *k, struct word v)
 {
 	struct config_disk *d = &x->g->disk[x->g->ndisks];
 	struct word w = next_word(&v, 0), opt = next_word(&v, 0);
@@ -239,7 +229,7 @@ static bool set_disk(struct parse *x, const char *key, struct word v)
 		w.len -= 7;
 		if (!size(w, &d->size) || !d->size || d->size > MEMORY_MAX)
 			return fail(x, "disk = memory:SIZE needs a size such as 64M");
-	} else if (!copy(x, key, w, d->module, sizeof(d->module))) {
+	} else if (!copy(x, k->name, w, d->module, sizeof(d->module))) {
 		return false;
 	}
 	x->g->ndisks++;
@@ -266,14 +256,14 @@ static bool parse_mac(struct word w, u8 *mac)
 }
 
 /* net = SEGMENT [MAC] */
-static bool set_net(struct parse *x, const char *key, struct word v)
+static bool set_net(struct parse *x, const struct key *k, struct word v)
 {
 	struct config_net *n = &x->g->net[x->g->nnets];
 	struct word w = next_word(&v, 0), mac = next_word(&v, 0);
 
 	if (x->g->nnets == CONFIG_NETS_MAX)
 		return fail(x, "more than %u network cards", CONFIG_NETS_MAX);
-	if (!copy(x, key, w, n->segment, sizeof(n->segment)))
+	if (!copy(x, k->name, w, n->segment, sizeof(n->segment)))
 		return false;
 	if (mac.len && !parse_mac(mac, n->mac))
 		return fail(x, "a MAC address looks like 02:00:00:00:00:01 and is no group's");
@@ -281,41 +271,30 @@ static bool set_net(struct parse *x, const char *key, struct word v)
 	return true;
 }
 
-static bool set_rng(struct parse *x, const char *key, struct word v)
-{
-	return yes_no(x, key, v, &x->g->rng);
-}
+#define AT(field) offsetof(struct config_guest, field)
 
-static bool set_start(struct parse *x, const char *key, struct word v)
-{
-	return yes_no(x, key, v, &x->g->start);
-}
-
-static bool set_log(struct parse *x, const char *key, struct word v)
-{
-	return yes_no(x, key, v, &x->g->log);
-}
-
-static bool set_entry(struct parse *x, const char *key, struct word v)
-{
-	x->g->pvh = is(v, "pvh");
-	return x->g->pvh || is(v, "linux") || fail(x, "entry is linux or pvh");
-}
-
-static const struct {
-	const char *key;
-	bool (*set)(struct parse *x, const char *key, struct word v);
-} keys[] = {
-	{"kernel", set_kernel},	  {"initrd", set_initrd},
-	{"cmdline", set_cmdline}, {"memory", set_memory},
-	{"cpus", set_cpus},	  {"pin", set_pin},
-	{"weight", set_weight},	  {"dedicated", set_dedicated},
-	{"cap", set_cap},	  {"pv", set_pv},
-	{"console", set_console}, {"disk", set_disk},
-	{"net", set_net},	  {"rng", set_rng},
-	{"start", set_start},	  {"log", set_log},
-	{"entry", set_entry},
+static const struct key keys[] = {
+	{"kernel", set_text, AT(kernel), .max = CONFIG_FILE_MAX},
+	{"initrd", set_initrd},
+	{"cmdline", set_cmdline},
+	{"memory", set_memory},
+	{"cpus", set_number, AT(cpus), 1, CONFIG_CPUS_MAX, .wrong = "1 to 16"},
+	{"pin", set_pin},
+	{"weight", set_number, AT(weight), 1, 65536, .wrong = "1 to 65536 (256 is ordinary)"},
+	{"cap", set_number, AT(cap), 0, 100, .wrong = "a percentage, 0 for none"},
+	{"pv", set_choice, AT(pv), .words = {"none", "kvm", "xen"}, .wrong = "none, kvm or xen"},
+	{"console", set_choice, AT(console), .words = {"serial", "virtio"},
+	 .wrong = "serial or virtio"},
+	{"entry", set_choice, AT(entry), .words = {"linux", "pvh"}, .wrong = "linux or pvh"},
+	{"disk", set_disk},
+	{"net", set_net},
+	{"dedicated", set_yes_no, AT(dedicated)},
+	{"rng", set_yes_no, AT(rng)},
+	{"start", set_yes_no, AT(start)},
+	{"log", set_yes_no, AT(log)},
 };
+static_assert(CONFIG_CPUS_MAX == 16 && sizeof(enum config_pv) == sizeof(unsigned),
+	      "the table above");
 
 /* ---- lines ------------------------------------------------------------------------------ */
 
@@ -358,8 +337,8 @@ static bool setting(struct parse *x, struct word w)
 	value = trim((struct word){w.p + key.len + 1, w.len - key.len - 1});
 	key = trim(key);
 	for (unsigned i = 0; i < ARRAY_LEN(keys); i++)
-		if (is(key, keys[i].key))
-			return keys[i].set(x, keys[i].key, value);
+		if (is(key, keys[i].name))
+			return keys[i].set(x, &keys[i], value);
 	return fail(x, "there is no setting %.*s", (int)min_u64(key.len, 40), key.p);
 }
 

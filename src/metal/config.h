@@ -20,6 +20,7 @@
 
 enum config_pv { CONFIG_PV_NONE, CONFIG_PV_KVM, CONFIG_PV_XEN };
 enum config_console { CONFIG_SERIAL, CONFIG_VIRTIO };
+enum config_entry { CONFIG_LINUX, CONFIG_PVH };
 
 struct config_disk {
 	char module[CONFIG_FILE_MAX]; /* empty: memory of `size` */
@@ -48,11 +49,12 @@ struct config_guest {
 	unsigned weight, cap; /* cap: percent of one CPU for each vCPU, 0 = none */
 	enum config_pv pv;
 	enum config_console console;
+	enum config_entry entry;
 	struct config_disk disk[CONFIG_DISKS_MAX];
 	unsigned ndisks;
 	struct config_net net[CONFIG_NETS_MAX];
 	unsigned nnets;
-	bool rng, start, log, pvh;
+	bool rng, start, log;
 };
 
 struct config {

@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 #include "metal/cpu.h"
 
+#include "core/cpu/hw.h"
+#include "core/x86_bits.h"
 #include "metal/trap.h"
 
 #include <string.h>
 
-enum { MSR_GS_BASE = 0xc0000101, MSR_FS_BASE = 0xc0000100 };
+void this_cpu_early(struct cpu *c)
+{
+	c->self = c;
+	hw_wrmsr(MSR_GS_BASE, (u64)c);
+}
 
 void cpu_setup(struct cpu *c, unsigned index, u32 apic_id, u64 fault_stack_top)
 {
@@ -15,7 +21,6 @@ void cpu_setup(struct cpu *c, unsigned index, u32 apic_id, u64 fault_stack_top)
 	} __attribute__((packed)) gdtr = {sizeof(c->gdt) - 1, (u64)c->gdt};
 	u64 base = (u64)&c->tss;
 
-	c->self = c;
 	c->index = index;
 	c->apic_id = apic_id;
 	c->tss.ist[0] = fault_stack_top;
@@ -29,8 +34,8 @@ void cpu_setup(struct cpu *c, unsigned index, u32 apic_id, u64 fault_stack_top)
 	c->gdt[SEL_TSS / 8 + 1] = base >> 32;
 	__asm__ volatile("lgdt %0" : : "m"(gdtr) : "memory");
 	__asm__ volatile("ltr %w0" : : "r"(SEL_TSS));
-	wrmsr(MSR_FS_BASE, 0);
-	wrmsr(MSR_GS_BASE, (u64)c);
+	hw_wrmsr(MSR_FS_BASE, 0);
+	this_cpu_early(c);
 	trap_load();
 }
 

@@ -46,70 +46,9 @@ static inline u32 inl(u16 port)
 	return v;
 }
 
-static inline u64 rdmsr(u32 msr)
-{
-	u32 lo, hi;
-
-	__asm__ volatile("rdmsr" : "=a"(lo), "=d"(hi) : "c"(msr));
-	return (u64)hi << 32 | lo;
-}
-
-static inline void wrmsr(u32 msr, u64 v)
-{
-	__asm__ volatile("wrmsr" : : "c"(msr), "a"((u32)v), "d"((u32)(v >> 32)) : "memory");
-}
-
-/* The same for MSRs that may not be there: 0 or -E_FAULT. */
-int rdmsr_safe(u32 msr, u64 *val);
-int wrmsr_safe(u32 msr, u64 val);
-
-static inline u64 rdtsc(void)
-{
-	u32 lo, hi;
-
-	__asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
-	return (u64)hi << 32 | lo;
-}
-
-static inline void cpuid(u32 leaf, u32 sub, u32 r[4])
-{
-	__asm__ volatile("cpuid"
-			 : "=a"(r[0]), "=b"(r[1]), "=c"(r[2]), "=d"(r[3])
-			 : "a"(leaf), "c"(sub));
-}
-
-static inline u64 read_cr2(void)
-{
-	u64 v;
-
-	__asm__ volatile("mov %%cr2, %0" : "=r"(v));
-	return v;
-}
-
-static inline u64 read_cr3(void)
-{
-	u64 v;
-
-	__asm__ volatile("mov %%cr3, %0" : "=r"(v));
-	return v;
-}
-
 static inline void write_cr3(u64 v)
 {
 	__asm__ volatile("mov %0, %%cr3" : : "r"(v) : "memory");
-}
-
-static inline u64 read_cr4(void)
-{
-	u64 v;
-
-	__asm__ volatile("mov %%cr4, %0" : "=r"(v));
-	return v;
-}
-
-static inline void write_cr4(u64 v)
-{
-	__asm__ volatile("mov %0, %%cr4" : : "r"(v) : "memory");
 }
 
 static inline void invlpg(u64 va)
@@ -167,11 +106,7 @@ static inline struct cpu *this_cpu(void)
 }
 
 /* Just so much that this_cpu() works, before memory does. */
-static inline void this_cpu_early(struct cpu *c)
-{
-	c->self = c;
-	wrmsr(0xc0000101, (u64)c); /* GS base */
-}
+void this_cpu_early(struct cpu *c);
 
 /* Fills in c and makes it this CPU's: GDT, TSS, IDT, GS. stack_top: for double faults, NMI, #MC. */
 void cpu_setup(struct cpu *c, unsigned index, u32 apic_id, u64 fault_stack_top);

@@ -18,14 +18,6 @@
 
 struct domains domains;
 
-/* The one being built: creation happens on the boot CPU only. */
-static struct domain *building;
-
-struct domain *domain_building(void)
-{
-	return building;
-}
-
 struct domain *domain_by_name(const char *name)
 {
 	for (unsigned i = 0; i < DOMAINS_MAX; i++)
@@ -242,7 +234,7 @@ static int make_board(struct domain *d)
 		.initrd = initrd,
 		.ninitrd = g->ninitrd,
 		.cmdline = g->cmdline,
-		.pvh = g->pvh,
+		.pvh = g->entry == CONFIG_PVH,
 		.event = on_event,
 		.opaque = d,
 	};
@@ -334,11 +326,11 @@ int domain_create(const struct config_guest *g)
 	d->state = DOMAIN_BUILDING;
 	loop_init(&d->loop, d);
 	console_attach(d);
-	building = d;
+	domains.building = d;
 	this_cpu()->owner = d->owner;
 	err = make_board(d);
 	this_cpu()->owner = OWNER_HYPERVISOR;
-	building = NULL;
+	domains.building = NULL;
 	if (!err)
 		err = place(d);
 	if (err) {

@@ -140,7 +140,7 @@ struct domain {
 struct domains {
 	struct domain d[DOMAINS_MAX];
 	struct config config;
-	struct spinlock lock; /* state changes */
+	struct domain *building; /* the one whose board is being made, on the boot CPU */
 };
 extern struct domains domains; /* domain.c */
 
@@ -156,8 +156,5 @@ struct domain *domain_by_name(const char *name);
 bool domains_active(void); /* any running or paused */
 /* The scheduler found it stopped with a reset pending. */
 void domain_reset(struct domain *d);
-
-/* What a new board is made for: engine.c asks while the board is built. */
-struct domain *domain_building(void);
 
 #endif

@@ -112,7 +112,7 @@ static int vm_create(const struct engine_vm_config *cfg, struct engine_vm **out)
 		.eoi = on_eoi,
 		.ipi = on_ipi,
 	};
-	struct domain *d = domain_building();
+	struct domain *d = domains.building;
 	struct engine_vm *vm = calloc(1, sizeof(*vm));
 	const struct hv_vm_config hc = {
 		.ops = &ops,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 #include "metal/entropy.h"
 
+#include "core/cpu/hw.h"
 #include "metal/metal.h"
 
 #include <string.h>
@@ -46,13 +47,13 @@ static void block(u32 out[16])
 
 static void stir(void)
 {
-	u64 v = rdtsc();
+	u64 v = hw_tsc();
 
 	for (unsigned i = 0; i < 4; i++) {
 		if (pool.rdrand)
 			__asm__ volatile("rdrand %0" : "+r"(v) : : "cc");
 		else
-			v = v * 6364136223846793005ull + rdtsc();
+			v = v * 6364136223846793005ull + hw_tsc();
 		pool.key[2 * i] ^= (u32)v;
 		pool.key[2 * i + 1] ^= (u32)(v >> 32);
 	}
@@ -62,7 +63,7 @@ void entropy_init(void)
 {
 	u32 r[4], out[16];
 
-	cpuid(1, 0, r);
+	hw_cpuid(1, 0, r);
 	pool.rdrand = r[2] >> 30 & 1;
 	for (unsigned i = 0; i < 64; i++) {
 		stir();

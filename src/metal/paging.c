@@ -2,6 +2,7 @@
 #include "metal/paging.h"
 
 #include "base/bits.h"
+#include "core/cpu/hw.h"
 #include "metal/metal.h"
 
 #include <string.h>
@@ -114,7 +115,7 @@ void paging_init(void)
 	const struct bootinfo *b = &metal.boot;
 	u32 r[4];
 
-	cpuid(0x80000001, 0, r);
+	hw_cpuid(0x80000001, 0, r);
 	metal.use_1g = r[3] >> 26 & 1;
 	metal.tables = table_new();
 	for (unsigned i = 0; i < b->nregions; i++)

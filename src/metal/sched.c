@@ -25,23 +25,18 @@ static struct slice slice[CPUS_MAX];
 
 /* ---- lists --------------------------------------------------------------------------- */
 
-static struct engine_vcpu *first(struct cpu *c)
-{
-	return c->runnable;
-}
-
 void sched_add(struct engine_vcpu *v, struct cpu *c, unsigned weight, unsigned cap)
 {
 	u64 pass = 0;
 
 	spin_lock(&list_lock);
-	for (struct engine_vcpu *o = first(c); o; o = o->next)
+	for (struct engine_vcpu *o = c->runnable; o; o = o->next)
 		pass = max_u64(pass, o->pass);
 	v->cpu = c;
 	v->pass = pass;
 	v->weight = weight;
 	v->cap = cap;
-	v->next = first(c);
+	v->next = c->runnable;
 	c->runnable = v;
 	spin_unlock(&list_lock);
 }
@@ -71,7 +66,7 @@ struct cpu *sched_place(void)
 	for (unsigned i = metal.ncpus; i-- > 0;) {
 		unsigned n = 0;
 
-		for (struct engine_vcpu *v = first(&metal.cpu[i]); v; v = v->next)
+		for (struct engine_vcpu *v = metal.cpu[i].runnable; v; v = v->next)
 			n += v->domain->cfg->dedicated ? 1000 : 1;
 		if (n < least && n < 1000) {
 			least = n;
@@ -111,7 +106,7 @@ static struct engine_vcpu *pick(struct cpu *c, u64 now, unsigned *others, u64 *u
 
 	*others = 0;
 	spin_lock(&list_lock);
-	for (struct engine_vcpu *v = first(c); v; v = v->next) {
+	for (struct engine_vcpu *v = c->runnable; v; v = v->next) {
 		if (!wants(v) || throttled(v, now, until))
 			continue;
 		if (best)
@@ -199,7 +194,7 @@ bool sched_stay(struct engine_vcpu *v)
 			return false;
 	}
 	/* Does another one want to run that has had less? */
-	for (struct engine_vcpu *o = first(c); o; o = o->next)
+	for (struct engine_vcpu *o = c->runnable; o; o = o->next)
 		if (o != v && wants(o) && (now >= s->end || o->pass + FAIR_NS / 2 <= v->pass))
 			return false;
 		else if (o != v && wants(o) && s->end == ~0ULL)

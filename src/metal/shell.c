@@ -56,13 +56,9 @@ static void cmd_list(const char *arg)
 	}
 }
 
-static void cmd_console(const char *arg)
+static void cmd_console(struct domain *d)
 {
-	struct domain *d = find(arg);
-
-	if (!d)
-		return;
-	console_print("console of %s; Ctrl-] comes back\n", arg);
+	console_print("console of %s; Ctrl-] comes back\n", d->cfg->name);
 	console_focus(d);
 }
 
@@ -84,31 +80,11 @@ static void cmd_create(const char *arg)
 	console_print("the configuration has no guest %s\n", arg);
 }
 
-static void cmd_destroy(const char *arg)
+static void cmd_destroy(struct domain *d)
 {
-	struct domain *d = find(arg);
-
-	if (!d)
-		return;
 	domain_destroy(d);
-	console_print("guest %s is gone; %llu pages free\n", arg,
+	console_print("guest %s is gone; %llu pages free\n", d->cfg->name,
 		      (unsigned long long)metal.pages.count[OWNER_FREE]);
-}
-
-static void cmd_pause(const char *arg)
-{
-	struct domain *d = find(arg);
-
-	if (d)
-		domain_pause(d);
-}
-
-static void cmd_resume(const char *arg)
-{
-	struct domain *d = find(arg);
-
-	if (d)
-		domain_resume(d);
 }
 
 static void stats_domain(struct domain *d)
@@ -165,16 +141,13 @@ static void stats_machine(void)
 
 static void cmd_stats(const char *arg)
 {
-	if (!*arg) {
+	struct domain *d = *arg ? find(arg) : NULL;
+
+	if (!*arg)
 		stats_machine();
-		for (unsigned i = 0; i < DOMAINS_MAX; i++)
-			if (domains.d[i].state != DOMAIN_NONE && domains.d[i].board)
-				stats_domain(&domains.d[i]);
-	} else if (domain_by_name(arg)) {
-		stats_domain(domain_by_name(arg));
-	} else {
-		find(arg);
-	}
+	for (unsigned i = 0; i < DOMAINS_MAX; i++)
+		if (*arg ? d == &domains.d[i] : domains.d[i].board != NULL)
+			stats_domain(&domains.d[i]);
 }
 
 static void cmd_reboot(const char *arg)
@@ -192,13 +165,14 @@ static void cmd_help(const char *arg);
 static const struct {
 	const char *name, *arg, *help;
 	void (*run)(const char *arg);
+	void (*guest)(struct domain *d); /* instead: with the guest that arg names */
 } commands[] = {
 	{"list", "", "guests, their state, memory and CPU time", cmd_list},
-	{"console", "GUEST", "its console in front; Ctrl-] comes back", cmd_console},
+	{"console", "GUEST", "its console in front; Ctrl-] comes back", .guest = cmd_console},
 	{"create", "GUEST", "makes and starts a guest of the configuration", cmd_create},
-	{"destroy", "GUEST", "ends a guest and takes its memory back", cmd_destroy},
-	{"pause", "GUEST", "its CPUs and its time stand still", cmd_pause},
-	{"resume", "GUEST", "they go on", cmd_resume},
+	{"destroy", "GUEST", "ends a guest and takes its memory back", .guest = cmd_destroy},
+	{"pause", "GUEST", "its CPUs and its time stand still", .guest = domain_pause},
+	{"resume", "GUEST", "they go on", .guest = domain_resume},
 	{"stats", "[GUEST]", "memory, CPUs, exits by kind", cmd_stats},
 	{"reboot", "", "resets the machine", cmd_reboot},
 	{"poweroff", "", "switches the machine off", cmd_poweroff},
@@ -235,8 +209,10 @@ static void execute(char *line)
 			console_print("%s takes nothing\n", line);
 		else if (*commands[i].arg && *commands[i].arg != '[' && !*arg)
 			console_print("%s needs a %s\n", line, commands[i].arg);
-		else
+		else if (commands[i].run)
 			commands[i].run(arg);
+		else if (find(arg))
+			commands[i].guest(find(arg));
 		return;
 	}
 	console_print("there is no command %s; `help` shows them\n", line);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 #include "metal/trap.h"
 
+#include "core/cpu/hw.h"
 #include "metal/apic.h"
 #include "metal/metal.h"
 #include "metal/smp.h"
@@ -15,8 +16,7 @@ static_assert(sizeof(struct idt_entry) == 16, "SDM vol. 3A figure 6-8");
 
 static struct idt_entry idt[256];
 
-extern char trap_stubs[], rdmsr_safe_insn[], rdmsr_safe_fault[], wrmsr_safe_insn[],
-	wrmsr_safe_fault[];
+extern char trap_stubs[];
 
 void trap_init(void)
 {
@@ -45,17 +45,6 @@ void trap_load(void)
 	__asm__ volatile("lidt %0" : : "m"(idtr));
 }
 
-static bool fixup(struct trap_frame *f)
-{
-	if (f->rip == (u64)rdmsr_safe_insn)
-		f->rip = (u64)rdmsr_safe_fault;
-	else if (f->rip == (u64)wrmsr_safe_insn)
-		f->rip = (u64)wrmsr_safe_fault;
-	else
-		return false;
-	return true;
-}
-
 static void __attribute__((noreturn)) exception(const struct trap_frame *f)
 {
 	static const char *const name[] = {"divide error",
@@ -73,24 +62,21 @@ static void __attribute__((noreturn)) exception(const struct trap_frame *f)
 					   "stack fault",
 					   "general protection",
 					   "page fault"};
+	/* As struct trap_frame begins. */
+	static const char *const reg[] = {"r15", "r14", "r13", "r12", "r11", "r10", "r9", "r8",
+					  "rdi", "rsi", "rbp", "rbx", "rdx", "rcx", "rax"};
+	const u64 *r = (const u64 *)f;
 
 	metal_log("exception %llu (%s), error %llx, on CPU %u", (unsigned long long)f->vector,
 		  f->vector < ARRAY_LEN(name) ? name[f->vector] : "?", (unsigned long long)f->error,
 		  this_cpu()->index);
 	metal_log("  rip %016llx rsp %016llx rflags %08llx cr2 %016llx", (unsigned long long)f->rip,
 		  (unsigned long long)f->rsp, (unsigned long long)f->rflags,
-		  (unsigned long long)read_cr2());
-	metal_log("  rax %016llx rbx %016llx rcx %016llx rdx %016llx", (unsigned long long)f->rax,
-		  (unsigned long long)f->rbx, (unsigned long long)f->rcx,
-		  (unsigned long long)f->rdx);
-	metal_log("  rsi %016llx rdi %016llx rbp %016llx r8  %016llx", (unsigned long long)f->rsi,
-		  (unsigned long long)f->rdi, (unsigned long long)f->rbp,
-		  (unsigned long long)f->r8);
-	metal_log("  r9  %016llx r10 %016llx r11 %016llx r12 %016llx", (unsigned long long)f->r9,
-		  (unsigned long long)f->r10, (unsigned long long)f->r11,
-		  (unsigned long long)f->r12);
-	metal_log("  r13 %016llx r14 %016llx r15 %016llx", (unsigned long long)f->r13,
-		  (unsigned long long)f->r14, (unsigned long long)f->r15);
+		  (unsigned long long)hw_cr_read(2));
+	for (unsigned i = 0; i < ARRAY_LEN(reg); i += 3)
+		metal_log("  %-3s %016llx %-3s %016llx %-3s %016llx", reg[i],
+			  (unsigned long long)r[i], reg[i + 1], (unsigned long long)r[i + 1],
+			  reg[i + 2], (unsigned long long)r[i + 2]);
 	metal_die("the hypervisor itself failed; this is a bug");
 }
 
@@ -115,10 +101,7 @@ void trap_handle(struct trap_frame *f)
 	default:
 		break;
 	}
-	if (f->vector < TRAP_EXCEPTIONS) {
-		if (!fixup(f))
-			exception(f);
-		return;
-	}
+	if (f->vector < TRAP_EXCEPTIONS)
+		exception(f);
 	apic_eoi(); /* a device we did not program */
 }

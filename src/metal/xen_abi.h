@@ -7,7 +7,7 @@
 #ifndef HULL_METAL_XEN_ABI_H
 #define HULL_METAL_XEN_ABI_H
 
-#include "base/types.h"
+#include "core/pv_kvm.h"
 
 enum xen_hypercall {
 	XEN_MEMORY_OP = 12,
@@ -79,20 +79,12 @@ enum {
 };
 enum { XEN_ETIME = 62 };
 
-struct xen_time { /* vcpu_time_info */
-	u32 version, pad0;
-	u64 tsc, system;
-	u32 mul;
-	s8 shift;
-	u8 flags, pad1[2];
-};
-static_assert(sizeof(struct xen_time) == 32, "xen.h");
 enum { XEN_TIME_STABLE = 1 };
 
 struct xen_vcpu_info {
 	u8 upcall_pending, upcall_mask, pad[6];
 	u64 pending_sel, cr2, arch_pad;
-	struct xen_time time;
+	struct pvclock_time time; /* vcpu_time_info */
 };
 static_assert(sizeof(struct xen_vcpu_info) == 64, "xen.h");
 

@@ -6,34 +6,17 @@
 
 /* ---- time ------------------------------------------------------------------------------ */
 
-/* ns = (tsc << shift) * mul >> 32: the same arithmetic as KVM's clock (pvclock ABI). */
-static void clock_factors(u64 khz, u32 *mul, s8 *shift)
-{
-	u64 num = 1000000ull << 32;
-
-	*shift = 0;
-	while (khz >= 2000000 && *shift > -31) { /* mul must have 32 bits */
-		khz >>= 1;
-		--*shift;
-	}
-	while (num / khz >> 32) {
-		num >>= 1;
-		++*shift;
-	}
-	*mul = (u32)(num / khz);
-}
-
 void xen_put_time(struct xen_vcpu *v)
 {
 	struct xen_vcpu_info *i = xen_info(v);
 	u64 khz, tsc = hv_vcpu_tsc(&v->xen->domain->vcpu[v->index]->hv, &khz);
-	struct xen_time t = {.tsc = tsc,
-			     .system = io_now(loop_clock(&v->xen->domain->loop)),
-			     .flags = XEN_TIME_STABLE};
+	struct pvclock_time t = {.tsc = tsc,
+				 .system_ns = io_now(loop_clock(&v->xen->domain->loop)),
+				 .flags = XEN_TIME_STABLE};
 
 	if (!i || !khz)
 		return;
-	clock_factors(khz, &t.mul, &t.shift);
+	pvclock_scale(khz, &t.mul, &t.shift);
 	t.version = (i->time.version | 1) + 1;
 	i->time = t;
 }

@@ -127,6 +127,7 @@ static void t_msrs(void)
 	CHECK_EQ(val, 2500000);
 	CHECK(hv_msr_count() > 40);
 	CHECK_EQ(hv_msr_index(hv_msr_count()), 0);
+	CHECK_EQ(hv_msr_index(hv_msr_count() - 1), 0xc001102a); /* the last of the last row */
 	rig_fini();
 }
 

@@ -40,7 +40,7 @@ static void t_everything(void)
 	CHECK(g->ndisks == 2 && g->disk[0].readonly && !strcmp(g->disk[0].module, "root.img"));
 	CHECK(!g->disk[1].module[0] && g->disk[1].size == 64ull << 20);
 	CHECK(g->nnets == 2 && g->net[0].mac[5] == 10 && !g->net[1].mac[0]);
-	CHECK(!g->rng && !g->start && g->log && g->pvh);
+	CHECK(!g->rng && !g->start && g->log && g->entry == CONFIG_PVH);
 }
 
 static void t_defaults(void)
