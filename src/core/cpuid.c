@@ -198,6 +198,20 @@ u64 hv_xcr0_allowed(struct hv_vm *vm)
 	return e && hv_cpuid_has(vm, 1, 0, ECX, 26) ? (e->out[EAX] & HW_XCR0_MASK) | 1 : 1;
 }
 
+u64 hv_cr4_allowed(struct hv_vm *vm)
+{
+	/* CR4 bit, leaf, register, bit of it: SDM vol. 3A 2.5. */
+	static const u8 bits[][4] = {{11, 7, ECX, 2},  {12, 7, ECX, 16}, {16, 7, EBX, 0},
+				     {17, 1, ECX, 17}, {18, 1, ECX, 26}, {20, 7, EBX, 7},
+				     {21, 7, EBX, 20}, {22, 7, ECX, 3},	 {24, 7, ECX, 31}};
+	u64 allowed = 0x7ff; /* VME to OSXMMEXCPT */
+
+	for (unsigned i = 0; i < ARRAY_LEN(bits); i++)
+		if (hv_cpuid_has(vm, bits[i][1], 0, bits[i][2], bits[i][3]))
+			allowed |= BIT(bits[i][0]);
+	return allowed;
+}
+
 /* Bytes of the XSAVE area for the components enabled now (SDM vol. 1, 13.4). */
 static u32 xsave_bytes(struct hv_vcpu *v)
 {

@@ -167,6 +167,19 @@ static bool paging_switch(struct hv_vcpu *v, u64 cr0)
 	return true;
 }
 
+/* SDM vol. 3A 2.5: features that are there, PAE and LA57 as long mode wants them, PCIDE. */
+static bool cr4_valid(struct hv_vcpu *v, u64 val)
+{
+	const struct hv_regs *st = &v->st;
+	u64 changed = val ^ st->cr4;
+
+	if (val & ~hv_cr4_allowed(v->vm))
+		return false;
+	if ((st->efer & EFER_LMA) && (!(val & CR4_PAE) || (changed & CR4_LA57)))
+		return false;
+	return !(changed & val & CR4_PCIDE) || ((st->efer & EFER_LMA) && !(st->cr3 & 0xfff));
+}
+
 bool hv_cr_write(struct hv_vcpu *v, unsigned cr, u64 val)
 {
 	hv_want(v, HV_G_CR);
@@ -181,7 +194,7 @@ bool hv_cr_write(struct hv_vcpu *v, unsigned cr, u64 val)
 		hv_request(v, HV_REQ_FLUSH);
 		return true;
 	}
-	if (cr == 4 && !(val & CR4_VMXE)) {
+	if (cr == 4 && cr4_valid(v, val)) {
 		v->st.cr4 = val;
 		hv_pdpte_load(v);
 		hv_touch(v, HV_G_CR);

@@ -351,6 +351,8 @@ unsigned hv_vcpu_cpl(struct hv_vcpu *v);
 unsigned hv_vcpu_code_size(struct hv_vcpu *v);
 /* Guest TSC now and its frequency. Any context. */
 u64 hv_vcpu_tsc(struct hv_vcpu *v, u64 *khz);
+/* KVM's clock tells the guest's watchdogs that it was stopped; -E_INVAL: it has none. Thread. */
+int hv_pv_clock_stopped(struct hv_vcpu *v);
 
 /* "npf", "cpuid"...: names of stats.exits. */
 const char *hv_exit_name(enum vt_exit_kind k);

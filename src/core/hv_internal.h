@@ -100,6 +100,8 @@ u64 hv_cr_read(struct hv_vcpu *v, unsigned cr);
 void hv_cpuid_init(struct hv_vm *vm);
 bool hv_cpuid_has(struct hv_vm *vm, u32 leaf, u32 sub, unsigned reg, unsigned bit);
 u64 hv_xcr0_allowed(struct hv_vm *vm);
+/* Bits of CR4 that a guest may set: those of 1993 to 1999 and what its CPUID shows. */
+u64 hv_cr4_allowed(struct hv_vm *vm);
 
 /* ---- msr.c ---- */
 void hv_msr_reset(struct hv_vcpu *v, bool init);

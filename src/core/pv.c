@@ -21,7 +21,7 @@ static bool shown(const struct hv_vcpu *v)
 /* All vCPUs share one TSC, so one stamp, at guest TSC 0, does for ever. */
 void hv_pv_clock_update(struct hv_vcpu *v)
 {
-	struct pvclock_time p = {.flags = 1, .system_ns = (u64)v->vm->clock_offset};
+	struct pvclock_time p = {.flags = PVCLOCK_STABLE, .system_ns = (u64)v->vm->clock_offset};
 	u64 gpa = v->pv.clock & ~(u64)ENABLE;
 	u32 version = 0;
 
@@ -34,6 +34,17 @@ void hv_pv_clock_update(struct hv_vcpu *v)
 		return;
 	version = p.version + 1;
 	hv_write(v->vm, gpa, &version, 4);
+}
+
+int hv_pv_clock_stopped(struct hv_vcpu *v)
+{
+	u64 gpa = (v->pv.clock & ~(u64)ENABLE) + offsetof(struct pvclock_time, flags);
+	u8 flags;
+
+	if (!(v->pv.clock & ENABLE) || hv_read(v->vm, gpa, &flags, 1))
+		return -E_INVAL;
+	flags |= PVCLOCK_STOPPED;
+	return hv_write(v->vm, gpa, &flags, 1) ? -E_INVAL : 0;
 }
 
 static void wall_write(struct hv_vcpu *v, u64 gpa)

@@ -54,6 +54,7 @@ struct pvclock_time {
 	s8 shift;
 	u8 flags, pad[2];
 };
+enum { PVCLOCK_STABLE = 1, PVCLOCK_STOPPED = 2 }; /* flags */
 static_assert(sizeof(struct pvclock_time) == 32, "guest ABI");
 
 /* ns = (tsc << shift) * mul >> 32 for a TSC of khz, mul normalized to use its upper bits. */

@@ -266,6 +266,8 @@ int chip_ack(struct chip *c, unsigned cpu)
 	unsigned long flags = chip_lock(c->host);
 	int vector = lapic_ack(&c->lapic[cpu]);
 
+	if (c->has_pit && gsi_is_timer(&c->wiring, vector))
+		pit_acked(&c->pit);
 	chip_unlock(c->host, flags);
 	return vector;
 }

@@ -336,8 +336,8 @@ static long vcpu_ioctl_locked(struct kmod_vcpu *v, unsigned cmd, unsigned long a
 	case KVM_SET_VAPIC_ADDR: /* a shadow of the TPR for guests that patch themselves: not kept
 				  */
 		return v->vm->chip ? 0 : -EINVAL;
-	case KVM_KVMCLOCK_CTRL: /* the guest's watchdogs are not told of a pause */
-		return 0;
+	case KVM_KVMCLOCK_CTRL:
+		return hv_pv_clock_stopped(&v->hv) ? -EINVAL : 0;
 	default:
 		return kmod_regs_ioctl(v, cmd, arg);
 	}

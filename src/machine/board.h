@@ -52,6 +52,7 @@ struct board_config {
 	u64 memory;    /* bytes, a multiple of 1 MiB */
 	bool hash_mmu; /* pseries: offer the hash page table, not radix */
 	bool testdev;  /* pc: dev/misc/testdev.h is there */
+	bool no_rng;   /* no virtio entropy device */
 
 	/* What to start: a firmware image or a kernel (data NULL: none). */
 	struct boot_blob kernel, firmware;

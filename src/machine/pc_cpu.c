@@ -104,15 +104,6 @@ static int cpu_msr_write(void *opaque, u32 msr, u64 val)
 	return err;
 }
 
-/* The interval timer's interrupt, by the I/O APIC or by the 8259s? */
-static bool is_timer(const struct pc *pc, int vector)
-{
-	u64 rte = pc->ioapic.rte[GSI_TIMER_PIN];
-
-	return (vector == (u8)rte && !(rte & IOAPIC_RTE_MASKED)) ||
-	       vector == pc->pic.chip[0].vector_base;
-}
-
 static int cpu_irq_ack(void *opaque)
 {
 	struct pc_cpu *c = opaque;
@@ -120,7 +111,7 @@ static int cpu_irq_ack(void *opaque)
 
 	lock(c);
 	vector = lapic_ack(&c->lapic);
-	if (is_timer(c->pc, vector))
+	if (gsi_is_timer(&c->pc->gsi, vector))
 		pit_acked(&c->pc->pit);
 	unlock(c);
 	return vector;

@@ -134,7 +134,7 @@ int virtio_set_init(struct virtio_set *s, const struct board_config *cfg,
 		err = disk_init(s, s->cfg->disk[i], s->cfg->disk_mmio[i], e);
 	for (unsigned i = 0; !err && i < s->cfg->nnets; i++)
 		err = net_init(s, s->cfg->net[i], e);
-	if (!err)
+	if (!err && !cfg->no_rng)
 		err = rng_init(s, e);
 	return err ? err : virtio_more_init(s, e);
 }

@@ -119,6 +119,7 @@ void domain_pause(struct domain *d)
 	sched_stop(d);
 	loop_lock(&d->loop);
 	loop_pause(&d->loop);
+	d->board->ops->freeze(d->board, true);
 	loop_unlock(&d->loop);
 }
 
@@ -130,6 +131,7 @@ void domain_resume(struct domain *d)
 	}
 	loop_lock(&d->loop);
 	loop_resume(&d->loop);
+	d->board->ops->freeze(d->board, false);
 	loop_unlock(&d->loop);
 	d->state = DOMAIN_RUNNING;
 	kick_all(d);
@@ -235,6 +237,7 @@ static int make_board(struct domain *d)
 		.ninitrd = g->ninitrd,
 		.cmdline = g->cmdline,
 		.pvh = g->entry == CONFIG_PVH,
+		.no_rng = !g->rng,
 		.event = on_event,
 		.opaque = d,
 	};

@@ -49,6 +49,7 @@ struct engine_vcpu {
 struct engine_vm {
 	struct hv_vm hv;
 	struct domain *domain;
+	bool frozen;
 };
 
 /* ---- the machine lock, clock and posted work (host/loop.h) -------------------------- */

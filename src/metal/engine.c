@@ -149,8 +149,13 @@ static void vm_destroy(struct engine_vm *vm)
 	free(vm);
 }
 
+/* While frozen the offset is the guest's TSC as it was: its clocks go on from there. */
 static void vm_freeze(struct engine_vm *vm, bool frozen)
 {
+	if (frozen == vm->frozen)
+		return;
+	vm->frozen = frozen;
+	vm->hv.tsc_offset += frozen ? rdtsc() : 0 - rdtsc();
 }
 
 /* The board's calls, with Xen's in between; their opaque is the board's. */

@@ -23,16 +23,32 @@ static int put(struct call *c, u64 to, const void *buf, size_t len)
 	return hv_vcpu_write(c->v, to, buf, len) ? -E_FAULT : 0;
 }
 
+/* Texts, zero to the end of the guest's structure (version.h). */
+static s64 version_text(struct call *c, const char *text, size_t len)
+{
+	char buf[XENVER_TEXT_MAX] = "";
+
+	memcpy(buf, text, strlen(text));
+	return put(c, c->a[1], buf, len);
+}
+
 static s64 do_version(struct call *c)
 {
-	static const char extra[16] = ".0-hull";
 	u32 f[2];
 
 	switch (c->a[0]) {
 	case XENVER_VERSION:
 		return XEN_VERSION;
 	case XENVER_EXTRAVERSION:
-		return put(c, c->a[1], extra, sizeof(extra));
+		return version_text(c, ".0-hull", 16);
+	case XENVER_COMPILE_INFO:
+		return version_text(c, "", XENVER_TEXT_MAX);
+	case XENVER_CAPABILITIES: /* the rest of its 1024 bytes stays as it is */
+		return version_text(c, "hvm-3.0-x86_64", 64);
+	case XENVER_CHANGESET:
+		return version_text(c, "", 64);
+	case XENVER_PAGESIZE:
+		return PAGE_SIZE;
 	case XENVER_GET_FEATURES:
 		if (get(c, c->a[1], f, sizeof(f)))
 			return -E_FAULT;

@@ -6,7 +6,7 @@ import os, sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "metal"))
 import l1
 from hulltest import check, main
-from kmodtest import BOOT, boots, host, module, no_complaints
+from kmodtest import BOOT, boots, host, module, no_complaints, unload
 
 def guest_on_stock_kvm():
     with host(["kvm_amd"]) as h:
@@ -28,8 +28,9 @@ def guest_on_our_module():
         out = boots(h, "--kvm-device /dev/hull --cpus 2")
         check("2 CPUs" in out, out)
         for n in range(3): # killed at different moments; the module goes with nothing left
-            h.must(BOOT + " --kvm-device /dev/hull >/dev/null 2>&1 & sleep %d; kill -9 $!; wait; "
-                   "until rmmod hull; do sleep 0.2; done; insmod /hull.ko" % (n + 1))
+            h.must(BOOT + " --kvm-device /dev/hull >/dev/null 2>&1 & sleep %d; kill -9 $!; wait" % (n + 1))
+            unload(h)
+            h.must("insmod /hull.ko")
         h.must("rmmod hull")
         no_complaints(h)
 

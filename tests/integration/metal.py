@@ -122,14 +122,15 @@ def small_guest_by_pvh():
         check(want in out, "no %r in %r" % (want, out[-1500:]))
 
 
-COMMAND = "dmesg | grep -o 'kernel on .*'; nproc; echo GUEST-IS-UP"
+COMMAND = """dmesg | grep -o 'kernel on .*'; nproc; echo entropy devices: $(grep -l 0x1044 /sys/bus/pci/devices/*/device | wc -l)
+cat /sys/hypervisor/properties/capabilities 2>/dev/null; echo GUEST-IS-UP"""
 
 
 def stock_kernel_three_ways():
     """Debian's cloud kernel told nothing, with KVM's and with Xen's interface; two of them have two CPUs."""
     rd = initrd(COMMAND)
     conf = "".join(guest(pv, "vmlinuz", "192M", "console=%s quiet" % tty, initrd="initrd", pv=pv, cpus=cpus, entry=entry,
-                         log="yes")
+                         log="yes", rng="no" if pv == "kvm" else "yes")
                    for pv, tty, cpus, entry in (("none", "ttyS0", 1, "linux"), ("kvm", "ttyS0", 2, "linux"),
                                                 ("xen", "hvc0", 2, "pvh")))
     with Metal(bag(conf, [("vmlinuz", kernel()["path"]), ("initrd", rd)]), 1200) as m:
@@ -139,6 +140,7 @@ def stock_kernel_three_ways():
         m.send("poweroff\r")
         m.end()
     for want in ("[none] GUEST-IS-UP", "[kvm] GUEST-IS-UP", "[xen] GUEST-IS-UP", "[kvm] 2", "[xen] 2",
+                 "[none] entropy devices: 1", "[kvm] entropy devices: 0", "[xen] hvm-3.0-x86_64",
                  "[none] kernel on bare hardware", "[kvm] kernel on KVM",
                  "[xen] kernel on Xen PVH"):
         check(want in out, "no %r in %r" % (want, out[-3000:]))
@@ -253,6 +255,18 @@ def two_guests_over_the_switch():
     check("3 packets received, 0% packet loss" in out, "ping: %r" % out[-1500:])
     sums = re.findall(r"SUM-(\w{32})", out)
     check(len(sums) == 2 and sums[0] == sums[1], "checksums %s" % sums)
+
+
+def time_stands_still_in_pause():
+    """All clocks of a guest stand still together, so its TSC is not ahead of its timers afterwards."""
+    with Metal(bag(guest("one", cmdline="do=clocks", log="yes"), [("small", SMALL)])) as m:
+        m.expect(rb"apart \d+\n")
+        m.command("pause one", rb"hull> ")
+        time.sleep(4)
+        m.command("resume one", rb"hull> ")
+        m.at = len(m.all)
+        apart = min(int(m.expect(rb"apart (\d+)\n")[1]) for _ in range(3))
+    check(apart < 2000, "its clocks are %d ms apart" % apart)
 
 
 def bad_modules_and_configurations():
@@ -406,5 +420,6 @@ def three_guests_on_uefi():
 
 if __name__ == "__main__":
     main([segments_are_w_xor_x, small_guest_by_pvh, stock_kernel_three_ways, hostile_guests_cost_only_themselves,
-          interrupts_that_the_machine_loses, consoles_and_life, two_guests_over_the_switch, bad_modules_and_configurations, machines_that_lack_something,
+          interrupts_that_the_machine_loses, consoles_and_life, two_guests_over_the_switch, time_stands_still_in_pause,
+          bad_modules_and_configurations, machines_that_lack_something,
           iso_on_bios, vmx_on_bochs] + ([iso_on_uefi, three_guests_on_bios, three_guests_on_uefi] if LONG else []))

@@ -15,8 +15,10 @@ def twenty_times():
         before = None
         for n in range(20):
             # Some are killed while firmware, some while the kernel runs, some end by themselves.
-            h.must(k.BOOT + " --kvm-device /dev/hull --cpus %d >/dev/null 2>&1 & sleep %d.%d; kill -9 $!; wait; sleep 1; "
-                   "rmmod hull && insmod /hull.ko" % (n % 2 + 1, n % 4, n * 7 % 10), 120)
+            h.must(k.BOOT + " --kvm-device /dev/hull --cpus %d >/dev/null 2>&1 & sleep %d.%d; kill -9 $!; wait" %
+                   (n % 2 + 1, n % 4, n * 7 % 10), 120)
+            k.unload(h)
+            h.must("insmod /hull.ko")
             free = int(re.search(r"MemFree: *(\d+)", h.must("echo 3 >/proc/sys/vm/drop_caches; cat /proc/meminfo"))[1])
             before = before or free
         k.boots(h, "--kvm-device /dev/hull")

@@ -44,6 +44,11 @@ def boots(h, what, timeout=1200):
     return out
 
 
+def unload(h):
+    """The module goes as soon as what was killed has let go of it, which takes a busy machine its time."""
+    h.must("n=0; until rmmod hull; do n=$((n+1)); [ $n -lt 40 ] || exit 1; sleep 1; done", 90)
+
+
 def no_complaints(h):
     """The host's kernel has had no reason to complain."""
     bad = [l for l in h.console().splitlines() if re.search("BUG:|WARNING: CPU|Oops:|general protection", l)]

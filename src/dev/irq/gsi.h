@@ -28,6 +28,15 @@ static inline void gsi_set(void *opaque, unsigned n, bool level)
 	ioapic_set_irq(w->ioapic, n == 0 ? GSI_TIMER_PIN : n, level);
 }
 
+/* Is this vector the interval timer's, by the I/O APIC or by the 8259s? */
+static inline bool gsi_is_timer(const struct gsi_wiring *w, int vector)
+{
+	u64 rte = w->ioapic->rte[GSI_TIMER_PIN];
+
+	return (vector == (u8)rte && !(rte & IOAPIC_RTE_MASKED)) ||
+	       vector == w->pic->chip[0].vector_base;
+}
+
 static inline struct irq_line gsi_line(struct gsi_wiring *w, unsigned n)
 {
 	return (struct irq_line){.set = gsi_set, .opaque = w, .n = n};

@@ -160,13 +160,17 @@ void lapic_cr8_write(struct lapic *l, u8 val)
 
 /* ---- acceptance -------------------------------------------------------------------- */
 
-/* SDM 11.5.3. The error interrupt itself must not come back here with a bad vector. */
+/* SDM 11.5.3. An error interrupt with a bad vector is one more error, and no interrupt. */
 void lapic_error(struct lapic *l, u32 esr_bit)
 {
 	u32 lvt = l->lvt[LAPIC_LVT_ERROR];
 
 	l->esr_pending |= esr_bit;
-	if (!(lvt & LVT_MASKED) && (u8)lvt >= 16)
+	if (lvt & LVT_MASKED)
+		return;
+	if ((u8)lvt < 16)
+		l->esr_pending |= ESR_RECEIVE_ILLEGAL;
+	else
 		lapic_accept(l, APIC_MODE_FIXED, (u8)lvt, false);
 }
 

@@ -155,8 +155,15 @@ static void t_clock(void)
 	memcpy(&p, rig_ram + 0x5100, sizeof(p));
 	CHECK_EQ(p.tsc, 77);
 	CHECK(!hv_msr_read(V, PV_KVM_MSR_TIME_OLD, &val) && val == 0x5101);
+	CHECK_EQ(hv_pv_clock_stopped(V), 0);
+	memcpy(&p, rig_ram + 0x5100, sizeof(p));
+	CHECK_EQ(p.flags, PVCLOCK_STABLE | PVCLOCK_STOPPED);
+	CHECK_EQ(p.tsc, 77);
 	/* An address in no memory costs only the guest. */
 	CHECK_EQ(hv_msr_write(V, PV_KVM_MSR_TIME, RIG_MMIO | 1, false), 0);
+	CHECK_EQ(hv_pv_clock_stopped(V), (u64)-E_INVAL);
+	CHECK_EQ(hv_msr_write(V, PV_KVM_MSR_TIME, 0x5100, false), 0);
+	CHECK_EQ(hv_pv_clock_stopped(V), (u64)-E_INVAL);
 	CHECK_EQ(hv_msr_write(V, PV_KVM_MSR_ASYNC, 1, false), (u64)-E_NOENT);
 	CHECK_EQ(hv_msr_write(V, PV_KVM_MSR_POLL, 1, false), 0);
 	rig_fini();

@@ -368,6 +368,8 @@ static void control_registers(void)
 {
 	/* mov cr8, eax; mov eax, cr8; and VMX's masked CR0 and CR4. */
 	V->gpr[X86_RAX] = 5;
+	V->tsc_base = 3;
+	V->tsc_adjust = 4;
 	if (rig.intel) {
 		rig_step(STEP_CODE, 28, 8)->len = 4;
 		rig_step(STEP_CODE, 28, 8 | 1 << 4 | 3 << 8)->len = 4;
@@ -378,13 +380,18 @@ static void control_registers(void)
 		V->st.efer = EFER_LMA;
 		V->st.seg[X86_CS].attr = 0xa09b;
 		hv_touch(V, HV_G_SEG | HV_G_CR);
-		CODE(0x44, 0x0f, 0x22, 0xc0, 0x44, 0x0f, 0x20, 0xc3, 0xf4);
+		/* and mov cr4, ecx: what it may not set is a fault, not a processor that refuses */
+		CODE(0x44, 0x0f, 0x22, 0xc0, 0x44, 0x0f, 0x20, 0xc3, 0x0f, 0x22, 0xe1, 0xf4);
 		rig_step(STEP_CODE, 0x18, 0);
 		rig_step(STEP_CODE, 0x08, 0);
+		rig_step(STEP_CODE, 0x14, 0);
+		V->gpr[X86_RCX] = CR4_PAE | CR4_SMEP;
+		CHECK(svm_vmcb(V)->cr_write & 1 << 4);
 	}
 	CHECK_EQ(rig_run(&e), HV_EXIT_HALT);
 	CHECK_EQ(rig.cr8, 5);
 	if (rig.intel) {
+		CHECK_EQ(rig.vmcs[VMCS_TSC_OFFSET], V->vm->tsc_offset + 7);
 		CHECK_EQ(V->gpr[X86_RBX], 5);
 		CHECK_EQ(rig.vmcs[VMCS_CR0_SHADOW], CR0_PE | CR0_NE | CR0_ET);
 		CHECK_EQ(rig.vmcs[VMCS_GUEST_CR4], (CR0_PE | CR0_NE | CR0_ET) | CR4_VMXE);
@@ -401,12 +408,22 @@ static void control_register_rules(void)
 	CHECK(!hv_cr_write(V, 0, CR0_NW | CR0_PE));
 	CHECK(!hv_cr_write(V, 0, BIT(40)));
 	CHECK(!hv_cr_write(V, 4, CR4_VMXE));
+	CHECK(!hv_cr_write(V, 4, BIT(40)));
+	CHECK(!hv_cr_write(V, 4, CR4_LA57)); /* there in the processor, not in CPUID */
+	CHECK(!hv_cr_write(V, 4, CR4_PCIDE));
+	CHECK(hv_cr_write(V, 4, CR4_SMEP | CR4_UMIP | 0x7ff) && hv_cr_write(V, 4, 0));
 	CHECK(!hv_cr_write(V, 5, 0));
 	V->st.efer = EFER_LME;
 	CHECK(!hv_cr_write(V, 0, pg)); /* long mode without PAE */
 	CHECK(hv_cr_write(V, 4, CR4_PAE));
 	CHECK(hv_cr_write(V, 0, pg));
 	CHECK(V->st.efer & EFER_LMA);
+	CHECK(!hv_cr_write(V, 4, 0));
+	V->st.cr3 = 1;
+	CHECK(!hv_cr_write(V, 4, CR4_PAE | CR4_PCIDE));
+	V->st.cr3 = 0x1000;
+	CHECK(hv_cr_write(V, 4, CR4_PAE | CR4_PCIDE));
+	CHECK(hv_cr_write(V, 4, CR4_PAE));
 	CHECK(hv_cr_write(V, 0, CR0_PE));
 	CHECK(!(V->st.efer & EFER_LMA));
 	V->st.cr2 = 2;

@@ -45,6 +45,19 @@ static void t_identity(void)
 	CHECK_EQ(ior(r, 0), 0);
 }
 
+static void t_timer(void)
+{
+	struct apic_rig *r = rig_new();
+
+	r->gsi.pic->chip[0].vector_base = 0x30;
+	CHECK(gsi_is_timer(&r->gsi, 0x30) && !gsi_is_timer(&r->gsi, 0x31));
+	CHECK(!gsi_is_timer(&r->gsi, -1));
+	pin(r, 2, 0x41 | 1 << 16, 1);
+	CHECK(!gsi_is_timer(&r->gsi, 0x41));
+	pin(r, 2, 0x41, 1);
+	CHECK(gsi_is_timer(&r->gsi, 0x41) && !gsi_is_timer(&r->gsi, 0x42));
+}
+
 static void t_edge(void)
 {
 	struct apic_rig *r = rig_new();
@@ -138,6 +151,7 @@ static void t_extint(void)
 int main(void)
 {
 	RUN(t_identity);
+	RUN(t_timer);
 	RUN(t_edge);
 	RUN(t_timer_override);
 	RUN(t_level);

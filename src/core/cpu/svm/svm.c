@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
  * struct vt_ops for AMD SVM: VMCBs of a VM's vCPUs, their state in and out, what
- * is intercepted. With nested paging the guest owns CR0, CR3, CR4 and its page
- * tables; CR8 is intercepted because the local APIC is the host's. AMD APM vol. 2
- * chapter 15.
+ * is intercepted. With nested paging the guest owns CR0, CR3 and its page tables; CR4
+ * is written for it so that it gets no bit its CPUID does not show, CR8 because the
+ * local APIC is the host's. AMD APM vol. 2 chapter 15.
  */
 #include "core/cpu/svm/svm.h"
 
@@ -44,7 +44,8 @@ static int svm_vcpu_init(struct hv_vcpu *v)
 	if (!c)
 		return -E_NOMEM;
 	v->vt_data = c;
-	c->cr_read = c->cr_write = 1 << 8;
+	c->cr_read = 1 << 8;
+	c->cr_write = 1 << 8 | 1 << 4;
 	c->misc1 = (u32)(SVM_1_INTR | SVM_1_NMI | SVM_1_INIT | SVM_1_RDPMC | SVM_1_CPUID |
 			 SVM_1_INVD | SVM_1_HLT | SVM_1_INVLPGA | SVM_1_IOIO | SVM_1_MSR |
 			 SVM_1_TASK | SVM_1_SHUTDOWN);

@@ -173,7 +173,7 @@ static void vmx_enter(struct hv_vcpu *v, struct hv_cpu *c)
 	/* A pending single step must be marked where STI or MOV SS hold it back (27.3.1.5). */
 	if ((v->rflags & FL_TF) && (v->sti_shadow || v->movss_shadow))
 		vmx_write(VMCS_GUEST_PENDING, BIT(14));
-	vmx_write(VMCS_TSC_OFFSET, v->vm->tsc_offset + v->tsc_adjust);
+	vmx_write(VMCS_TSC_OFFSET, v->vm->tsc_offset + v->tsc_base + v->tsc_adjust);
 	v->fail = vmx_check(v);
 	if (v->fail || vmx_enter_asm(v->gpr, x->launched)) {
 		v->exit = (struct vt_exit){.kind = VT_EXIT_ERROR,
