@@ -86,8 +86,9 @@ static void more_input(struct virtio_console_port *p)
 }
 
 /* Drivers send at most some pages at once; what a chain has beyond CHAIN_MAX is dropped. */
-static void write_chain(struct virtio_console_port *p, const struct virtq_chain *c)
+static u32 write_chain(void *opaque, struct virtq_chain *c)
 {
+	struct virtio_console_port *p = opaque;
 	u64 left = CHAIN_MAX;
 
 	for (unsigned i = 0; p->chr && left && i < c->nout; i++) {
@@ -96,20 +97,7 @@ static void write_chain(struct virtio_console_port *p, const struct virtq_chain 
 		p->chr->ops->write(p->chr, c->iov[i].base, n);
 		left -= n;
 	}
-}
-
-static void transmit(struct virtio_console_port *p, struct virtq *q)
-{
-	VIRTQ_CHAIN(c);
-
-	do {
-		virtq_kicks_off(q);
-		while (virtq_pop(q, &c)) {
-			write_chain(p, &c);
-			virtq_push(q, &c, 0);
-		}
-	} while (virtq_kicks_on(q));
-	virtq_interrupt(q);
+	return 0;
 }
 
 /* Fills m and, after it, extra bytes: the message for one owed bit. */
@@ -230,34 +218,25 @@ static void control_receive(struct virtio_console *con, const struct virtio_cons
 	}
 }
 
-static void control_serve(struct virtio_console *con)
+static u32 control_serve(void *opaque, struct virtq_chain *c)
 {
-	struct virtq *q = &con->vq[CONTROL_TX];
-	VIRTQ_CHAIN(c);
+	struct virtio_console_control m;
 
-	do {
-		while (virtq_pop(q, &c)) {
-			struct virtio_console_control m;
-
-			if (virtq_read(&c, 0, &m, sizeof(m)) == sizeof(m))
-				control_receive(con, &m);
-			virtq_push(q, &c, 0);
-		}
-	} while (virtq_kicks_on(q));
-	virtq_interrupt(q);
-	control_flush(con);
+	if (virtq_read(c, 0, &m, sizeof(m)) == sizeof(m))
+		control_receive(opaque, &m);
+	return 0;
 }
 
 static void console_notify(struct virtio_dev *d, unsigned q)
 {
 	struct virtio_console *con = con_of(d);
 
-	if (q == CONTROL_RX)
+	if (q == CONTROL_TX)
+		virtq_serve(&d->vq[q], control_serve, con);
+	if (q == CONTROL_RX || q == CONTROL_TX)
 		control_flush(con);
-	else if (q == CONTROL_TX)
-		control_serve(con);
 	else if (q & 1)
-		transmit(queue_port(con, q), &d->vq[q]);
+		virtq_serve(&d->vq[q], write_chain, queue_port(con, q));
 	else
 		more_input(queue_port(con, q));
 }
