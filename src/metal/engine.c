@@ -5,6 +5,7 @@
  */
 #include "metal/engine.h"
 
+#include "core/cpu/hw.h"
 #include "machine/pc_internal.h"
 #include "metal/domain.h"
 #include "metal/sched.h"
@@ -155,7 +156,7 @@ static void vm_freeze(struct engine_vm *vm, bool frozen)
 	if (frozen == vm->frozen)
 		return;
 	vm->frozen = frozen;
-	vm->hv.tsc_offset += frozen ? rdtsc() : 0 - rdtsc();
+	vm->hv.tsc_offset += frozen ? hw_tsc() : 0 - hw_tsc();
 }
 
 /* The board's calls, with Xen's in between; their opaque is the board's. */
