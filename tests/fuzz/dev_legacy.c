@@ -226,7 +226,7 @@ static void step(struct board *b, const uint8_t *p)
 		step_event(b, p[1], (u32)val);
 		break;
 	default:
-		if (p[1] == 0)
+		if (p[1] == 0 && w->ops->reset)
 			w->ops->reset(dev);
 	}
 }
