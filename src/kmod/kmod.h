@@ -33,6 +33,7 @@
 #include <linux/uaccess.h>
 #include <linux/wait.h>
 
+#undef BIT /* base/bits.h has its own, for 64 bits */
 #include "core/hv.h"
 #include "kmod/chip.h"
 
