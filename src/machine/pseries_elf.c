@@ -2,6 +2,10 @@
 /*
  * POWER kernels: ELF64 in either byte order, segments at their physical
  * addresses. The file is hostile.
+ *
+ * A position-independent image linked to 0 would lie on the interrupt vectors,
+ * which it writes itself: it goes to PSERIES_LOAD_ADDR. Linux is linked to
+ * 0xc000000000000000 and gives its physical addresses.
  */
 #include "machine/pseries_internal.h"
 
@@ -12,10 +16,12 @@
 #include <string.h>
 
 enum { ELF_DATA_BE = 2, ELF_EM_PPC = 20, ELF_EM_PPC64 = 21, ELF_HEADER_SIZE = 64 };
+enum { ELF_TYPE = 16, ELF_ET_DYN = 3 };
 
 struct elf {
 	const struct boot_blob *b;
 	bool be;
+	u64 base; /* added to physical addresses */
 	struct err *e;
 };
 
@@ -59,10 +65,25 @@ static int header_check(struct elf *f)
 	return 0;
 }
 
+static bool is_load(const struct elf *f, u64 at)
+{
+	return field(f, at, 4) == ELF_PT_LOAD && field(f, at + ELF64_P_MEMSZ, 8);
+}
+
+/* What to add to physical addresses, by the first segment (n headers at phoff). */
+static u64 load_base(const struct elf *f, u64 phoff, u64 n, u64 size)
+{
+	for (u64 at = phoff; field(f, ELF_TYPE, 2) == ELF_ET_DYN && n--; at += size)
+		if (is_load(f, at))
+			return field(f, at + ELF64_P_VADDR, 8) ? 0 : PSERIES_LOAD_ADDR;
+	return 0;
+}
+
 static int segment_load(const struct elf *f, u64 at, struct gpa_map *map, u64 limit,
 			struct pseries_image *out)
 {
-	u64 offset = field(f, at + ELF64_P_OFFSET, 8), paddr = field(f, at + ELF64_P_PADDR, 8);
+	u64 offset = field(f, at + ELF64_P_OFFSET, 8);
+	u64 paddr = field(f, at + ELF64_P_PADDR, 8) + f->base;
 	u64 vaddr = field(f, at + ELF64_P_VADDR, 8), filesz = field(f, at + ELF64_P_FILESZ, 8);
 	u64 memsz = field(f, at + ELF64_P_MEMSZ, 8), entry = field(f, ELF_ENTRY, 8);
 	u8 *p;
@@ -71,7 +92,8 @@ static int segment_load(const struct elf *f, u64 at, struct gpa_map *map, u64 li
 		return bad(f, "an ELF segment is larger in the file than in memory");
 	if (!range_inside(offset, filesz, f->b->len))
 		return bad(f, "an ELF segment lies outside the file (truncated?)");
-	p = range_inside(paddr, memsz, limit) ? gpa_ptr(map, paddr, memsz, true) : NULL;
+	p = range_inside(paddr - f->base, memsz, limit - f->base) ? gpa_ptr(map, paddr, memsz, true)
+								  : NULL;
 	if (!p)
 		return bad(f, "does not fit in the guest's memory; give it more with -m");
 	memcpy(p, f->b->data + offset, filesz);
@@ -100,10 +122,11 @@ int pseries_elf_load(const struct boot_blob *kernel, struct gpa_map *map, u64 li
 	if (phentsize < ELF64_PHDR_SIZE || !range_inside(phoff, phnum * phentsize, kernel->len))
 		return bad(&f, "ELF program headers outside the file");
 	*out = (struct pseries_image){.entry = ~0ULL};
+	f.base = load_base(&f, phoff, phnum, phentsize);
 	for (u64 i = 0; !err && i < phnum; i++) {
 		u64 at = phoff + i * phentsize;
 
-		if (field(&f, at, 4) == ELF_PT_LOAD && field(&f, at + ELF64_P_MEMSZ, 8))
+		if (is_load(&f, at))
 			err = segment_load(&f, at, map, limit, out);
 	}
 	if (!err && out->entry == ~0ULL)

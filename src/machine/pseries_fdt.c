@@ -333,6 +333,7 @@ static void pci(struct pseries *ps, struct fdt *f)
 
 u32 pseries_fdt_build(struct pseries *ps, void *buf, u32 cap)
 {
+	static const char compatible[] = "hull,pseries\0qemu,pseries";
 	struct fdt f;
 
 	fdt_begin(&f, buf, cap);
@@ -341,7 +342,7 @@ u32 pseries_fdt_build(struct pseries *ps, void *buf, u32 cap)
 	fdt_u32(&f, "#size-cells", 2);
 	fdt_string(&f, "device_type", "chrp");
 	fdt_string(&f, "model", "hull pseries");
-	fdt_string(&f, "compatible", "hull,pseries");
+	fdt_bytes(&f, "compatible", compatible, sizeof(compatible));
 	fdt_string(&f, "system-id", "hull");
 	chosen(ps, &f);
 	memory(ps, &f);

@@ -28,6 +28,7 @@
 
 #define PSERIES_MEMORY_MIN MIB(128)
 #define PSERIES_MEMORY_MAX GIB(64)
+#define PSERIES_LOAD_ADDR 0x400000u /* of position-independent images linked to 0 */
 #define PSERIES_TB_HZ 512000000u
 
 /* Guest-physical addresses above all RAM; PCI sees memory at the same place less the base. */

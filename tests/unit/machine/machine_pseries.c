@@ -449,6 +449,35 @@ static const char *refusal(struct rig *r, u64 n)
 	return pseries_elf_load(&b, r->board->map, MIB(256), &image, &e) ? e.msg : "";
 }
 
+/* Position-independent and linked to 0: not on the vectors, in either byte order. */
+static void t_kernel_at_zero(void)
+{
+	struct rig r;
+
+	CHECK_EQ(rig_make(&r, 1, NULL), 0);
+	for (unsigned be = 0; be < 2; be++) {
+		struct boot_blob b = {"k", r.kernel, sizeof(r.kernel)};
+		struct pseries_image image;
+		u8 at = 0;
+
+		make_kernel(r.kernel, be);
+		put16(r.kernel + 16, be, 3);
+		CHECK_EQ(pseries_elf_load(&b, r.board->map, MIB(256), &image, NULL), 0);
+		CHECK_EQ(image.entry, KERNEL_AT + 4); /* as Linux: a place of its own */
+		put64(r.kernel + 24, be, 8);
+		put64(r.kernel + 64 + 16, be, 0);
+		put64(r.kernel + 64 + 24, be, 0);
+		CHECK_EQ(pseries_elf_load(&b, r.board->map, MIB(256), &image, NULL), 0);
+		CHECK_EQ(image.entry, PSERIES_LOAD_ADDR + 8);
+		CHECK_EQ(image.end, PSERIES_LOAD_ADDR + 8192);
+		CHECK_EQ(gpa_read(r.board->map, PSERIES_LOAD_ADDR + 63, &at, 1), 0);
+		CHECK_EQ(at, 0xab);
+		put64(r.kernel + 64 + 24, be, ~0ull); /* goes round */
+		CHECK(*refusal(&r, 512));
+	}
+	rig_free(&r);
+}
+
 static void t_kernels(void)
 {
 	struct rig r;
@@ -497,5 +526,6 @@ int main(void)
 	RUN(t_bad_calls);
 	RUN(t_page_and_ci);
 	RUN(t_kernels);
+	RUN(t_kernel_at_zero);
 	return test_done();
 }
