@@ -163,8 +163,10 @@ static u64 h_lsw(void *cpu, u64 word, u64 ea, u64 op)
 	unsigned n = indexed ? c->xer_rest & 127 : ppc_rb(w) ? ppc_rb(w) : 32, r = ppc_rt(w);
 	u8 buf[128] = {0};
 
+	/* An invalid form, RA = 0 too; but what processors do with that is load. */
 	if (op == PPC_OP_LSWX && n &&
-	    (((ppc_ra(w) - r) & 31) < (n + 3) / 4 || ((ppc_rb(w) - r) & 31) < (n + 3) / 4)) {
+	    ((ppc_ra(w) && ((ppc_ra(w) - r) & 31) < (n + 3) / 4) ||
+	     ((ppc_rb(w) - r) & 31) < (n + 3) / 4)) {
 		ppc_raise(c, PPC_PROGRAM, PPC_PROGRAM_ILLEGAL);
 		return 0;
 	}
