@@ -176,14 +176,17 @@ static int field_write(struct hv_vcpu *v, const struct msr_field *f, u64 val, bo
 	return 0;
 }
 
-/* What the rows say of an MSR, and where it is kept; NULL: not there. */
-static u64 *kept(struct hv_vcpu *v, u32 msr, const struct msr_row **r)
+/* The row of an MSR, and which of hv_vcpu.msr it is kept in; NULL: none. */
+static const struct msr_row *row_of(u32 msr, unsigned *at)
 {
-	unsigned at = 0;
-
-	for (*r = msr_rows; *r < msr_rows + ARRAY_LEN(msr_rows); at += (*r)++->n)
-		if (msr - (*r)->first < (*r)->n)
-			return &v->msr[at + (msr - (*r)->first)];
+	*at = 0;
+	for (const struct msr_row *r = msr_rows; r < msr_rows + ARRAY_LEN(msr_rows);
+	     *at += r++->n) {
+		if (msr - r->first < r->n) {
+			*at += msr - r->first;
+			return r;
+		}
+	}
 	return NULL;
 }
 
@@ -208,8 +211,7 @@ static int tsc_write(struct hv_vcpu *v, u32 msr, u64 val, bool by_host)
 int hv_msr_read(struct hv_vcpu *v, u32 msr, u64 *val)
 {
 	const struct msr_field *f = field_of(msr);
-	const struct msr_row *r;
-	u64 *place;
+	unsigned at;
 	int err;
 
 	if (f) {
@@ -221,9 +223,8 @@ int hv_msr_read(struct hv_vcpu *v, u32 msr, u64 *val)
 		*val = msr == MSR_TSC ? hv_vcpu_tsc(v, NULL) : v->tsc_adjust;
 		return 0;
 	}
-	place = kept(v, msr, &r);
-	if (place) {
-		*val = *place;
+	if (row_of(msr, &at)) {
+		*val = v->msr[at];
 		return 0;
 	}
 	err = hv_pv_msr_read(v, msr, val);
@@ -234,18 +235,18 @@ int hv_msr_write(struct hv_vcpu *v, u32 msr, u64 val, bool by_host)
 {
 	const struct msr_field *f = field_of(msr);
 	const struct msr_row *r;
-	u64 *place;
+	unsigned at;
 	int err;
 
 	if (f)
 		return field_write(v, f, val, by_host);
 	if (msr == MSR_TSC || msr == MSR_TSC_ADJUST)
 		return tsc_write(v, msr, val, by_host);
-	place = kept(v, msr, &r);
-	if (place) {
+	r = row_of(msr, &at);
+	if (r) {
 		u64 mask = by_host ? ALL : r->writable;
 
-		*place = (*place & ~mask) | (val & mask);
+		v->msr[at] = (v->msr[at] & ~mask) | (val & mask);
 		return 0;
 	}
 	if (msr == 0x79) /* microcode update: as if it were loaded */
