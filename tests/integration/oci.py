@@ -274,14 +274,25 @@ def on_pure_v2():
         check(w in out, "no %r: %s" % (w, out))
 
 
+ROOTLESS = "/tmp/hull-rootless-%d" % os.getpid()
+
+
+def as_user(runtime_dir):
+    """hull-oci as user 12345, who has no subordinate IDs and no home."""
+    user = ["setpriv", "--reuid", "12345", "--regid", "12345", "--clear-groups", "env", "XDG_RUNTIME_DIR=" + runtime_dir]
+    if subprocess.call(user + ["test", "-x", OCI]):
+        raise Skip("another user does not reach " + OCI)
+    return user + [OCI]
+
+
 def rootless():
     need_root()
-    b = make_bundle("sh", "-c", "id -u; cat /proc/self/uid_map; echo ok >/tmp/x && cat /tmp/x", name="/tmp/hull-rootless-%d" % os.getpid())
+    run = as_user(ROOTLESS)
+    b = make_bundle("sh", "-c", "id -u; cat /proc/self/uid_map; echo ok >/tmp/x && cat /tmp/x", name=ROOTLESS)
     try:
         os.remove(b + "/config.json")
         for d, dirs, files in os.walk(b):
             os.chown(d, 12345, 12345)
-        run = ["setpriv", "--reuid", "12345", "--regid", "12345", "--clear-groups", "env", "XDG_RUNTIME_DIR=" + b, OCI]
         subprocess.run(run + ["spec", "--rootless", "--bundle", b], check=True)
         edit(b, lambda c: (c["process"].update(terminal=False, args=["sh", "-c", "id -u; cat /proc/self/uid_map; echo ok >/tmp/x && cat /tmp/x"]), c["root"].update(readonly=False)))
         r = subprocess.run(run + ["run", "--bundle", b, "hullt12"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
@@ -312,14 +323,14 @@ def rootless_limits():
     given = ["/sys/fs/cgroup/%s/hulltr" % c for c in ("pids", "cpu", "devices")]
     if not all(os.path.isdir(os.path.dirname(d)) for d in given):
         raise Skip("no v1 hierarchies of pids, cpu and devices here")
-    b = make_bundle("sh", "-c", "", name="/tmp/hull-rootless-%d" % os.getpid())
+    run = as_user(ROOTLESS)
+    b = make_bundle("sh", "-c", "", name=ROOTLESS)
     for d in given:
         os.mkdir(d)
     try:
         os.remove(b + "/config.json")
         for d in [w[0] for w in os.walk(b)] + given + [d + f for d in given for f in ("/cgroup.procs", "/tasks")]:
             os.chown(d, 12345, 12345)
-        run = ["setpriv", "--reuid", "12345", "--regid", "12345", "--clear-groups", "env", "XDG_RUNTIME_DIR=" + b, OCI]
         subprocess.run(run + ["spec", "--rootless", "--bundle", b], check=True)
         edit(b, lambda c: (c["process"].update(terminal=False, args=["sleep", "100"]),
                            c["linux"].update(cgroupsPath="/hulltr/c", resources={"pids": {"limit": 20}, "cpu": {"shares": 512}})))
@@ -334,7 +345,7 @@ def rootless_limits():
         r = subprocess.run(run + ["run", "--bundle", b, "hullt12"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
         check(r.returncode == 1 and b"cannot set limits" in r.stderr, r.stderr.decode())
     finally:
-        subprocess.call(["setpriv", "--reuid", "12345", "--regid", "12345", "--clear-groups", "env", "XDG_RUNTIME_DIR=" + b, OCI, "delete", "-f", "hullt12"], stderr=subprocess.DEVNULL)
+        subprocess.call(run + ["delete", "-f", "hullt12"], stderr=subprocess.DEVNULL)
         shutil.rmtree(b)
         for d in given:
             os.rmdir(d)
