@@ -76,6 +76,14 @@ static void t_soft_tlb(void)
 	many(false, count, first);
 }
 
+/* The same with every access by the table of pages. */
+static void t_table_of_pages(void)
+{
+	setenv("HULL_JIT", "table", 1);
+	many(false, count, first);
+	unsetenv("HULL_JIT");
+}
+
 int main(int argc, char **argv)
 {
 	if (argc > 1)
@@ -87,5 +95,6 @@ int main(int argc, char **argv)
 		return 1;
 	RUN(t_flat_memory);
 	RUN(t_soft_tlb);
+	RUN(t_table_of_pages);
 	return test_done();
 }

@@ -20,16 +20,21 @@ enum {
 	T_LOAD,	   /* r6 = word [operand] */
 	T_BAD,	   /* lifts to nonsense */
 	T_WIDE,	   /* 16 bytes of constants at [r4] */
+	T_SUM,	   /* r6 += word [r4] */
+	T_FLIP,	   /* r4 ^= operand */
 };
 #define W(op, n) ((u32)(op) << 24 | (n))
 
 #define CODE 65536u
-static u32 code[CODE / 4], other[CODE / 4];
+static u32 code[CODE / 4];
 static struct toy_cpu *cpu;
 static struct irrun *run;
-static unsigned lifted, exits;
+static unsigned lifted, exits, filled, slow;
 static u32 exit_reason;
-static u64 mapped; /* guest page 0x8000 shows this physical page of code */
+static u64 mapped;     /* guest page 0x8000 shows this physical page of code */
+#define DATA 0x100000u /* guest address of data */
+static u32 data[0x40000 / 4];
+static u64 shown; /* its first page is this one */
 static bool fetch_fails, code_watched;
 
 static bool lift_one(struct ir_unit *u, u32 w, u64 pc)
@@ -64,6 +69,15 @@ static bool lift_one(struct ir_unit *u, u32 w, u64 pc)
 	case T_WIDE:
 		ir_store(u, IR_V128, 16, 0, ir_get(u, IR_I64, 8, TOY_GPR(4)), 0,
 			 ir_vconst(u, n, ~(u64)n));
+		return false;
+	case T_SUM:
+		v = ir_load(u, IR_I64, 4, 0, ir_get(u, IR_I64, 8, TOY_GPR(4)), 0);
+		v = ir_make(u, IR_ADD, 8, ir_get(u, IR_I64, 8, TOY_GPR(6)), v, 0);
+		ir_put(u, IR_I64, 8, TOY_GPR(6), v);
+		return false;
+	case T_FLIP:
+		v = ir_make(u, IR_XOR, 8, ir_get(u, IR_I64, 8, TOY_GPR(4)), ir_const(u, n), 0);
+		ir_put(u, IR_I64, 8, TOY_GPR(4), v);
 		return false;
 	case T_BAD:
 		ir_make(u, IR_ADD, 8, 0, 0, 0);
@@ -103,28 +117,39 @@ static int fetch(void *c, u64 pc, u64 *gpa, const u8 **host)
 	return 0;
 }
 
+static u8 *ram(u64 addr)
+{
+	if (addr - DATA < 4096)
+		return (u8 *)data + shown + (addr - DATA);
+	if (addr - DATA < sizeof(data))
+		return (u8 *)data + (addr - DATA);
+	return addr < CODE ? (u8 *)code + physical(addr) : NULL;
+}
+
 static int fill(void *c, u64 addr, u32 size, bool write, struct irrun_fill *out)
 {
 	(void)c;
 	(void)size;
-	if (addr >= CODE)
+	filled++;
+	if (!ram(addr))
 		return -1;
-	out->host = write && code_watched ? NULL : (u8 *)code + physical(addr);
+	out->host = write && code_watched ? NULL : ram(addr);
 	out->start = addr & ~0xfffULL;
 	out->bytes = 4096;
 	return 0;
 }
 
-static int access_slow(void *c, u64 addr, u32 size, bool write, void *data)
+static int access_slow(void *c, u64 addr, u32 size, bool write, void *value)
 {
 	(void)c;
-	if (addr + size > CODE)
+	slow++;
+	if (!ram(addr))
 		return -1;
 	if (write) {
-		memcpy((u8 *)code + physical(addr), data, size);
+		memcpy(ram(addr), value, size);
 		irrun_page_written(run, physical(addr) & ~0xfffULL);
 	} else {
-		memcpy(data, (u8 *)code + physical(addr), size);
+		memcpy(value, ram(addr), size);
 	}
 	return 0;
 }
@@ -153,12 +178,14 @@ static const struct irrun_ops ops = {.target = &toy_target,
 
 static void begin(bool interpret, u64 cache)
 {
-	struct irrun_config cfg = {.ops = &ops, .interpret = interpret, .cache_bytes = cache};
+	struct irrun_config cfg = {
+		.ops = &ops, .interpret = interpret, .cache_bytes = cache, .wander_ticks = ~0u};
 
 	memset(code, 0, sizeof(code));
-	memset(other, 0, sizeof(other));
+	memset(data, 0, sizeof(data));
+	shown = 0;
 	memset(cpu, 0, sizeof(*cpu));
-	lifted = exits = 0;
+	lifted = exits = filled = slow = 0;
 	exit_reason = 0;
 	mapped = 0x8000;
 	fetch_fails = code_watched = false;
@@ -415,6 +442,123 @@ static void t_one_flush_at_a_time(void)
 	CHECK_EQ(flush, JIT_FLUSH_NONE);
 }
 
+/* What the loop does first with a word of each of two pages in turn; `rounds` times. */
+static void wander(u32 what, u32 from, u32 to, u32 rounds)
+{
+	put(0x1000, W(what, 0));
+	put(0x1004, W(T_FLIP, from ^ to));
+	put(0x1008, W(T_LOOP, 0x1000));
+	put(0x100c, W(T_END, 1));
+	irrun_page_written(run, 0x1000);
+	lifted = 0;
+	cpu->gpr[4] = DATA + from;
+	cpu->gpr[6] = 0;
+	cpu->ctr = rounds;
+	CHECK_EQ(go(0x1000), 1);
+}
+
+/*
+ * A site that goes to and fro between pages looks into the table of pages, and is right when they
+ * change.
+ */
+static void t_a_wandering_load(void)
+{
+	begin(false, 0);
+	shown = 0x8000;
+	data[0x8010 / 4] = 7;
+	data[0x9010 / 4] = 1000;
+	data[0x30010 / 4] = 100;
+	wander(T_SUM, 0x10, 0x30010, 1000);
+	CHECK_EQ(cpu->gpr[6], 500 * 107);
+	CHECK(lifted > 1);
+	filled = 0;
+	wander(T_SUM, 0x10, 0x30010, 1000);
+	CHECK_EQ(cpu->gpr[6], 500 * 107);
+	CHECK_EQ(filled, 0);
+	shown = 0x9000;
+	irrun_tlb_flush_range(&cpu->rt, DATA, 4096);
+	wander(T_SUM, 0x10, 0x30010, 1000);
+	CHECK_EQ(cpu->gpr[6], 500 * 1100);
+	CHECK_EQ(filled, 1);
+	shown = 0x8000;
+	irrun_tlb_flush(&cpu->rt);
+	wander(T_SUM, 0x10, 0x30010, 1000);
+	CHECK_EQ(cpu->gpr[6], 500 * 107);
+	end();
+}
+
+/* Addresses that share an entry of the table: each is found where it is. */
+static void t_wandering_over_one_entry(void)
+{
+	begin(false, 0);
+	shown = 0x8000;
+	data[0x8010 / 4] = 7;
+	data[0x1010 / 4] = 100;
+	data[0x30010 / 4] = 1000;
+	wander(T_SUM, 0x10, 0x30010, 1000);
+	CHECK(lifted > 1);
+	wander(T_SUM, 0x10, 0x1010, 1000);
+	CHECK_EQ(cpu->gpr[6], 500 * 107);
+	end();
+}
+
+/* Such a store misses once its page is protected, and only that. */
+static void t_a_wandering_store(void)
+{
+	begin(false, 0);
+	shown = 0x8000;
+	cpu->gpr[5] = 5;
+	wander(T_STORE, 0x10, 0x30010, 1000);
+	CHECK(lifted > 1);
+	CHECK_EQ(slow, 0);
+	CHECK_EQ(data[0x8010 / 4], 5);
+	code_watched = true;
+	irrun_tlb_protect(&cpu->rt, (u8 *)data + 0x8000);
+	cpu->gpr[5] = 6;
+	wander(T_STORE, 0x10, 0x30010, 1000);
+	CHECK_EQ(slow, 500);
+	CHECK_EQ(data[0x8010 / 4], 6);
+	CHECK_EQ(data[0x30010 / 4], 6);
+	end();
+}
+
+/* Pages beside one another that the host has so too are one range: nothing is made anew. */
+static void t_pages_join(void)
+{
+	begin(false, 0);
+	data[0x1fff0 / 4] = 1;
+	data[0x20010 / 4] = 100;
+	wander(T_SUM, 0x1fff0, 0x20010, 10000);
+	CHECK_EQ(cpu->gpr[6], 5000 * 101);
+	CHECK_EQ(lifted, 1);
+	CHECK_EQ(filled, 2);
+	end();
+}
+
+/* What is one range is forgotten with any of its pages. */
+static void t_joined_pages_change(void)
+{
+	begin(false, 0);
+	data[0x10 / 4] = 1;
+	data[0x1010 / 4] = 100;
+	data[0x8010 / 4] = 1000;
+	wander(T_SUM, 0x10, 0x1010, 1000);
+	CHECK_EQ(cpu->gpr[6], 500 * 101);
+	CHECK_EQ(filled, 2);
+	shown = 0x8000;
+	irrun_tlb_flush_range(&cpu->rt, DATA, 4096);
+	wander(T_SUM, 0x10, 0x1010, 1000);
+	CHECK_EQ(cpu->gpr[6], 500 * 1100);
+	cpu->gpr[5] = 5;
+	wander(T_STORE, 0x2010, 0x3010, 1000);
+	CHECK_EQ(slow, 0);
+	code_watched = true;
+	irrun_tlb_protect(&cpu->rt, (u8 *)data + 0x2000);
+	wander(T_STORE, 0x2010, 0x2010, 10);
+	CHECK_EQ(slow, 10);
+	end();
+}
+
 int main(void)
 {
 	cpu = calloc(1, sizeof(*cpu));
@@ -430,5 +574,10 @@ int main(void)
 	RUN(t_bad_unit_is_an_exit);
 	RUN(t_full_cache);
 	RUN(t_one_flush_at_a_time);
+	RUN(t_a_wandering_load);
+	RUN(t_wandering_over_one_entry);
+	RUN(t_a_wandering_store);
+	RUN(t_pages_join);
+	RUN(t_joined_pages_change);
 	return test_done();
 }

@@ -5,6 +5,7 @@
  * HULL_JIT (environment, for people who work on it), a list of
  *	perf      /tmp/perf-PID.map, so that `perf report` names units
  *	nopasses  units are emitted as they were lifted
+ *	table     every access looks into the table of pages first
  */
 #include <errno.h>
 #include <sched.h>
@@ -52,6 +53,9 @@ int irrun_host_create(struct irrun **out, const struct irrun_config *cfg)
 	r->target = cfg->ops->target;
 	r->perf = s && strstr(s, "perf");
 	r->no_passes = s && strstr(s, "nopasses");
+	r->all_wander = s && strstr(s, "table");
+	if (!r->cfg.wander_ticks)
+		r->cfg.wander_ticks = IRRUN_WANDER * 512; /* a mispredicted branch, a refill */
 	r->size = (u32)code_area_size(cfg->cache_bytes);
 	ret = code_area_map(r->size, &r->rw, &r->rx);
 	if (!ret)

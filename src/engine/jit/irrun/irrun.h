@@ -25,11 +25,15 @@ enum {
 	IRRUN_MMUS = 4,	      /* soft TLBs of a vCPU */
 	IRRUN_TLB = 512,      /* entries of one, a power of two */
 	IRRUN_TLB_SHIFT = 16, /* an entry is found by the address's bits from here */
-	IRRUN_SLOTS = 64,     /* see struct irrun_slot */
-	IRRUN_KEYS = 16,      /* banks of xtlb */
-	IRRUN_XTLB = 256,     /* entries of a bank */
-	IRRUN_JC = 16384,     /* jump cache: by pc bits 2..15 */
-	IRRUN_FAR = 16384,    /* what did not stay there, see struct irrun_far */
+	IRRUN_TLB_GRANULE = 1 << IRRUN_TLB_SHIFT,
+	IRRUN_JOINED = 1 << 24,	 /* bytes of an entry made of several, see remember in run.c */
+	IRRUN_SLOTS = 64,	 /* see struct irrun_slot */
+	IRRUN_WANDER = 64,	 /* misses of a slot that are looked at together */
+	IRRUN_WANDERERS = 16384, /* bits, by guest pc: sites that look into the table first */
+	IRRUN_KEYS = 16,	 /* banks of xtlb */
+	IRRUN_XTLB = 256,	 /* entries of a bank */
+	IRRUN_JC = 16384,	 /* jump cache: by pc bits 2..15 */
+	IRRUN_FAR = 16384,	 /* what did not stay there, see struct irrun_far */
 	IRRUN_KONSTS = 16,
 	IRRUN_PAGE = 4096, /* granule of code pages; an access on one is on one page */
 	IRRUN_BREAKS = 32,
@@ -41,12 +45,17 @@ enum {
  */
 struct irrun_slot {
 	u64 start, limit, add;
+	u32 left;  /* misses until IRRUN_WANDER of them have been counted */
+	u32 since; /* low half of the host's time stamp then */
 };
 
-/* In a table: the last range filled among those that share the entry. Empty: bytes 0. */
+/*
+ * In a table: the last range filled among those that share the entry, with ranges beside it that
+ * were in the table then and are contiguous in host memory too. Empty: bytes 0.
+ */
 struct irrun_tlb_entry {
-	u64 start, bytes, add;
-	u64 spare; /* the size is a power of two */
+	u64 start, limit, add; /* as in a slot */
+	u64 bytes;
 };
 
 /* Of indirect jumps whose jump cache entry another took: where a guest address is. */
@@ -146,6 +155,9 @@ struct irrun_config {
 	bool one_cpu;	 /* there is never more than one vCPU */
 	u64 flat_base;	 /* flat guests: host = guest + it; 0 is fastest */
 	bool interpret;	 /* no generated code: the IR interpreter */
+	/* IRRUN_WANDER misses within so many ticks of the host's time stamp are many; 0: default.
+	 */
+	u32 wander_ticks;
 };
 
 /* Once per VM. 0 or -errno. */

@@ -51,12 +51,15 @@ struct irrun_unit {
 	u32 pcs, npcs;	     /* its entries in irrun.pc */
 	u32 incoming;	     /* first LINK site that jumps here */
 	struct ir_unit *ir;  /* to be interpreted */
+	bool cut;	     /* nothing leads here any more */
 };
 
 struct irrun_pc {
 	u32 host;  /* offset in the code area where the instruction begins */
 	s32 guest; /* from the unit's pc */
 };
+
+enum { IRRUN_SITE_WANDERS = 1U << 31 }; /* with a site's number: its slot was refilled often */
 
 enum irrun_site_kind { IRRUN_LINK, IRRUN_MEM, IRRUN_FIX };
 
@@ -122,9 +125,10 @@ struct irrun {
 	_Atomic u32 flush_wanted;
 	u64 *ir_arena; /* interpret: the units' copies */
 	u64 ir_used, ir_bytes;
-	bool perf, no_passes;
+	bool perf, no_passes, all_wander;
 	u32 nbreaks;
 	u64 brk[IRRUN_BREAKS];
+	u64 wanderer[IRRUN_WANDERERS / 64];
 	struct ir_unit *work; /* under the lock */
 	void *passes;	      /* their work area */
 	void *emitter;	      /* its work area, ir_x86_bytes */
@@ -150,6 +154,19 @@ static inline unsigned irrun_tlb_index(u64 addr)
 	return (unsigned)(addr >> IRRUN_TLB_SHIFT) & (IRRUN_TLB - 1);
 }
 
+/* Of an access in irrun.wanderer. */
+static inline unsigned irrun_wanderer_bit(u64 pc)
+{
+	return (unsigned)((pc >> 2) ^ (pc >> 16)) & (IRRUN_WANDERERS - 1);
+}
+
+static inline bool irrun_wanders(const struct irrun *r, u64 pc)
+{
+	unsigned bit = irrun_wanderer_bit(pc);
+
+	return r->all_wander || (r->wanderer[bit / 64] >> (bit & 63) & 1);
+}
+
 static inline unsigned irrun_jc_index(u64 pc)
 {
 	return (unsigned)(pc >> 2) & (IRRUN_JC - 1);
@@ -168,6 +185,7 @@ struct irrun_map *irrun_map_get(struct irrun *r, u64 lin, u64 gpa, const u8 *hos
 struct irrun_unit *irrun_unit_find(struct irrun *r, const struct irrun_map *m, u64 pc);
 void irrun_unit_add(struct irrun *r, struct irrun_unit *u);
 void irrun_link(struct irrun *r, u32 site, struct irrun_unit *to);
+void irrun_unit_forget(struct irrun *r, struct irrun_unit *u); /* who comes makes another */
 void irrun_reset(struct irrun *r);
 u32 irrun_bank(struct irrun *r, u32 key);
 
@@ -175,8 +193,21 @@ u32 irrun_bank(struct irrun *r, u32 key);
 const void *irrun_on_miss(struct irrun_cpu *c, u64 pc);
 const void *irrun_on_link(struct irrun_cpu *c, u64 site);
 const void *irrun_on_interp(struct irrun_cpu *c, u64 unit);
-/* 0: go on; else leave */
+
+/* mem.c: called by a thunk; 0: go on, else leave */
 u64 irrun_on_out(struct irrun_cpu *c, u64 site);
+/* An access of size bytes in guest order by the tables of the MMU index; 0, or < 0: raised. */
+int irrun_access(struct irrun *r, struct irrun_cpu *c, u64 addr, u32 size, bool write, unsigned mmu,
+		 unsigned slot, void *data);
+
+static inline void irrun_copy(void *to, const void *from, unsigned n)
+{
+	u8 *t = to;
+	const u8 *f = from;
+
+	for (unsigned i = 0; i < n; i++)
+		t[i] = f[i];
+}
 
 /* hosted.c */
 int irrun_host_create(struct irrun **out, const struct irrun_config *cfg);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Running lifted code: finding and making units, what generated code calls out for, the
- * interpreter's loop. On the vCPU's thread, with its state in memory.
+ * Running lifted code: finding and making units, the interpreter's loop. On the vCPU's thread, with
+ * its state in memory.
  */
 #include "engine/jit/irrun/private.h"
 
@@ -204,164 +204,6 @@ const void *irrun_on_link(struct irrun_cpu *c, u64 site)
 	return r->rx + u->e2;
 }
 
-/* ---- guest memory, the long way ---- */
-
-static void copy(void *to, const void *from, unsigned n)
-{
-	u8 *t = to;
-	const u8 *f = from;
-
-	for (unsigned i = 0; i < n; i++)
-		t[i] = f[i];
-}
-
-/* What was filled, into the entry that is looked at for addr. */
-static void remember(struct irrun_cpu *c, unsigned mmu, bool write, u64 addr,
-		     const struct irrun_fill *f)
-{
-	unsigned i = irrun_tlb_index(addr);
-	struct irrun_tlb_entry *t = &c->tlb[mmu][write][i];
-	u32 *n = &c->tlb_used[mmu][write].n;
-
-	if (!t->bytes && *n < IRRUN_TLB)
-		c->tlb_used[mmu][write].at[(*n)++] = (u16)i;
-	else if (!t->bytes)
-		*n = IRRUN_TLB + 1;
-	*t = (struct irrun_tlb_entry){f->start, f->bytes, (u64)(uintptr_t)f->host - addr, 0};
-	c->mmu_used |= 1u << mmu;
-}
-
-/* A host pointer for an access on one page; NULL in *host: only ops.access can do it. */
-static int translate(struct irrun *r, struct irrun_cpu *c, u64 addr, u32 size, bool write,
-		     unsigned mmu, unsigned slot, u8 **host)
-{
-	struct irrun_slot *s = &c->slot[mmu][write][slot];
-	struct irrun_fill f = {0};
-
-	irrun_lock(r);
-	if (r->ops->fill(c->self, addr, size, write, &f) < 0) {
-		irrun_unlock(r);
-		return -1;
-	}
-	*host = f.host;
-	if (f.host && f.bytes >= IRRUN_PAGE) {
-		s->start = f.start;
-		s->add = (u64)(uintptr_t)f.host - addr;
-		s->limit = f.bytes - 15;
-		remember(c, mmu, write, addr, &f);
-	}
-	irrun_unlock(r);
-	return 0;
-}
-
-static int access_mem(struct irrun *r, struct irrun_cpu *c, u64 addr, u32 size, bool write,
-		      unsigned mmu, unsigned slot, void *data)
-{
-	const struct irrun_tlb_entry *t = &c->tlb[mmu][write][irrun_tlb_index(addr)];
-	u8 *host = NULL;
-
-	if ((addr & (IRRUN_PAGE - 1)) + size > IRRUN_PAGE)
-		return r->ops->access(c->self, addr, size, write, data);
-	if (addr - t->start < t->bytes)
-		host = (u8 *)(uintptr_t)(addr + t->add);
-	else if (translate(r, c, addr, size, write, mmu, slot, &host) < 0)
-		return -1;
-	if (!host)
-		return r->ops->access(c->self, addr, size, write, data);
-	if (write)
-		copy(host, data, size);
-	else
-		copy(data, host, size);
-	return 0;
-}
-
-static void reverse(u8 *b, unsigned n)
-{
-	for (unsigned i = 0; i < n / 2; i++) {
-		u8 t = b[i];
-
-		b[i] = b[n - 1 - i];
-		b[n - 1 - i] = t;
-	}
-}
-
-static u64 extended(const struct irrun_site *s, u64 v)
-{
-	unsigned n = 64 - 8 * s->size;
-
-	return s->flags & IR_SIGNED ? (u64)((s64)(v << n) >> n) : v << n >> n;
-}
-
-static u64 out_load(struct irrun *r, struct irrun_cpu *c, const struct irrun_site *s)
-{
-	struct ir_v128 v = {0, 0};
-
-	if (access_mem(r, c, c->save[16], s->size, false, s->mmu, s->slot, &v) < 0)
-		return c->leave = 1;
-	if (s->flags & IR_SWAP)
-		reverse((u8 *)&v, s->size);
-	if (s->type == IR_I64)
-		c->save[17] = extended(s, v.lo);
-	else
-		c->vsave[16] = v;
-	return 0;
-}
-
-static u64 out_store(struct irrun *r, struct irrun_cpu *c, const struct irrun_site *s)
-{
-	struct ir_v128 v = {c->save[17], 0};
-
-	if (s->type != IR_I64)
-		v = c->vsave[16];
-	if (s->flags & IR_SWAP)
-		reverse((u8 *)&v, s->size);
-	if (access_mem(r, c, c->save[16], s->size, true, s->mmu, s->slot, &v) < 0)
-		return c->leave = 1;
-	return 0;
-}
-
-static u64 out_cas(struct irrun *r, struct irrun_cpu *c, const struct irrun_site *s)
-{
-	u64 old = c->save[17], new = c->vsave[16].lo;
-	int ret;
-
-	if (s->flags & IR_SWAP) {
-		reverse((u8 *)&old, s->size);
-		reverse((u8 *)&new, s->size);
-	}
-	ret = r->ops->cas(c->self, c->save[16], s->size, &old, &new);
-	c->save[17] = ret > 0;
-	return ret < 0 ? c->leave = 1 : 0;
-}
-
-static u64 out_fix(struct irrun *r, struct irrun_cpu *c, const struct irrun_site *s)
-{
-	const struct ir_helper *h = &r->target->helper[(u32)s->imm];
-
-	c->vsave[16].lo = h->fn(c->self, s->imm >> 32, 0, 0);
-	c->vsave[16].hi = 0;
-	if (s->op == IR_VFIX)
-		copy(&c->vsave[16], (u8 *)c->self + r->target->vtmp_off, 16);
-	return 0;
-}
-
-u64 irrun_on_out(struct irrun_cpu *c, u64 site)
-{
-	struct irrun *r = c->run;
-	const struct irrun_site *s = &r->site[site];
-
-	*irrun_pc_of(r, c->self) = r->unit[s->unit].pc + (u64)(s64)s->pc;
-	if (s->kind == IRRUN_FIX)
-		return out_fix(r, c, s);
-	switch (s->op) {
-	case IR_LOAD:
-		return out_load(r, c, s);
-	case IR_STORE:
-		return out_store(r, c, s);
-	}
-	return out_cas(r, c, s);
-}
-
 /* ---- the interpreter ---- */
 
 struct interp {
@@ -377,12 +219,12 @@ static int interp_access(void *ctx, u64 addr, u32 size, bool write, void *data)
 
 	*irrun_pc_of(r, t->c->self) = t->env.pc;
 	if (!r->ops->flat)
-		return access_mem(r, t->c, addr, size, write, r->ops->mmu(t->c->key),
-				  IRRUN_SLOTS - 1, data);
+		return irrun_access(r, t->c, addr, size, write, r->ops->mmu(t->c->key),
+				    IRRUN_SLOTS - 1, data);
 	if (write)
-		copy(host, data, size);
+		irrun_copy(host, data, size);
 	else
-		copy(data, host, size);
+		irrun_copy(data, host, size);
 	return 0;
 }
 
@@ -390,8 +232,8 @@ static int flat_cas(u64 host, u32 size, const void *old, const void *new)
 {
 	u64 o = 0, n = 0;
 
-	copy(&o, old, size);
-	copy(&n, new, size);
+	irrun_copy(&o, old, size);
+	irrun_copy(&n, new, size);
 	switch (size) {
 	case 1:
 		return __sync_bool_compare_and_swap((u8 *)(uintptr_t)host, (u8)o, (u8)n);
@@ -556,10 +398,12 @@ int irrun_run(struct irrun_cpu *c)
 	struct irrun *r = c->run;
 	const void *to;
 	int ret = 0;
+	u32 kick;
 
 	go_inside(r, c);
-	while (!ret && !atomic_load_explicit(&c->kick, memory_order_relaxed)) {
-		if (unlikely(atomic_load(&r->flush_wanted)))
+	while (!ret && !((kick = atomic_load_explicit(&c->kick, memory_order_relaxed)) &
+			 ~(u32)IRRUN_KICK_FLUSH)) {
+		if (unlikely(kick || atomic_load(&r->flush_wanted)))
 			go_inside(r, c);
 		c->leave = c->reason = 0;
 		if (r->cfg.interpret)
@@ -587,7 +431,7 @@ void irrun_signal_state(struct irrun_cpu *c, u64 pc, const u64 *regs)
 	const struct irrun *r = c->run;
 
 	for (u32 i = 0; i < r->pins.n; i++)
-		copy((u8 *)c->self + r->target->pin[i], &regs[r->pins.host[i]], 8);
+		irrun_copy((u8 *)c->self + r->target->pin[i], &regs[r->pins.host[i]], 8);
 	*irrun_pc_of(r, c->self) = pc;
 }
 

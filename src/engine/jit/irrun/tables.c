@@ -208,15 +208,21 @@ static void jc_forget(struct irrun *r, const struct irrun_unit *u)
 	}
 }
 
+void irrun_unit_forget(struct irrun *r, struct irrun_unit *u)
+{
+	unit_unhash(r, u);
+	unit_cut(r, u);
+	jc_forget(r, u);
+	u->cut = true;
+}
+
 static void map_drop(struct irrun *r, struct irrun_map *m)
 {
 	unsigned i = irrun_xtlb_index(m->lin);
 
-	for (struct irrun_unit *u = m->units; u; u = u->map_next) {
-		unit_unhash(r, u);
-		unit_cut(r, u);
-		jc_forget(r, u);
-	}
+	for (struct irrun_unit *u = m->units; u; u = u->map_next)
+		if (!u->cut)
+			irrun_unit_forget(r, u);
 	map_unhash(r, m);
 	m->dead = true;
 	for (unsigned n = 0; n < IRRUN_CPUS; n++) {
@@ -272,6 +278,8 @@ void irrun_reset(struct irrun *r)
 	r->nunits = r->npcs = r->nmaps = r->npages = 0;
 	r->nsites = 1; /* 0 means none */
 	r->ir_used = 0;
+	for (unsigned i = 0; i < ARRAY_LEN(r->wanderer); i++)
+		r->wanderer[i] = 0;
 	r->hot.pos = r->code_begin;
 	r->cold.pos = r->cold_start;
 	r->hot.full = r->cold.full = false;
@@ -299,6 +307,7 @@ static bool overlaps(u64 a, u64 alen, u64 b, u64 blen)
 
 static void entry_clear(struct irrun_tlb_entry *e)
 {
+	__atomic_store_n(&e->limit, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&e->bytes, 0, __ATOMIC_SEQ_CST);
 }
 
@@ -323,7 +332,7 @@ static void tlb_forget(struct irrun_cpu *c, unsigned m, unsigned w, u64 addr, u6
 		struct irrun_tlb_entry *e = &c->tlb[m][w][at];
 
 		if (entry_in(e, e->start, addr, bytes))
-			e->bytes = 0;
+			entry_clear(e);
 		else if (e->bytes)
 			c->tlb_used[m][w].at[kept++] = at;
 	}

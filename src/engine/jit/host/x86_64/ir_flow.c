@@ -367,6 +367,20 @@ static u32 slot_refill(struct xe *x, const struct xe_stub *s, unsigned offset)
 	return gone;
 }
 
+/* Counts what the slot misses; is it enough, the run time is told. */
+static void slot_count(struct xe *x, const struct xe_stub *s)
+{
+	struct emit_mem left = xe_rt(x, s->slot + offsetof(struct irrun_slot, left));
+	struct emit_mem site = XE_RT(x, site);
+	u32 few;
+
+	x86_grp1_mi(x->e, 5, 4, &left, 1);
+	few = emit_jcc(x->e, CC_NS, 0);
+	emit_mov_mi(x->e, false, &site, (s32)(s->site | IRRUN_SITE_WANDERS));
+	x86_call(x->e, x->r->thunk.out);
+	emit_patch(x->e->base, few, x->e->pos);
+}
+
 /* If the soft TLB has the address: its range into the slot, and back to the access. */
 static void stub_lookup(struct xe *x, const struct xe_stub *s)
 {
@@ -395,6 +409,7 @@ static void stub_lookup(struct xe *x, const struct xe_stub *s)
 	gone = slot_refill(x, s, offset);
 	if (keep)
 		emit_rm(x->e, OP_MOV_RM, true, offset, &kept);
+	slot_count(x, s);
 	emit_jmp(x->e, s->hit);
 	if (gone) {
 		emit_patch(x->e->base, gone, x->e->pos);

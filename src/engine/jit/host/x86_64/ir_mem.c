@@ -78,14 +78,46 @@ static unsigned slot_of(const struct xe *x, struct addr a)
 	return 1 + (unsigned)((x->pc >> 2) ^ (x->pc >> 9)) % (IRRUN_SLOTS - 1);
 }
 
+/*
+ * The range to look at: the site's slot, or the table's entry for the address in t; *index: the
+ * register that holds the entry's offset.
+ */
+static struct emit_mem range(struct xe *x, const struct xe_stub *s, unsigned t, u8 *index)
+{
+	static const struct vex rorx = {PP_F2, MAP_0F3A, 0xf0, true};
+	struct emit_mem m;
+
+	static_assert(
+		offsetof(struct irrun_slot, start) == offsetof(struct irrun_tlb_entry, start) &&
+			offsetof(struct irrun_slot, limit) ==
+				offsetof(struct irrun_tlb_entry, limit) &&
+			offsetof(struct irrun_slot, add) == offsetof(struct irrun_tlb_entry, add),
+		"looked at the same way");
+	if (!irrun_wanders(x->r, x->pc) || !(XE_TEMPS & ~x->used & ~x->locked))
+		return xe_rt(x, s->slot);
+	*index = (u8)xe_gpr_temp(x);
+	vex_rri(x->e, rorx, *index, 0, s->index == EMIT_NONE && !s->disp ? s->addr : t,
+		IRRUN_TLB_SHIFT - 5);
+	emit_grp1_ri(x->e, 4, false, *index, (IRRUN_TLB - 1) * (s32)sizeof(struct irrun_tlb_entry));
+	m = xe_rt(x, s->tlb);
+	m.index = *index;
+	return m;
+}
+
+static struct emit_mem at(struct emit_mem m, size_t field)
+{
+	m.disp += (s32)field;
+	return m;
+}
+
 /* Where the access is made; checks it, with a stub to patch, in the modes that check. */
 static struct emit_mem access(struct xe *x, const struct ir_op *op, struct addr a, bool write,
 			      struct xe_stub **stub)
 {
+	struct emit_mem m, sum, way;
 	struct irrun_site *s;
-	struct emit_mem m, sum;
+	u8 index = EMIT_NONE;
 	unsigned t, mmu;
-	size_t slot;
 	u32 site;
 
 	*stub = NULL;
@@ -102,30 +134,31 @@ static struct emit_mem access(struct xe *x, const struct ir_op *op, struct addr 
 				 .mmu = (u8)mmu,
 				 .unit = s->unit,
 				 .pc = s->pc};
-	slot = offsetof(struct irrun_cpu, slot) +
-	       ((mmu * 2 + write) * IRRUN_SLOTS + s->slot) * sizeof(struct irrun_slot);
-	t = xe_gpr_temp(x);
-	xe_flags_gone(x);
-	lea(x, t, a);
-	m = xe_rt(x, slot + offsetof(struct irrun_slot, start));
-	emit_rm(x->e, OP_SUB_RM, true, t, &m);
-	m = xe_rt(x, slot + offsetof(struct irrun_slot, limit));
-	emit_rm(x->e, OP_CMP_RM, true, t, &m);
 	*stub = xe_stub(x, XE_STUB_MEM);
-	(*stub)->from = emit_jcc(x->e, CC_AE, 0);
 	(*stub)->site = site;
 	(*stub)->addr = a.base;
 	(*stub)->index = a.index;
 	(*stub)->disp = a.disp;
-	(*stub)->reg = (u8)t;
 	(*stub)->op = op->op;
 	(*stub)->type = op->type;
 	(*stub)->size = op->size;
-	(*stub)->free_temps = (u8)(XE_TEMPS & ~x->used & ~x->locked);
-	(*stub)->slot = (u32)slot;
+	(*stub)->slot =
+		(u32)(offsetof(struct irrun_cpu, slot) +
+		      ((mmu * 2 + write) * IRRUN_SLOTS + s->slot) * sizeof(struct irrun_slot));
 	(*stub)->tlb = (u32)(offsetof(struct irrun_cpu, tlb) +
 			     (mmu * 2 + write) * IRRUN_TLB * sizeof(struct irrun_tlb_entry));
-	m = xe_rt(x, slot + offsetof(struct irrun_slot, add));
+	t = xe_gpr_temp(x);
+	(*stub)->reg = (u8)t;
+	(*stub)->free_temps = (u8)(XE_TEMPS & ~x->used & ~x->locked);
+	xe_flags_gone(x);
+	lea(x, t, a);
+	way = range(x, *stub, t, &index);
+	m = at(way, offsetof(struct irrun_slot, start));
+	emit_rm(x->e, OP_SUB_RM, true, t, &m);
+	m = at(way, offsetof(struct irrun_slot, limit));
+	emit_rm(x->e, OP_CMP_RM, true, t, &m);
+	(*stub)->from = emit_jcc(x->e, CC_AE, 0);
+	m = at(way, offsetof(struct irrun_slot, add));
 	emit_rm(x->e, OP_MOV_RM, true, t, &m);
 	(*stub)->hit = x->e->pos;
 	if (a.base == EMIT_NONE)
