@@ -44,8 +44,9 @@ static void program(const u8 *data, size_t size)
 	for (unsigned i = 0; i < f.phnum; i++) {
 		struct segment g = segment_at(&f, i);
 
-		if (g.type == ELF_PT_LOAD && g.memsz &&
-		    (g.vaddr < f.low || g.vaddr + g.memsz > f.high || g.off + g.filesz > size))
+		if (g.type != ELF_PT_LOAD || !g.memsz)
+			continue;
+		if (g.vaddr < f.low || g.vaddr + g.memsz > f.high || g.off + g.filesz > size)
 			abort();
 		total += g.memsz;
 	}
