@@ -392,10 +392,6 @@ static void t_modes(void)
 	CHECK_EQ(r.vm.proc_entries, 4096);
 	CHECK_EQ(hcall(c, 0x37c, 0x1c, 0x10001, 0, 4), (u64)H_P2);
 	CHECK_EQ(hcall(c, 0x37c, 0x1c, 0x10000, 0, 25), (u64)H_P4);
-	CHECK_EQ(hcall(c, 0xdc, 1ull << 45, 1, 0x3000, 0), 0);
-	CHECK_EQ(r.sys[1].vpa, 0x3000);
-	CHECK_EQ(hcall(c, 0xdc, 1ull << 45, 1, RIG_RAM, 0), (u64)H_PARAMETER);
-	CHECK_EQ(hcall(c, 0xdc, 1ull << 45, 64, 0x3000, 0), (u64)H_PARAMETER);
 	CHECK_EQ(hcall(c, 0x58, 0, 0, 0, 0), (u64)H_FUNCTION); /* the machine's */
 	CHECK_EQ(r.papr_op, 0x58);
 	/* From a problem-state program: refused. */
@@ -405,6 +401,69 @@ static void t_modes(void)
 	ppc_deliver(c);
 	CHECK_EQ(c->gpr[3], (u64)H_PRIVILEGE);
 	CHECK(!c->halted);
+	ppc_rig_free(&r);
+}
+
+enum { VPA = 1, DTL = 2, SHADOW = 3, GONE = 4 }; /* H_REGISTER_VPA's functions */
+
+static u64 area(struct ppc_vcpu *c, u64 what, u64 cpu, u64 addr)
+{
+	return hcall(c, 0xdc, what << 45, cpu, addr, 0);
+}
+
+static void t_shared_areas(void)
+{
+	struct ppc_rig r;
+	struct ppc_vcpu *c;
+
+	ppc_rig_make(&r, 2);
+	c = r.c[0];
+	ppc_rig_put(&r, 0x3000, 640ull << 16); /* size of a VPA: 2 bytes at 4 */
+	CHECK_EQ(area(c, VPA, 1, 0x3000), 0);
+	CHECK_EQ(r.sys[1].vpa, 0x3000);
+	CHECK_EQ(area(c, VPA, 1, RIG_RAM), (u64)H_PARAMETER);
+	CHECK_EQ(area(c, VPA, 64, 0x3000), (u64)H_PARAMETER);
+	CHECK_EQ(area(c, VPA, 1, 0x3008), (u64)H_PARAMETER);
+	CHECK_EQ(area(c, 0, 1, 0x3000), (u64)H_PARAMETER);
+	ppc_rig_put(&r, 0x3000, 639ull << 16);
+	CHECK_EQ(area(c, VPA, 1, 0x3000), (u64)H_PARAMETER);
+	CHECK_EQ(area(c, VPA | GONE, 1, 0), 0);
+	CHECK_EQ(r.sys[1].vpa, 0);
+	/* To the end of a page, and over it. */
+	ppc_rig_put(&r, 0x3d80, 640ull << 16);
+	CHECK_EQ(area(c, VPA, 1, 0x3d80), 0);
+	ppc_rig_put(&r, 0x3dc0, 640ull << 16);
+	CHECK_EQ(area(c, VPA, 1, 0x3dc0), (u64)H_PARAMETER);
+	ppc_rig_put(&r, 0x4000, 47); /* of the others: 4 bytes at 4 */
+	CHECK_EQ(area(c, SHADOW, 1, 0x4000), 0);
+	CHECK_EQ(area(c, DTL, 1, 0x4000), (u64)H_PARAMETER);
+	ppc_rig_put(&r, 0x4000, 8192);
+	CHECK_EQ(area(c, SHADOW, 1, 0x4000), (u64)H_PARAMETER);
+	CHECK_EQ(area(c, DTL, 1, 0x4000), 0); /* a log may be longer than a page */
+	ppc_rig_put(&r, RIG_RAM - 4096, 8192);
+	CHECK_EQ(area(c, DTL, 1, RIG_RAM - 4096), (u64)H_PARAMETER);
+	ppc_rig_free(&r);
+}
+
+static void t_dispatches(void)
+{
+	struct ppc_rig r;
+	struct ppc_vcpu *c;
+
+	ppc_rig_make(&r, 1);
+	c = r.c[0];
+	ppc_rig_put(&r, 0x3000, 640ull << 16);
+	ppc_rig_put(&r, 0x3100, 6ull << 32 | 0x1234);
+	CHECK_EQ(area(c, VPA, 0, 0x3000), 0);
+	hcall(c, 0xe0, 0, 0, 0, 0);
+	CHECK_EQ(ppc_run(c), PPC_RUN_HALT);
+	CHECK_EQ(ppc_rig_get(&r, 0x3100), 7ull << 32 | 0x1234);
+	atomic_store(&c->sys->prodded, true);
+	ppc_run(c);
+	CHECK_EQ(ppc_rig_get(&r, 0x3100), 8ull << 32 | 0x1234);
+	CHECK_EQ(area(c, VPA | GONE, 0, 0), 0);
+	hcall(c, 0xe0, 0, 0, 0, 0);
+	CHECK_EQ(ppc_rig_get(&r, 0x3100), 8ull << 32 | 0x1234);
 	ppc_rig_free(&r);
 }
 
@@ -421,5 +480,7 @@ int main(void)
 	RUN(t_tlbie);
 	RUN(t_slb);
 	RUN(t_modes);
+	RUN(t_shared_areas);
+	RUN(t_dispatches);
 	return test_done();
 }

@@ -255,9 +255,11 @@ int ppc_unit_exit(void *cpu, u32 reason)
 
 static void halt_serve(struct ppc_vcpu *c)
 {
-	if (atomic_exchange(&c->sys->prodded, false) || atomic_load(&c->sys->reset_wanted) ||
-	    ppc_irq_pending(c))
-		c->halted = false;
+	if (!atomic_exchange(&c->sys->prodded, false) && !atomic_load(&c->sys->reset_wanted) &&
+	    !ppc_irq_pending(c))
+		return;
+	c->halted = false;
+	ppc_dispatch_count(c, true);
 }
 
 void ppc_start_serve(struct ppc_vcpu *c)

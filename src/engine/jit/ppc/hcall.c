@@ -39,11 +39,29 @@ enum {
 };
 #define VPA_FUNC_SHIFT 45
 #define VPA_ALIGN 64u
+/* All areas have their size at 4: the VPA as 2 bytes, the others as 4. */
+enum { AREA_SIZE = 4, VPA_MIN = 640, SLB_SHADOW_MIN = 8, DTL_MIN = 48, VPA_DISPATCHES = 0x100 };
+
+void ppc_dispatch_count(struct ppc_vcpu *c, bool runs)
+{
+	u64 vpa = __atomic_load_n(&c->sys->vpa, __ATOMIC_RELAXED);
+	u8 be[4];
+	u32 n;
+
+	if (!vpa || gpa_read(c->vm->map, vpa + VPA_DISPATCHES, be, sizeof(be)))
+		return;
+	n = load_be32(be);
+	if ((n & 1) != runs)
+		return;
+	store_be32(be, n + 1);
+	gpa_write(c->vm->map, vpa + VPA_DISPATCHES, be, sizeof(be));
+}
 
 static s64 cede(struct ppc_vcpu *c)
 {
 	c->msr |= PPC_MSR_EE;
 	ppc_mode_changed(c);
+	ppc_dispatch_count(c, false);
 	c->halted = true;
 	ppc_kick_set(c, PPC_KICK_LOOK);
 	return H_SUCCESS;
@@ -144,11 +162,27 @@ static s64 register_proc_table(struct ppc_vcpu *c, const u64 r[])
 	return H_SUCCESS;
 }
 
-/* Areas the hypervisor may look at. We need none of what is in them, so only keep the address. */
+/* Is an area of at least min bytes, as it says itself, at addr? All but the log keep to a page. */
+static bool area_is_there(struct ppc_vcpu *c, u64 addr, u32 min, unsigned size_bytes, bool one_page)
+{
+	u8 be[4] = {0};
+	u32 size;
+
+	if (!addr || addr % VPA_ALIGN ||
+	    gpa_read(c->vm->map, addr + AREA_SIZE, be + sizeof(be) - size_bytes, size_bytes))
+		return false;
+	size = load_be32(be);
+	return size >= min && (!one_page || size <= 4096 - addr % 4096) &&
+	       gpa_ptr(c->vm->map, addr, size, true);
+}
+
+/* Areas the hypervisor may look at: of the VPA we count dispatches, of the others keep the address.
+ */
 static s64 register_vpa(struct ppc_vcpu *c, const u64 r[])
 {
 	struct ppc_vcpu *o = vcpu_by_id(c, r[2]);
 	u64 func = r[1] >> VPA_FUNC_SHIFT & 7, addr = r[3], *where;
+	bool there;
 
 	if (!o)
 		return H_PARAMETER;
@@ -156,21 +190,24 @@ static s64 register_vpa(struct ppc_vcpu *c, const u64 r[])
 	case VPA_REG:
 	case VPA_DEREG:
 		where = &o->sys->vpa;
+		there = area_is_there(c, addr, VPA_MIN, 2, true);
 		break;
 	case VPA_REG_SLB:
 	case VPA_DEREG_SLB:
 		where = &o->sys->slb_shadow;
+		there = area_is_there(c, addr, SLB_SHADOW_MIN, 4, true);
 		break;
 	case VPA_REG_DTL:
 	case VPA_DEREG_DTL:
 		where = &o->sys->dtl;
+		there = area_is_there(c, addr, DTL_MIN, 4, false);
 		break;
 	default:
 		return H_PARAMETER;
 	}
 	if (func >= VPA_DEREG)
 		addr = 0;
-	else if (!addr || addr % VPA_ALIGN || !gpa_ptr(c->vm->map, addr, 8, true))
+	else if (!there)
 		return H_PARAMETER;
 	__atomic_store_n(where, addr, __ATOMIC_RELAXED);
 	return H_SUCCESS;

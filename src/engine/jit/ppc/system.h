@@ -205,6 +205,8 @@ struct ppc_slbe *ppc_slb_find(struct ppc_vcpu *c, u64 ea);
 
 /* sc 1 of a privileged program: arguments and results in the registers; nip is past it. */
 void ppc_hcall(struct ppc_vcpu *c);
+/* The VPA's dispatch counter: even while the vCPU runs, odd while it waits (LoPAR, VPA). */
+void ppc_dispatch_count(struct ppc_vcpu *c, bool runs);
 /* Those of the hash table: false if r[0] is none; r[] = r3.. in and out. */
 bool ppc_hcall_hpt(struct ppc_vcpu *c, u64 r[PPC_HCALL_REGS]);
 
