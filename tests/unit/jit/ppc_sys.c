@@ -64,7 +64,8 @@ static void t_return(void)
 	ppc_rig_make(&r, 1);
 	c = r.c[0];
 	c->srr0 = 0x123456789abcdef3;
-	c->srr1 = PPC_MSR_SF | PPC_MSR_PR | PPC_MSR_HV | BIT(32) | 0x783f0000;
+	c->srr1 = PPC_MSR_SF | PPC_MSR_PR | PPC_MSR_HV | PPC_MSR_ME | BIT(32) | 0x783f0000;
+	c->msr = PPC_MSR_SF;
 	CHECK_EQ(ppc_rfid(c), 0);
 	CHECK_EQ(c->nip, 0x123456789abcdef0);
 	CHECK_EQ(c->msr, PPC_MSR_SF | PPC_MSR_PR | PPC_MSR_EE | PPC_MSR_IR | PPC_MSR_DR);
@@ -73,6 +74,9 @@ static void t_return(void)
 	c->srr1 = 0;
 	ppc_rfid(c);
 	CHECK_EQ(c->nip, 0x9abcdef0); /* 32-bit mode */
+	c->msr = PPC_MSR_SF | PPC_MSR_ME;
+	ppc_rfid(c);
+	CHECK_EQ(c->msr, PPC_MSR_ME);
 	/* mtmsrd: LE, ME and HV cannot be reached; L = 1 changes EE and RI alone. */
 	c->msr = PPC_MSR_SF;
 	ppc_mtmsr(c, ~0ull & ~PPC_MSR_PR, 0, true);

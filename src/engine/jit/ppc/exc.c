@@ -186,9 +186,10 @@ static void deliver_async(struct ppc_vcpu *c)
 
 /* ---- return and MSR ---- */
 
+/* ISA III 4.4.1 (rfid, rfscv): without HV ME stays. */
 static int return_to(struct ppc_vcpu *c, u64 nip, u64 msr)
 {
-	msr_set(c, msr & ~SRR1_INFO);
+	msr_set(c, (msr & ~(SRR1_INFO | PPC_MSR_ME)) | (c->msr & PPC_MSR_ME));
 	if (!(c->msr & PPC_MSR_SF))
 		nip = (u32)nip;
 	c->nip = nip & ~3ull;
