@@ -26,7 +26,7 @@ enum {
 	IRRUN_TLB = 512,      /* entries of one, a power of two */
 	IRRUN_TLB_SHIFT = 16, /* an entry is found by the address's bits from here */
 	IRRUN_TLB_GRANULE = 1 << IRRUN_TLB_SHIFT,
-	IRRUN_JOINED = 1 << 24,	 /* bytes of an entry made of several, see remember in run.c */
+	IRRUN_JOINED = 1 << 24,	 /* bytes of an entry made of several, see join in mem.c */
 	IRRUN_SLOTS = 64,	 /* see struct irrun_slot */
 	IRRUN_WANDER = 64,	 /* misses of a slot that are looked at together */
 	IRRUN_WANDERERS = 16384, /* bits, by guest pc: sites that look into the table first */

@@ -170,18 +170,6 @@ static u64 out_fix(struct irrun *r, struct irrun_cpu *c, const struct irrun_site
 
 /* ---- sites that wander ---- */
 
-static u32 time_stamp(void)
-{
-#ifdef __x86_64__
-	u32 lo, hi;
-
-	__asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
-	return lo;
-#else
-	return 0;
-#endif
-}
-
 /* Entries of what the slot could hold get all of it; false: they have. Under the lock. */
 static bool widen(struct irrun_tlb_entry *table, const struct irrun_slot *slot)
 {
@@ -213,7 +201,7 @@ static u64 wander(struct irrun *r, struct irrun_cpu *c, const struct irrun_site 
 	struct irrun_slot *slot = &c->slot[s->mmu][write][s->slot];
 	struct irrun_unit *u = &r->unit[s->unit];
 	u64 pc = u->pc + (u64)(s64)s->pc;
-	u32 now = time_stamp(), took = now - slot->since, bit = irrun_wanderer_bit(pc);
+	u32 now = ir_x86_ticks(), took = now - slot->since, bit = irrun_wanderer_bit(pc);
 
 	slot->since = now;
 	slot->left = IRRUN_WANDER;

@@ -220,6 +220,7 @@ void irrun_host_trace(struct irrun *r, const struct irrun_unit *u);
 
 /* The emitter of this host, host/x86_64/ir_*.c. */
 u32 ir_x86_bytes(void);
+u32 ir_x86_ticks(void); /* low half of the host's time stamp */
 void ir_x86_pins(const struct ir_target *t, struct irrun_pins *p);
 void ir_x86_thunks(struct irrun *r);
 /* Code for the unit; fills its offsets, sites and pcs. False: no room. */

@@ -9,6 +9,11 @@ u32 ir_x86_bytes(void)
 	return sizeof(struct xe);
 }
 
+u32 ir_x86_ticks(void)
+{
+	return (u32)__builtin_ia32_rdtsc();
+}
+
 /* Registers that C keeps over calls first: they cost nothing there. */
 void ir_x86_pins(const struct ir_target *t, struct irrun_pins *p)
 {
