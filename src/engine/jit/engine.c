@@ -44,14 +44,6 @@ struct engine_vcpu {
 
 /* ---- clock ---- */
 
-static u64 rdtsc_now(void)
-{
-	u32 lo, hi;
-
-	__asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
-	return (u64)hi << 32 | lo;
-}
-
 static u64 clock_ns(clockid_t id)
 {
 	struct timespec t;
@@ -66,7 +58,8 @@ static void clock_pair(u64 *tsc, u64 *ns)
 	u64 best = ~0ULL;
 
 	for (unsigned i = 0; i < 8; i++) {
-		u64 a = rdtsc_now(), t = clock_ns(CLOCK_MONOTONIC), b = rdtsc_now();
+		u64 a = __builtin_ia32_rdtsc(), t = clock_ns(CLOCK_MONOTONIC),
+		    b = __builtin_ia32_rdtsc();
 
 		if (b - a < best) {
 			best = b - a;
@@ -147,7 +140,7 @@ static int jit_vm_create(const struct engine_vm_config *cfg, struct engine_vm **
 	e->vm.host = &e->host;
 	e->vm.tsc_khz = host_tsc_khz();
 	e->vm.wall_ns = clock_ns(CLOCK_REALTIME);
-	e->vm.tsc_base = rdtsc_now();
+	e->vm.tsc_base = __builtin_ia32_rdtsc();
 	x86_cpuid_init(&e->vm, &e->host);
 	e->vm.trace = cfg->trace && cfg->trace->kinds ? cfg->trace : NULL;
 	e->vm.yield = cfg->ncpus > 1 ? yield_cpu : NULL;
@@ -167,11 +160,11 @@ static void jit_vm_freeze(struct engine_vm *e, bool frozen)
 	if (frozen == (since != 0))
 		return;
 	if (!frozen) {
-		gone = rdtsc_now() - since;
+		gone = __builtin_ia32_rdtsc() - since;
 		e->vm.tsc_base += gone;
 		e->vm.wall_ns += (u64)((unsigned __int128)gone * 1000000 / e->vm.tsc_khz);
 	}
-	atomic_store(&e->vm.tsc_frozen, frozen ? rdtsc_now() : 0);
+	atomic_store(&e->vm.tsc_frozen, frozen ? __builtin_ia32_rdtsc() : 0);
 }
 
 /* ---- vCPUs ---- */

@@ -387,21 +387,13 @@ const void *jit_on_mem(struct x86_vcpu *c, u64 linear, u32 site)
 	return try_again(j, c, s);
 }
 
-static u64 tsc(void)
-{
-	u32 lo, hi;
-
-	__asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
-	return (u64)hi << 32 | lo;
-}
-
 /* Every so many refills of slots: if they come thick and fast, this site may be one to blame. */
 const void *jit_on_sample(struct x86_vcpu *c, u64 linear, u32 site)
 {
 	struct jit *j = c->vm->jit;
 	struct jit_site *s = &j->site[site];
 	struct jit_cpu *x = jit_cpu(c);
-	u64 now = tsc(), since = now - x->slot_stamp;
+	u64 now = __builtin_ia32_rdtsc(), since = now - x->slot_stamp;
 
 	(void)linear;
 	x->slot_stamp = now;
