@@ -81,6 +81,91 @@ static uint64_t b_strops(unsigned n)
 	return sum;
 }
 
+/* ---- code that programs write ---- */
+
+#if defined(__x86_64__)
+
+enum { STRIDE = 96 }; /* holds what put_sum makes of twelve numbers */
+
+static void put_constant(unsigned char *f)
+{
+	memcpy(f, "\xb8\0\0\0\0\xc3", 6); /* mov eax, imm32; ret */
+}
+
+static void patch_constant(unsigned char *f, uint32_t v)
+{
+	memcpy(f + 1, &v, 4);
+}
+
+/* A function that adds n numbers to its argument. */
+static void put_sum(unsigned char *p, const uint32_t *x, unsigned n)
+{
+	memcpy(p, "\x89\xf8", 2); /* mov eax, edi */
+	p += 2;
+	while (n--) {
+		*p++ = 0x05; /* add eax, imm32 */
+		memcpy(p, x++, 4);
+		p += 4;
+	}
+	*p = 0xc3;
+}
+
+static void written(unsigned char *p, size_t n)
+{
+	(void)p;
+	(void)n;
+}
+
+#elif defined(__powerpc64__)
+
+enum { STRIDE = 128 };
+
+/* Power ISA book I: the result is the low word, the ABI wants the rest of r3 to be 0. */
+enum { CLRLDI_R3_32 = 0x78630020, BLR = 0x4e800020 };
+
+static void put_constant(unsigned char *f)
+{
+	static const uint32_t code[] = {0x3c600000, 0x60630000, CLRLDI_R3_32, BLR};
+
+	memcpy(f, code, sizeof(code)); /* lis r3, hi; ori r3, r3, lo */
+}
+
+static void patch_constant(unsigned char *f, uint32_t v)
+{
+	uint32_t code[2] = {0x3c600000 | v >> 16, 0x60630000 | (v & 0xffff)};
+
+	memcpy(f, code, sizeof(code));
+}
+
+static void put_sum(unsigned char *p, const uint32_t *x, unsigned n)
+{
+	uint32_t code[2];
+
+	for (; n--; x++, p += 8) { /* addis r3, r3, hi; addi r3, r3, lo (signed) */
+		code[0] = 0x3c630000 | (x[0] + 0x8000) >> 16;
+		code[1] = 0x38630000 | (x[0] & 0xffff);
+		memcpy(p, code, 8);
+	}
+	code[0] = CLRLDI_R3_32;
+	code[1] = BLR;
+	memcpy(p, code, 8);
+}
+
+/* Book II 1.8: what makes stored instructions be fetched. */
+static void written(unsigned char *p, size_t n)
+{
+	for (size_t i = 0; i < n; i += 32)
+		__asm__ volatile("dcbst 0, %0" : : "r"(p + i) : "memory");
+	__asm__ volatile("sync" : : : "memory");
+	for (size_t i = 0; i < n; i += 32)
+		__asm__ volatile("icbi 0, %0" : : "r"(p + i) : "memory");
+	__asm__ volatile("sync; isync" : : : "memory");
+}
+
+#else
+#error "smc and jit write machine code: say here which"
+#endif
+
 /* Rewrites an immediate in a function and calls it, over and over. */
 static uint64_t b_smc(unsigned n)
 {
@@ -90,9 +175,10 @@ static uint64_t b_smc(unsigned n)
 
 	if (f == MAP_FAILED)
 		return 0;
-	memcpy(f, "\xb8\0\0\0\0\xc3", 6); /* mov eax, imm32; ret */
+	put_constant(f);
 	for (uint32_t i = 0; i < n; i++) {
-		memcpy(f + 1, &i, 4);
+		patch_constant(f, i);
+		written(f, 32);
 		BENCH_USE(f);
 		sum += ((uint32_t(*)(void))f)();
 	}
@@ -112,22 +198,16 @@ static uint64_t b_jit(unsigned n)
 	if (buf == MAP_FAILED)
 		return 0;
 	for (unsigned i = 0; i < n; i++) {
-		unsigned char *p = buf + pos;
-		uint32_t x = i;
+		uint32_t add[12] = {i};
 
-		memcpy(p, "\x89\xf8", 2); /* mov eax, edi */
-		p += 2;
-		for (int k = 0; k < 12; k++) {
-			*p++ = 0x05; /* add eax, imm32 */
-			memcpy(p, &x, 4);
-			p += 4;
-			x = x * 5 + k;
-		}
-		*p++ = 0xc3;
+		for (unsigned k = 1; k < 12; k++)
+			add[k] = add[k - 1] * 5 + k - 1;
+		put_sum(buf + pos, add, 12);
+		written(buf + pos, STRIDE);
 		BENCH_USE(buf);
 		for (uint32_t k = 0; k < 200; k++)
 			sum += ((uint32_t(*)(uint32_t))(buf + pos))(k);
-		pos = (pos + 96) % (SIZE - 256);
+		pos = (pos + STRIDE) % (SIZE - 256);
 	}
 	munmap(buf, SIZE);
 	return sum;
