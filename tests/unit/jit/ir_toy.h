@@ -295,7 +295,7 @@ static inline void toy_memory(struct toy_gen *g)
 {
 	enum ir_type t = (enum ir_type)(IR_I64 + (toy_rand(g->r, 3) ? 0 : toy_rand(g->r, 4)));
 	unsigned size = t == IR_V128 ? 16 : t == IR_F32 ? 4 : 8, flags = toy_rand(g->r, 4);
-	ir_val a = toy_address(g);
+	ir_val a = toy_address(g), old;
 	s64 disp = toy_rand(g->r, g->bytes / 2 - 16);
 
 	if (t == IR_I64)
@@ -311,11 +311,12 @@ static inline void toy_memory(struct toy_gen *g)
 	case 3:
 		ir_store(g->u, t, size, flags & IR_SWAP, a, disp, toy_val(g, t));
 		break;
-	default: /* aligned, as a lifter sees to */
+	default: /* aligned, as a lifter sees to; of what is there, or of anything */
 		size = 1u << toy_rand(g->r, 4);
 		a = ir_make(g->u, IR_AND, 8, a, ir_const(g->u, ~7ULL), 0);
-		toy_keep(g, ir_cas(g->u, size, flags & IR_SWAP, a, toy_val(g, IR_I64),
-				   toy_val(g, IR_I64)));
+		old = toy_rand(g->r, 4) ? ir_load(g->u, IR_I64, size, flags & IR_SWAP, a, 0)
+					: toy_val(g, IR_I64);
+		toy_keep(g, ir_cas(g->u, size, flags & IR_SWAP, a, old, toy_val(g, IR_I64)));
 	}
 }
 

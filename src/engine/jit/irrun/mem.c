@@ -145,14 +145,19 @@ static u64 out_store(struct irrun *r, struct irrun_cpu *c, const struct irrun_si
 
 static u64 out_cas(struct irrun *r, struct irrun_cpu *c, const struct irrun_site *s)
 {
-	u64 old = c->save[17], new = c->vsave[16].lo;
+	u64 old = c->save[17], new = c->vsave[16].lo, addr = c->save[16];
+	u8 *host;
 	int ret;
 
+	/* So that the next one is made in line. */
+	if ((addr & (IRRUN_PAGE - 1)) + s->size <= IRRUN_PAGE &&
+	    translate(r, c, addr, s->size, true, s->mmu, s->slot, &host) < 0)
+		return c->leave = 1;
 	if (s->flags & IR_SWAP) {
 		reverse((u8 *)&old, s->size);
 		reverse((u8 *)&new, s->size);
 	}
-	ret = r->ops->cas(c->self, c->save[16], s->size, &old, &new);
+	ret = r->ops->cas(c->self, addr, s->size, &old, &new);
 	c->save[17] = ret > 0;
 	return ret < 0 ? c->leave = 1 : 0;
 }
@@ -197,7 +202,7 @@ static bool widen(struct irrun_tlb_entry *table, const struct irrun_slot *slot)
  */
 static u64 wander(struct irrun *r, struct irrun_cpu *c, const struct irrun_site *s)
 {
-	bool write = s->op == IR_STORE;
+	bool write = s->op != IR_LOAD;
 	struct irrun_slot *slot = &c->slot[s->mmu][write][s->slot];
 	struct irrun_unit *u = &r->unit[s->unit];
 	u64 pc = u->pc + (u64)(s64)s->pc;

@@ -439,8 +439,10 @@ static void stub_mem(struct xe *x, const struct xe_stub *s)
 		emit_mov_ri(x->e, s->reg, s->pc);
 		emit_rm(x->e, OP_MOV_MR, true, s->reg, &value);
 	}
+	if (s->op == IR_CAS)
+		emit_rm(x->e, OP_MOV_MR, true, s->other, &v);
 	stub_out(x, s);
-	if (s->op == IR_LOAD)
+	if (s->op != IR_STORE)
 		stub_result(x, s);
 	emit_jmp(x->e, s->back);
 }

@@ -377,13 +377,38 @@ static void swap_in(struct xe *x, unsigned reg, unsigned size)
 		emit_shift_ri(x->e, 5, false, reg, 16);
 }
 
-/*
- * The temporaries do not suffice for a checked one beside its operands: those are parked in the
- * frame of the call-out, and the access is made in C whenever memory is checked.
- */
+/* RAX is the old value, c the new one, both with their bytes in memory's order. */
+static void swap_memory(struct xe *x, const struct ir_op *op, unsigned c, struct emit_mem m)
+{
+	if (m.gs)
+		emit_u8(x->e, 0x65);
+	m.gs = false;
+	if (x->r->ops->flat || !x->r->cfg.one_cpu)
+		emit_u8(x->e, 0xf0);
+	if (op->size == 1)
+		x86_cmpxchg8(x->e, c, &m);
+	else
+		x86_rm(x->e, op->size == 2 ? 0x66 : 0, 0x0fb1, op->size == 8, c, &m);
+	x86_setcc(x->e, CC_E, RAX);
+	x86_rr(x->e, 0, 0x0fb6, false, RAX, RAX);
+}
+
+/* What the stub of a checked one is to know beyond a store's. */
+static void cas_stub(struct xe *x, struct xe_stub *stub, unsigned c)
+{
+	struct irrun_site *s = &x->r->site[stub->site];
+
+	s->type = stub->type = IR_I64;
+	s->flags = 0; /* swapped already */
+	stub->value_loc = XE_GPR;
+	stub->value = RAX;
+	stub->other = (u8)c;
+	stub->back = x->e->pos;
+}
+
 static void cas(struct xe *x, const struct ir_op *op)
 {
-	bool swap = op->sub & IR_SWAP;
+	struct xe_stub *stub;
 	struct addr a;
 	struct emit_mem m;
 	unsigned c;
@@ -391,25 +416,27 @@ static void cas(struct xe *x, const struct ir_op *op)
 	xe_take(x, RAX);
 	a = address(x, op);
 	xe_load_to(x, RAX, op->b);
-	c = xe_gpr_temp(x);
-	xe_load_to(x, c, op->c);
-	xe_flags_gone(x);
-	if (swap) {
+	if (op->sub & IR_SWAP) {
+		c = xe_gpr_temp(x);
+		xe_load_to(x, c, op->c);
+		xe_flags_gone(x);
 		swap_in(x, RAX, op->size);
 		swap_in(x, c, op->size);
+	} else {
+		c = xe_use(x, op->c);
 	}
-	m = plain(x, a);
-	if (m.gs)
-		emit_u8(x->e, 0x65);
-	m.gs = false;
-	emit_u8(x->e, 0xf0);
-	if (op->size == 1)
-		x86_cmpxchg8(x->e, c, &m);
-	else
-		x86_rm(x->e, op->size == 2 ? 0x66 : 0, 0x0fb1, op->size == 8, c, &m);
-	x86_setcc(x->e, CC_E, RAX);
-	x86_rr(x->e, 0, 0x0fb6, false, RAX, RAX);
+	xe_flags_gone(x);
+	m = access(x, op, a, true, &stub);
+	swap_memory(x, op, c, m);
+	if (stub)
+		cas_stub(x, stub, c);
 	xe_def_taken(x, RAX);
+}
+
+/* Do the temporaries suffice for a checked one? */
+static bool cas_fits(const struct xe *x, const struct ir_op *op)
+{
+	return x->v[op->a].loc != XE_SUM && fits_s32(op->imm);
 }
 
 /* The same by a call-out. */
@@ -556,7 +583,7 @@ bool xe_mem(struct xe *x, const struct ir_op *op)
 		store(x, op);
 		return true;
 	case IR_CAS:
-		if (x->r->ops->flat)
+		if (x->r->ops->flat || cas_fits(x, op))
 			cas(x, op);
 		else
 			cas_out(x, op);

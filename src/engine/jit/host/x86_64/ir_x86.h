@@ -59,6 +59,7 @@ struct xe_stub {
 	s64 disp;
 	u64 pc;
 	u8 value_loc;
+	u8 other; /* CAS: host register of the new value; value is the old one's */
 	u8 op;
 	u8 size;
 	u8 free_temps; /* MEM: registers with nothing in them */
