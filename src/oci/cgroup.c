@@ -2,6 +2,7 @@
 #include "oci/cgroup.h"
 #include "oci/sys.h"
 
+#include "host/log.h"
 #include "host/rootless.h"
 
 #include <limits.h>
@@ -189,7 +190,8 @@ int cgroup_plan(struct oci_cgroup *cg, const struct oci_config *config, const ch
 	int ret;
 
 	*cg = (struct oci_cgroup){.rootless = rootless(),
-				  .limited = has_limits(&config->resources)};
+				  .limited = has_limits(&config->resources),
+				  .named = given && given[0] ? given : NULL};
 	if (how == OCI_CGROUPS_NONE)
 		return 0;
 	cg->wanted = true;
@@ -330,6 +332,10 @@ int cgroup_create(struct oci_cgroup *cg, struct err *e)
 			return ret;
 		}
 	}
+	if (cg->rootless && cg->named && !cg->n && !cg->limited)
+		log_warn("cgroupsPath \"%s\": this user may not make it; the container runs "
+			 "without a cgroup of its own",
+			 cg->named);
 	return 0;
 }
 
@@ -390,10 +396,8 @@ static int join_dir(const struct oci_cgroup *cg, const struct cgroup_dir *d, con
 		return err_set(e, ENAMETOOLONG, "cgroup: name is too long");
 	if ((v2 && !sub && already_in(d)) || fd_write_text(AT_FDCWD, path, "0") == 0)
 		return 0;
-	if (cg->rootless && !cg->limited)
-		return 0;
 	err_errno(e, "error adding pid %d to cgroups: %s", getpid(), path);
-	return errno == ENOENT ? 1 : -errno;
+	return errno == ENOENT || (cg->rootless && !cg->limited) ? 1 : -errno;
 }
 
 /* --cgroup without a controller: the same for every hierarchy. */
@@ -407,6 +411,7 @@ static bool one_name(const struct oci_cgroup *cg, const char *const *sub)
 
 int cgroup_join_self(const struct oci_cgroup *cg, const char *const *sub, struct err *e)
 {
+	bool may_miss = cg->rootless && !cg->limited;
 	unsigned missing = 0;
 
 	for (unsigned i = 0; i < cg->n; i++) {
@@ -415,11 +420,13 @@ int cgroup_join_self(const struct oci_cgroup *cg, const char *const *sub, struct
 		if (ret < 0)
 			return ret;
 		/* One name for all hierarchies need not be in each of them. */
-		if (ret && !one_name(cg, sub))
+		if (ret && !may_miss && !one_name(cg, sub))
 			return -ENOENT;
 		missing += ret > 0;
 	}
-	return missing && missing == cg->n ? -ENOENT : 0;
+	if (!missing || missing < cg->n)
+		return 0;
+	return may_miss ? 1 : -ENOENT;
 }
 
 int cgroup_join_process(pid_t pid, struct err *e)

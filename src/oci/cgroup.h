@@ -21,11 +21,12 @@ struct cgroup_dir {
 };
 
 struct oci_cgroup {
-	bool v2;       /* v2 is all there is */
-	bool rootless; /* failures of creating are not errors unless there are limits */
-	bool limited;  /* the config has limits */
-	bool wanted;   /* there are to be some (not in the state file: create alone asks) */
-	unsigned n;    /* 0: none */
+	bool v2;	   /* v2 is all there is */
+	bool rootless;	   /* failures of creating are not errors unless there are limits */
+	bool limited;	   /* the config has limits */
+	bool wanted;	   /* there are to be some (not in the state file: create alone asks) */
+	const char *named; /* the config's cgroupsPath, borrowed; create alone asks */
+	unsigned n;	   /* 0: none */
 	struct cgroup_dir d[CGROUP_MAX];
 	char *unit; /* systemd's scope, or NULL */
 };
@@ -51,6 +52,7 @@ int cgroup_subs(const struct oci_cgroup *cg, const char *const *given, unsigned 
  * those called sub[i] below them (sub or an element NULL: the directory itself). In v1 a thread
  * moves itself through the tasks file, which spares the kernel a grace period
  * (kernel/cgroup/cgroup.c, cgroup_procs_write_start); v2 is skipped if clone3 put it there already.
+ * 1: without rights and without limits it is in none of them, *e says why.
  */
 int cgroup_join_self(const struct oci_cgroup *cg, const char *const *sub, struct err *e);
 /* v2: where that process is. For a container that moved its own and left the top to controllers. */

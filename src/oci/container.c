@@ -2,6 +2,7 @@
 /* The runtime's side of making a container: plan, process, records (oci_create, oci_run,
  * oci_start). */
 #include "oci/container.h"
+#include "oci/door.h"
 #include "oci/hooks.h"
 #include "oci/init.h"
 #include "oci/netdev.h"
@@ -217,6 +218,13 @@ static int make_plan(struct oci_plan *p, struct oci_container *c, const struct o
 		p->start = openat(c->dir, STATE_FIFO, O_RDWR | O_CLOEXEC);
 		if (p->start < 0)
 			return err_errno(e, "open the start FIFO");
+		/* A filter that is loaded before the start may not know the door's system calls. */
+		if (geteuid() && (!config->seccomp || config->process.no_new_privs))
+			p->door = door_make(c->dir, e);
+		else
+			p->door = -1;
+		if (p->door < -1)
+			return p->door;
 	}
 	snprintf(cache, sizeof(cache), "%s/.seccomp", c->root);
 	if (config->seccomp && seccomp_prog_compile(config->seccomp, cache, &p->seccomp, e))
@@ -414,6 +422,7 @@ static int start_by_fifo(struct oci_container *c, struct err *e)
 		return -EIO;
 	}
 	close(w);
+	unlinkat(c->dir, DOOR_NAME, 0);
 	p.fd = r;
 	while (poll(&p, 1, -1) < 0 && errno == EINTR)
 		;
@@ -433,6 +442,10 @@ int oci_start(struct oci_container *c, struct err *e)
 	if (c->pidfd < 0 || oci_status(c) == OCI_STOPPED)
 		return err_set(e, ESRCH, "cannot start a container that has stopped");
 	ret = state_load_config(c, e);
+	/* A container may be created without a program, not started; it stays as it is (runtime.md,
+	 * "Errors"). */
+	if (!ret && !c->config->process.given)
+		ret = err_set(e, EINVAL, "cannot start %s: its config has no process", c->id);
 	if (!ret)
 		ret = start_by_fifo(c, e);
 	if (ret)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A further process in a running container (oci_exec). */
 #include "oci/container.h"
+#include "oci/door.h"
 #include "oci/init.h"
 #include "oci/ns.h"
 
@@ -15,21 +16,19 @@
 /* Namespaces the container has that are not ours already. */
 static int flags_to_join(const struct oci_container *c, int proc)
 {
-	static const int all[] = {CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET,	CLONE_NEWNS,
-				  CLONE_NEWIPC,	 CLONE_NEWUTS, CLONE_NEWCGROUP, CLONE_NEWTIME};
 	int flags = 0;
 
-	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+	for (size_t i = 0; i < NS_COUNT; i++) {
 		char theirs[48], mine[32];
 		struct stat a, b;
 
-		if (!(c->config->ns_flags & all[i]))
+		if (!(c->config->ns_flags & ns_order[i]))
 			continue;
-		snprintf(theirs, sizeof(theirs), "%d/ns/%s", c->pid, ns_name(all[i]));
-		snprintf(mine, sizeof(mine), "self/ns/%s", ns_name(all[i]));
+		snprintf(theirs, sizeof(theirs), "%d/ns/%s", c->pid, ns_name(ns_order[i]));
+		snprintf(mine, sizeof(mine), "self/ns/%s", ns_name(ns_order[i]));
 		if (fstatat(proc, theirs, &a, 0) || fstatat(proc, mine, &b, 0) ||
 		    a.st_ino != b.st_ino || a.st_dev != b.st_dev)
-			flags |= all[i];
+			flags |= ns_order[i];
 	}
 	return flags;
 }
@@ -80,6 +79,8 @@ static int make_plan(struct oci_plan *p, struct oci_container *c, const struct o
 	if (p->proc < 0)
 		return p->proc;
 	p->join_flags = flags_to_join(c, p->proc);
+	if (geteuid() && state_is_created(c))
+		door_ask(c->dir, p->held);
 	if (!(c->config->ns_flags & CLONE_NEWNS)) {
 		snprintf(root, sizeof(root), "%d/root", c->pid);
 		p->rootfs = openat(p->proc, root, O_PATH | O_DIRECTORY | O_CLOEXEC);

@@ -14,6 +14,7 @@
 #include "oci/init.h"
 #include "oci/caps.h"
 #include "oci/console.h"
+#include "oci/door.h"
 #include "oci/hooks.h"
 #include "oci/mount.h"
 #include "oci/ns.h"
@@ -72,6 +73,12 @@ static int join_all(struct oci_plan *p, struct err *e)
 
 	if (!p->exec && !p->cgroup->unit)
 		ret = cgroup_join_self(p->cgroup, NULL, e);
+	if (ret > 0) {
+		if (p->cgroup->named)
+			msg_log(p->sync, LOG_WARN, "%s; the container runs without its cgroup",
+				e->msg);
+		ret = 0;
+	}
 	if (!ret && !p->staged && !p->exec)
 		ret = ns_join_paths(p, e);
 	/* Before the ids change and the process hides: its files in /proc are still its own. */
@@ -89,6 +96,8 @@ static int join_all(struct oci_plan *p, struct err *e)
 		ret = err_errno(e, "make the process private");
 	if (!ret && p->new_flags & CLONE_NEWCGROUP && unshare(CLONE_NEWCGROUP))
 		ret = err_errno(e, "new cgroup namespace");
+	if (!ret && p->door >= 0)
+		ret = door_hold(p, e);
 	return ret;
 }
 
@@ -220,21 +229,25 @@ static int build_root(struct oci_plan *p, int *slave, struct err *e)
 
 /*
  * While a created container waits, nothing of the host's is open in it, not even
- * until the exec that would close it: only the start and the runtime's socket.
+ * until the exec that would close it: only the start, the runtime's socket and
+ * door.c's, which are its own namespaces.
  * Before the container's filter, which may not know close_range(2).
  */
 static int close_rest(struct oci_plan *p, struct err *e)
 {
-	unsigned keep = 3 + (unsigned)p->preserve_fds;
-	unsigned lo = (unsigned)p->start, hi = (unsigned)p->sync;
+	int kept[3 + NS_COUNT] = {p->start, p->sync, p->door};
+	unsigned from = 3 + (unsigned)p->preserve_fds, next;
 
-	if (lo > hi) {
-		lo = hi;
-		hi = (unsigned)p->start;
-	}
-	if ((keep < lo && close_range(keep, lo - 1, 0)) ||
-	    (lo + 1 < hi && close_range(lo + 1, hi - 1, 0)) || close_range(hi + 1, ~0U, 0))
-		return err_errno(e, "close_range");
+	memcpy(kept + 3, p->held, sizeof(p->held));
+	do {
+		next = ~0U; /* the lowest of them that is left; -1 is none */
+		for (size_t i = 0; i < ARRAY_LEN(kept); i++)
+			if ((unsigned)kept[i] >= from && (unsigned)kept[i] < next)
+				next = (unsigned)kept[i];
+		if (from < next && close_range(from, next - (next != ~0U), 0))
+			return err_errno(e, "close_range");
+		from = next + 1;
+	} while (next != ~0U);
 	p->proc = p->bundle_fd = p->rootfs = -1;
 	return 0;
 }
@@ -383,6 +396,8 @@ static int wait_start(struct oci_plan *p, struct err *e)
 
 	if (p->start < 0)
 		return p->may_start ? 0 : wait_for(p, MSG_START, e);
+	if (p->door >= 0)
+		door_serve(p);
 	do
 		n = read(p->start, &byte, 1);
 	while (n < 0 && errno == EINTR);
@@ -503,8 +518,7 @@ static int launch(struct oci_plan *p, struct err *e)
 	}
 	if (!ret && !p->exec)
 		ret = wait_start(p, e);
-	/* A container may be created without a program, not started (config.md, "Process"). */
-	if (!ret && !p->process->given)
+	if (!ret && !p->process->given) /* oci_start refuses it */
 		ret = err_set(e, EINVAL, "cannot start: the config has no process");
 	/* As late as can be; a listener's descriptor had to go while the runtime was there. */
 	if (!ret && p->process->no_new_privs && !p->seccomp.notify)

@@ -15,6 +15,9 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+const int ns_order[NS_COUNT] = {CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET,    CLONE_NEWNS,
+				CLONE_NEWIPC,  CLONE_NEWUTS, CLONE_NEWCGROUP, CLONE_NEWTIME};
+
 const char *ns_name(int flag)
 {
 	switch (flag) {
@@ -251,21 +254,35 @@ static int time_offsets(const struct oci_plan *p, struct err *e)
 	return proc_self_write(p->proc, "timens_offsets", text, e);
 }
 
+/* At once by its process, or one by one as that handed them over. */
+static int join_container(const struct oci_plan *p, struct err *e)
+{
+	if (p->held[0] < 0 && setns(p->join_pidfd, p->join_flags))
+		return err_errno(e, "join the container's namespaces");
+	for (unsigned i = 0; i < NS_COUNT && p->held[i] >= 0; i++)
+		if (setns(p->held[i], 0))
+			return err_errno(e, "join a namespace of the container");
+	return 0;
+}
+
 static int stage(struct oci_plan *p, struct err *e)
 {
-	if (p->exec) {
-		if (setns(p->join_pidfd, p->join_flags))
-			return err_errno(e, "join the container's namespaces");
-		return 0;
-	}
+	if (p->exec)
+		return join_container(p, e);
 	if (ns_join_paths(p, e))
 		return -EPERM;
-	if (p->new_flags & CLONE_NEWTIME) {
-		if (unshare(CLONE_NEWTIME))
-			return err_errno(e, "new time namespace");
-		return time_offsets(p, e);
-	}
-	return 0;
+	if (!(p->new_flags & CLONE_NEWTIME))
+		return 0;
+	/*
+	 * It belongs to the user namespace it is made in, whose rights its offsets ask for;
+	 * they must stand before the first process enters (time_namespaces(7)).
+	 */
+	if (p->mapped && unshare(CLONE_NEWUSER))
+		return err_errno(e, "new user namespace");
+	if (unshare(CLONE_NEWTIME))
+		return err_errno(e, "new time namespace");
+	p->new_flags &= ~(CLONE_NEWUSER | CLONE_NEWTIME);
+	return time_offsets(p, e);
 }
 
 static void log_affinity(const struct oci_plan *p)
@@ -291,6 +308,8 @@ static int before_joining(struct oci_plan *p, struct err *e)
 		log_affinity(p);
 	if (!ret)
 		ret = cgroup_join_self(p->cgroup, p->cgroup_sub, e);
+	if (ret > 0) /* a user's container without a cgroup of its own */
+		ret = 0;
 	if (ret && p->cgroup->v2 && !p->cgroup_given)
 		ret = cgroup_join_process(p->join_pid, e);
 	if (!ret)
@@ -310,8 +329,7 @@ static _Noreturn void stage_main(struct oci_plan *p, void (*main)(struct oci_pla
 		msg_send_error(p->sync, &e);
 		_exit(1);
 	}
-	pid = sys_clone3((u64)(p->new_flags & ~(CLONE_NEWCGROUP | CLONE_NEWTIME)) | CLONE_PARENT,
-			 NULL, -1);
+	pid = sys_clone3((u64)(p->new_flags & ~CLONE_NEWCGROUP) | CLONE_PARENT, NULL, -1);
 	if (pid == 0)
 		main(p);
 	if (pid < 0) {

@@ -31,6 +31,9 @@ int ns_write_maps(const struct oci_plan *p, pid_t pid, struct err *e);
 /* A user namespace with these maps, for id-mapped mounts: fd or -errno. */
 int ns_user_fd(const struct oci_plan *p, const struct oci_idmaps *maps, struct err *e);
 
+/* All namespaces in the order exec joins them: the user namespace first, for its rights. */
+extern const int ns_order[NS_COUNT];
+
 /* Name below /proc/PID/ns of a CLONE_NEW* flag. */
 const char *ns_name(int flag);
 

@@ -16,13 +16,14 @@ void plan_init(struct oci_plan *p)
 			       .rootfs = -1,
 			       .sync = -1,
 			       .start = -1,
+			       .door = -1,
 			       .old_root = -1,
 			       .console_socket = -1,
 			       .join_pidfd = -1,
 			       .interpreter = -1,
 			       .stdio = {-1, -1, -1}};
 	for (int i = 0; i < NS_COUNT; i++)
-		p->ns_fd[i] = -1;
+		p->ns_fd[i] = p->held[i] = -1;
 }
 
 /*
@@ -133,7 +134,8 @@ void plan_close(struct oci_plan *p)
 	free(p->binds);
 	p->binds = NULL;
 	for (int i = 0; i < NS_COUNT; i++)
-		fd_close(&p->ns_fd[i]);
+		fd_close(&p->ns_fd[i]), fd_close(&p->held[i]);
+	fd_close(&p->door);
 	fd_close(&p->proc);
 	fd_close(&p->bundle_fd);
 	fd_close(&p->rootfs);

@@ -31,6 +31,8 @@ struct oci_plan {
 	int ns_fd[NS_COUNT]; /* namespaces to join, in the order of config->ns */
 	int sync;	     /* socket to the runtime */
 	int start;	     /* FIFO the start command writes to; -1: sync says it */
+	int door;	     /* door.c; -1: none is needed */
+	int held[NS_COUNT];  /* by door.c: the container's namespaces, -1 after the last */
 	int console_socket;
 	bool console_plain;   /* without ONLCR */
 	bool console_to_sync; /* the pty master goes over sync */

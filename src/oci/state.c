@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "oci/state.h"
+#include "oci/door.h"
 #include "oci/sys.h"
 
 #include "host/paths.h"
@@ -267,8 +268,8 @@ void oci_close(struct oci_container *c)
 
 void state_remove(struct oci_container *c)
 {
-	static const char *const files[] = {STATE_FIFO, "state.json", "config.json", ".state.json",
-					    ".config.json"};
+	static const char *const files[] = {STATE_FIFO,	   DOOR_NAME,	  "state.json",
+					    "config.json", ".state.json", ".config.json"};
 	char path[4096];
 
 	if (c->removed)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a container leaves on disk, ROOT/ID/: state.json (who and where),
- * config.json (as it was created), start (a FIFO while it is only created).
+ * config.json (as it was created), exec.fifo and, a user's, door (while it is only created).
  */
 #ifndef HULL_OCI_STATE_H
 #define HULL_OCI_STATE_H

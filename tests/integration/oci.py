@@ -301,6 +301,88 @@ def rootless():
         shutil.rmtree(b)
 
 
+class UsersBundle:
+    """A bundle of user 12345's, with its config changed; whatever containers there are of it go at the end."""
+    def __init__(self, *args):
+        need_root()
+        self.cmd = as_user(ROOTLESS)
+        self.b = make_bundle("true", name=ROOTLESS)
+        os.remove(self.b + "/config.json")
+        for d in os.walk(self.b):
+            os.chown(d[0], 12345, 12345)
+        subprocess.run(self.cmd + ["spec", "--rootless", "--bundle", self.b], check=True)
+        self.edit(lambda c: (c["process"].update(terminal=False, args=list(args)), c["root"].update(readonly=False)))
+
+    def edit(self, change):
+        edit(self.b, change)
+
+    def __call__(self, *args):
+        with open("u.out", "w+") as f:  # no pipe: a created container keeps it
+            code = subprocess.call(self.cmd + list(args), stdin=subprocess.DEVNULL, stdout=f, stderr=f)
+            f.seek(0)
+            return code, f.read()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self("delete", "-f", "hullt12")
+        shutil.rmtree(self.b)
+
+
+def rootless_time_namespace():
+    """Made with the rights of the new user namespace; offsets before anything is in it, also for exec."""
+    with UsersBundle("sh", "-c", "cat /proc/uptime; exec sleep 100") as u:
+        u.edit(lambda c: (c["linux"]["namespaces"].append({"type": "time"}), c["linux"].update(timeOffsets={"boottime": {"secs": 10000000}})))
+        code, out = u("run", "-d", "--bundle", u.b, "hullt12")
+        check(code == 0, out)
+        code, out = u("exec", "hullt12", "cat", "/proc/uptime")
+        check(code == 0 and float(out.split()[0]) > 10000000, out)
+
+
+def rootless_exec_before_start():
+    """A created container's process is private, also to its owner: it hands its namespaces to his exec, until the start."""
+    with UsersBundle("sleep", "100") as u:
+        code, out = u("create", "--bundle", u.b, "hullt12")
+        check(code == 0, out)
+        code, out = u("exec", "hullt12", "sh", "-c", "id -u; readlink /proc/1/exe || echo private; ls -l /proc/self/fd")
+        check(code == 0 and out.startswith("0\nprivate\n"), out)
+        fds = [l.split(" -> ")[1] for l in out.splitlines() if " -> " in l]
+        check(fds == ["/dev/null", os.path.abspath("u.out"), os.path.abspath("u.out")], "descriptors in the exec: " + out)
+        pid = json.loads(u("state", "hullt12")[1])["pid"]
+        for kind in ("user", "mnt", "pid", "uts", "ipc"):
+            mine = os.readlink("/proc/%d/ns/%s" % (pid, kind))
+            check(u("exec", "hullt12", "readlink", "/proc/self/ns/" + kind)[1].strip() == mine, kind)
+        check(u("start", "hullt12") == (0, ""), "start")
+        check(u("exec", "hullt12", "readlink", "/proc/1/exe") == (0, "/bin/busybox\n"), "after the start")
+
+
+def rootless_cgroups_path():
+    """A cgroup that was asked for and may not be made: a warning, the container runs."""
+    with UsersBundle("echo", "ran") as u:
+        u.edit(lambda c: c["linux"].update(cgroupsPath="/hulltnotgiven"))
+        code, out = u("run", "--bundle", u.b, "hullt12")
+        check(code == 0 and out.endswith("ran\n") and "hulltnotgiven" in out and out.count("\n") == 2, "%d %r" % (code, out))
+        u.edit(lambda c: c["linux"].pop("cgroupsPath"))
+        check(u("run", "--bundle", u.b, "hullt12") == (0, "ran\n"), "without the path there is nothing to warn of")
+
+
+def no_process():
+    """start without a process is an error and leaves the container as it is."""
+    need_root()
+    b = make_bundle("true", change=lambda c: c.pop("process"))
+    with open("np.out", "w") as f:
+        code = subprocess.call([OCI, "--root", os.path.abspath("state"), "create", "--bundle", b, "hullt19"], stdin=subprocess.DEVNULL, stdout=f, stderr=f)
+    check(code == 0, open("np.out").read())
+    try:
+        for _ in range(2):
+            code, _, err = oci("start", "hullt19")
+            check(code == 1 and "no process" in err, err)
+            check(state("hullt19")["status"] == "created", "the container changed")
+    finally:
+        ok("delete", "-f", "hullt19")
+
+
 def kill_without_cgroup():
     """Nobody but init is known of a container in another's PID namespace without a cgroup: that one is killed."""
     need_root()
@@ -858,5 +940,5 @@ def thousand_with_kills():
 
 
 main([life_cycle, exit_statuses, errors_are_one_line, inside, terminal, hooks_in_order, namespaces_by_path, user_namespace, time_namespace, limits, on_pure_v2,
-      rootless, rootless_limits, kill_without_cgroup, seccomp_filter, mount_details, pidfd_to_a_socket, cpus, others_cgroup, log_lines, nothing_open_before_start, network_devices,
+      rootless, rootless_limits, rootless_time_namespace, rootless_exec_before_start, rootless_cgroups_path, no_process, kill_without_cgroup, seccomp_filter, mount_details, pidfd_to_a_socket, cpus, others_cgroup, log_lines, nothing_open_before_start, network_devices,
       memory_runs_out, under_podman, under_containerd, under_docker, thousand_with_kills])
