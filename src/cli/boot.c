@@ -46,8 +46,9 @@ enum boot_option {
 	BOOT_VSOCK,
 	BOOT_PORT,
 	BOOT_TESTDEV,
+	BOOT_RTC,
 };
-static_assert(BOOT_TESTDEV + 1 == BOOT_OPTIONS, "one row each");
+static_assert(BOOT_RTC + 1 == BOOT_OPTIONS, "one row each");
 
 /* clang-format off */
 const struct cli_option boot_options[BOOT_OPTIONS] = {
@@ -79,6 +80,8 @@ const struct cli_option boot_options[BOOT_OPTIONS] = {
 	{"port", 0, "NAME=PATH", "guest's /dev/virtio-ports/NAME behind the unix socket PATH", "@file",
 	 BOOT_PORT},
 	{"test-device", 0, NULL, "add the device of kvm-unit-tests, QEMU's pc-testdev", NULL, BOOT_TESTDEV},
+	{"rtc", 0, "TIME", "guest's clock: utc, localtime or YYYY-MM-DD[Thh:mm:ss] at its start (utc)",
+	 "utc localtime", BOOT_RTC},
 };
 /* clang-format on */
 
@@ -201,6 +204,8 @@ static int boot_set(struct vm_config *cfg, enum boot_option id, const char *v, s
 		return 0;
 	case BOOT_PORT:
 		return vm_config_port(cfg, v, e);
+	case BOOT_RTC:
+		return vm_config_rtc(cfg, v, e);
 	}
 	return err_set(e, EINVAL, "unknown option");
 }

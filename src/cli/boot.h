@@ -7,7 +7,7 @@
 
 #include "cli/cli.h"
 
-#define BOOT_OPTIONS 22
+#define BOOT_OPTIONS 23
 
 extern const struct cli_option boot_options[BOOT_OPTIONS];
 extern const char boot_more_help[];

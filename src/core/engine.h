@@ -101,6 +101,8 @@ struct engine_vm_config {
 	/* kvm: the machine has its own interrupt controllers, as with
 	 * jit, so that it can move between engines. Default: ENGINE_CAP_IRQCHIP's. */
 	bool user_irqchip;
+	/* x86: guest's UTC minus the host's, seconds; kvm: no paravirtual clock if not 0. */
+	s64 wall_offset;
 	u64 tsc_khz;	    /* 0 = host's */
 	unsigned hpt_shift; /* POWER: log2 of the hash page table's bytes, 18 to 46; 0 = none */
 	const struct engine_trace *trace; /* NULL = none; outlives the VM */

@@ -53,6 +53,11 @@ struct board_config {
 	bool hash_mmu; /* pseries: offer the hash page table, not radix */
 	bool testdev;  /* pc: dev/misc/testdev.h is there */
 	bool no_rng;   /* no virtio entropy device */
+	/*
+	 * Seconds that the hardware clock, and the engine's paravirtual clock, are
+	 * ahead of the host's UTC.
+	 */
+	s64 rtc_offset, wall_offset;
 
 	/* What to start: a firmware image or a kernel (data NULL: none). */
 	struct boot_blob kernel, firmware;

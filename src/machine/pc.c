@@ -63,6 +63,7 @@ static void timers_init(struct pc *pc)
 	if (!pc->irqchip)
 		pit_init(&pc->pit, clock, pc_extra_timer_line(pc, 0));
 	rtc_init(&pc->rtc, clock, pc_extra_timer_line(pc, PC_RTC_IRQ));
+	rtc_set_offset(&pc->rtc, pc->cfg.rtc_offset);
 	rtc_set_memory(&pc->rtc, pc->cfg.memory - pc->ram_high, pc->ram_high, pc->cfg.ncpus);
 	acpi_pm_init(&pc->pm, clock, &pm);
 }

@@ -247,6 +247,7 @@ int pc_cpus_init(struct pc *pc, struct err *e)
 		.device = cfg->kvm_device,
 		.trace = cfg->trace,
 		.user_irqchip = !pc->irqchip,
+		.wall_offset = cfg->wall_offset,
 	};
 	int err;
 

@@ -108,6 +108,7 @@ static int pseries_create(const struct board_config *cfg, struct board **out, st
 	if (!ps)
 		return err_set(e, E_NOMEM, "no memory for the board");
 	ps->cfg = *cfg;
+	ps->rtc_offset = cfg->rtc_offset;
 	if (!cfg->nports) /* the VTY is the console; a second one would only confuse */
 		ps->cfg.console = NULL;
 	ps->board = (struct board){.ops = &board_pseries, .vcpu = ps->vcpus, .map = &ps->map};

@@ -113,7 +113,7 @@ struct pseries {
 
 	u8 nvram[PSERIES_NVRAM_SIZE];
 	bool power_pressed; /* an EPOW event waits for check-exception */
-	s64 rtc_offset;	    /* seconds: what set-time-of-day changed */
+	s64 rtc_offset;	    /* seconds ahead of the host's UTC; set-time-of-day changes it */
 	/* Where pseries_boot.c put things. */
 	u64 rtas, rtas_size, initrd, initrd_size, fdt;
 };

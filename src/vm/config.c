@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 void vm_config_default(struct vm_config *cfg)
@@ -235,6 +236,49 @@ int vm_config_port(struct vm_config *cfg, const char *text, struct err *e)
 		if (!strcmp(cfg->port[i].name, p->name))
 			return err_set(e, EINVAL, "port %s is there twice", p->name);
 	cfg->nports++;
+	return 0;
+}
+
+/* YYYY-MM-DD or YYYY-MM-DDThh:mm:ss, a date there is; false: it is not. */
+static bool parse_date(const char *text, time_t *out)
+{
+	static const char form[] = "0000-00-00T00:00:00";
+	struct tm tm = {0}, want;
+	size_t n = strlen(text);
+
+	if (n != 10 && n != sizeof(form) - 1)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (form[i] == '0' ? text[i] < '0' || text[i] > '9' : text[i] != form[i])
+			return false;
+	sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour,
+	       &tm.tm_min, &tm.tm_sec);
+	tm.tm_year -= 1900;
+	tm.tm_mon--;
+	want = tm;
+	*out = timegm(&tm); /* makes a date of any fields, another one if they are wrong */
+	return tm.tm_mon == want.tm_mon && tm.tm_mday == want.tm_mday &&
+	       tm.tm_hour == want.tm_hour && tm.tm_min == want.tm_min && tm.tm_sec == want.tm_sec &&
+	       tm.tm_year >= 70 && tm.tm_year <= 205;
+}
+
+int vm_config_rtc(struct vm_config *cfg, const char *text, struct err *e)
+{
+	const char *base = value_of(text, "base"); /* as QEMU has it */
+	time_t now = time(NULL), date = now;
+	struct tm tm;
+
+	if (!base)
+		base = text;
+	cfg->rtc_local = !strcmp(base, "localtime");
+	if (cfg->rtc_local && localtime_r(&now, &tm))
+		date = now + tm.tm_gmtoff;
+	else if (strcmp(base, "utc") != 0 && !cfg->rtc_local && !parse_date(base, &date))
+		return err_set(e, EINVAL,
+			       "--rtc %.60s: give utc, localtime or a date from 1970-01-01 to "
+			       "2105-12-31, with a time of day if you like: 2006-06-17T16:01:21",
+			       text);
+	cfg->rtc_offset = date - now;
 	return 0;
 }
 

@@ -65,6 +65,8 @@ struct vm_config {
 	bool interpret;		/* jit: never translate */
 	bool testdev;		/* x86-64: kvm-unit-tests' device */
 	bool user_irqchip;	/* kvm: hull's own interrupt controllers */
+	s64 rtc_offset;		/* seconds that the hardware clock is ahead of the host's UTC */
+	bool rtc_local;		/* and that is the time zone: the guest has the host's UTC */
 	unsigned ncpus;
 	u64 memory; /* bytes */
 
@@ -100,7 +102,8 @@ struct vm_config {
 /* What a machine is if nothing is said. */
 void vm_config_default(struct vm_config *cfg);
 
-/* The text forms of --arch, --mmu, --name, --engine, --disk, --net, --console, --trace and --port.
+/* The text forms of --arch, --mmu, --name, --engine, --disk, --net, --console, --trace, --port and
+ * --rtc (DATE counts from now).
  */
 int vm_config_arch(struct vm_config *cfg, const char *text, struct err *e);
 int vm_config_mmu(struct vm_config *cfg, const char *text, struct err *e);
@@ -111,6 +114,7 @@ int vm_config_net(struct vm_config *cfg, const char *text, struct err *e);
 int vm_config_console(struct vm_config *cfg, const char *text, struct err *e);
 int vm_config_trace(struct vm_config *cfg, const char *text, struct err *e);
 int vm_config_port(struct vm_config *cfg, const char *text, struct err *e);
+int vm_config_rtc(struct vm_config *cfg, const char *text, struct err *e);
 
 /* Checks what belongs together. */
 int vm_config_check(const struct vm_config *cfg, struct err *e);

@@ -349,6 +349,8 @@ static int open_board(struct vm *vm, struct err *e)
 		.ncpus = cfg->ncpus,
 		.hash_mmu = cfg->hash_mmu,
 		.testdev = cfg->testdev,
+		.rtc_offset = cfg->rtc_offset,
+		.wall_offset = cfg->rtc_local ? 0 : cfg->rtc_offset,
 		.memory = cfg->memory,
 		.cmdline = cfg->append,
 		.serial = console_char(vm->console, CONSOLE_SERIAL),

@@ -52,9 +52,9 @@ def boot(command, *args, modules=""):
 
 
 def stock_kernel():
-    code, out, err = boot("uname -m; grep -c ^processor /proc/cpuinfo; cat /proc/cmdline; exit 7")
+    code, out, err = boot("uname -m; grep -c ^processor /proc/cpuinfo; cat /proc/cmdline; date +%Y-%m; exit 7", "--rtc", "2006-06-17T16:01:21")
     check(code == 7, "status %d: %s" % (code, err + out[-400:]))
-    for want in ("ppc64le\r\n1\r\n", "console=hvc0 quiet"):
+    for want in ("ppc64le\r\n1\r\n", "console=hvc0 quiet", "\n2006-06\r\n"):
         check(want in out, "no %r in %r" % (want, out[-600:]))
 
 
@@ -120,7 +120,8 @@ def wrong_kernels():
 def wrong_options():
     for args, want in (((), "kernel"), (("--engine", "kvm", "--kernel", "x"), "x86_64 only"),
                        (("--firmware", "x"), "--kernel"),
-                       (("-m", "64M", "--kernel", "x"), "128 MiB"), (("--mmu", "flat", "--kernel", "x"), "radix or hash")):
+                       (("-m", "64M", "--kernel", "x"), "128 MiB"), (("--mmu", "flat", "--kernel", "x"), "radix or hash"),
+                       (("--rtc", "2006-02-30", "--kernel", "x"), "--rtc 2006-02-30: give utc, localtime or a date")):
         code, _, err = run("boot", "--arch", "ppc64le", *args)
         check(code == 125 and want in err, "%r: %d %r" % (args, code, err))
     code, _, err = run("boot", "--mmu", "hash", "--kernel", "x")

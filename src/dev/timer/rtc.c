@@ -312,6 +312,13 @@ static void rtc_write(void *dev, u64 offset, unsigned size, u64 val)
 	}
 }
 
+void rtc_set_offset(struct rtc *r, s64 seconds)
+{
+	r->offset = seconds;
+	r->now = (s64)r->clock->ops->wall_s(r->clock->opaque) + seconds;
+	rtc_store_time(r);
+}
+
 void rtc_set_byte(struct rtc *r, u8 index, u8 val)
 {
 	r->cmos[index & (RTC_BYTES - 1)] = val;
@@ -351,8 +358,7 @@ void rtc_init(struct rtc *r, const struct io_clock *clock, struct irq_line irq)
 	r->cmos[RTC_B] = B_24H;
 	r->cmos[RTC_D] = D_VALID;
 	r->second_no = io_now(clock) / NS_PER_S;
-	r->now = (s64)clock->ops->wall_s(clock->opaque);
-	rtc_store_time(r);
+	rtc_set_offset(r, 0);
 	rtc_reset(r);
 }
 

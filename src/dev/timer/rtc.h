@@ -57,6 +57,9 @@ struct rtc {
 
 void rtc_init(struct rtc *r, const struct io_clock *clock, struct irq_line irq);
 
+/* The clock shows `seconds` more than wall time; for the board. */
+void rtc_set_offset(struct rtc *r, s64 seconds);
+
 /* A CMOS byte as firmware will find it; for the board. */
 void rtc_set_byte(struct rtc *r, u8 index, u8 val);
 

@@ -139,7 +139,7 @@ static int jit_vm_create(const struct engine_vm_config *cfg, struct engine_vm **
 	e->vm.ncpus = cfg->ncpus;
 	e->vm.host = &e->host;
 	e->vm.tsc_khz = host_tsc_khz();
-	e->vm.wall_ns = clock_ns(CLOCK_REALTIME);
+	e->vm.wall_ns = clock_ns(CLOCK_REALTIME) + (u64)cfg->wall_offset * 1000000000;
 	e->vm.tsc_base = __builtin_ia32_rdtsc();
 	x86_cpuid_init(&e->vm, &e->host);
 	e->vm.trace = cfg->trace && cfg->trace->kinds ? cfg->trace : NULL;

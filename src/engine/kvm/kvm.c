@@ -179,6 +179,7 @@ static int vm_create(const struct engine_vm_config *cfg, struct engine_vm **out)
 	vm->map = cfg->map;
 	vm->ncpus = cfg->ncpus;
 	vm->user_irqchip = cfg->user_irqchip;
+	vm->other_date = cfg->wall_offset != 0;
 	vm->tsc_khz = cfg->tsc_khz;
 	vm->trace = cfg->trace && cfg->trace->kinds ? cfg->trace : NULL;
 	vm->fd = -1;

@@ -46,6 +46,7 @@ struct engine_vm {
 	struct gpa_map *map;
 	unsigned ncpus;
 	bool user_irqchip;
+	bool other_date; /* engine_vm_config.wall_offset is not 0 */
 	u64 tsc_khz;
 	const struct engine_trace *trace; /* NULL: nothing is traced */
 	size_t run_size;		  /* bytes of struct kvm_run's mapping */

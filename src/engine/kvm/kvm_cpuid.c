@@ -72,6 +72,8 @@ static void pv_leaves(struct engine_vm *vm, struct kvm_cpuid2 *c)
 	/* With our own controllers, only what the machine itself offers with every engine. */
 	if (vm->user_irqchip)
 		f->eax = PV_CLOCK | PV_NO_IO_DELAY | PV_CLOCK2 | PV_CLOCK_STABLE;
+	if (vm->other_date) /* KVM's clock knows the host's only */
+		f->eax &= ~(u32)(PV_CLOCK | PV_CLOCK2 | PV_CLOCK_STABLE);
 	t = find_or_add(c, PV_TIMING, 0, 0);
 	if (!t || !vm->tsc_khz)
 		return;

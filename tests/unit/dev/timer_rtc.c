@@ -182,6 +182,21 @@ static void t_memory_bytes(void)
 	CHECK_EQ(rd(r, 0x5f), 3);
 }
 
+static void t_offset(void)
+{
+	struct rig *r = rig_new(WALL);
+
+	rtc_set_offset(&r->rtc, -86400 * 365 - 9);
+	CHECK_EQ(rd(r, 9), 0x23);
+	CHECK_EQ(rd(r, 8), 0x03);
+	CHECK_EQ(rd(r, 7), 0x01);
+	CHECK_EQ(rd(r, 0), 0x50);
+	fake_clock_advance(&r->fc, S);
+	rtc_ops.reset(&r->rtc);
+	CHECK_EQ(rd(r, 9), 0x23);
+	CHECK_EQ(rd(r, 0), 0x51);
+}
+
 static void t_garbage_time(void)
 {
 	struct rig *r = rig_new(WALL);
@@ -205,6 +220,7 @@ int main(void)
 	RUN(t_update_and_alarm);
 	RUN(t_periodic);
 	RUN(t_memory_bytes);
+	RUN(t_offset);
 	RUN(t_garbage_time);
 	return test_done();
 }

@@ -282,6 +282,30 @@ static void t_cpuid(void)
 	stop();
 }
 
+/* KVM's clock knows the host's date only. */
+static void t_no_clock_of_another_date(void)
+{
+	struct gpa_map map = {0};
+	struct engine_vm_config cfg = {.map = &map, .ncpus = 1};
+	const struct vcpu_bus bus = {0};
+	struct engine_vcpu *v;
+	struct engine_vm *vm;
+	u32 out[4];
+
+	if (kvm_missing())
+		SKIP(kvm_missing());
+	for (unsigned i = 0; i < 4; i++) {
+		cfg.wall_offset = i & 1 ? -1 : 0;
+		cfg.user_irqchip = i & 2;
+		CHECK_EQ(engine_kvm_ops.vm_create(&cfg, &vm), 0);
+		CHECK_EQ(engine_kvm_ops.vcpu_create(vm, 0, &bus, &v), 0);
+		engine_kvm_ops.vcpu_cpuid(v, 0x40000001, 0, out);
+		CHECK_EQ(out[0] & (1u << 0 | 1u << 3 | 1u << 24), i & 1 ? 0 : 0x1000009);
+		engine_kvm_ops.vcpu_destroy(v);
+		engine_kvm_ops.vm_destroy(vm);
+	}
+}
+
 static void t_ioeventfd_and_irqfd(void)
 {
 	/* mov ax,0xd000; mov ds,ax; mov byte [0x40],7; mov byte [0x40],9; out 0xf4,al; hlt */
@@ -389,6 +413,7 @@ int main(void)
 	RUN(t_steps_and_breakpoints);
 	RUN(t_dirty_log);
 	RUN(t_cpuid);
+	RUN(t_no_clock_of_another_date);
 	RUN(t_ioeventfd_and_irqfd);
 	RUN(t_irqfd_wakes);
 	RUN(t_bad_configuration);

@@ -7,6 +7,7 @@
 #include "base/endian.h"
 #include "tests/test.h"
 
+#include <time.h>
 #include <unistd.h>
 
 #define CPUS 3
@@ -23,6 +24,7 @@ struct engine_vm {
 	struct engine_vcpu cpu[BOARD_MAX_CPUS];
 	unsigned ncpus;
 	bool frozen;
+	s64 wall_offset;
 	unsigned gsi, gsi_sets;
 	u64 msi_addr;
 	unsigned msis;
@@ -38,6 +40,8 @@ struct engine_vm {
 static int fake_vm_create(const struct engine_vm_config *cfg, struct engine_vm **vm)
 {
 	*vm = calloc(1, sizeof(**vm));
+	if (*vm)
+		(*vm)->wall_offset = cfg->wall_offset;
 	return *vm ? 0 : -E_NOMEM;
 }
 
@@ -198,12 +202,14 @@ static void make_kernel(u8 *k)
 	store_le32(k + 28, MIB(2) + 0x40);
 }
 
-static int rig_make(struct rig *r, u64 memory, unsigned ncpus, u32 caps)
+static int rig_make_at(struct rig *r, u64 memory, unsigned ncpus, u32 caps, s64 rtc_offset)
 {
 	struct board_config cfg = {.engine = &fake_ops,
 				   .engine_caps = caps,
 				   .ncpus = ncpus,
 				   .memory = memory,
+				   .rtc_offset = rtc_offset,
+				   .wall_offset = rtc_offset + 1,
 				   .event = on_event,
 				   .opaque = r};
 	int err;
@@ -218,6 +224,11 @@ static int rig_make(struct rig *r, u64 memory, unsigned ncpus, u32 caps)
 	if (!err)
 		r->v = r->pc->vcpu[0];
 	return err;
+}
+
+static int rig_make(struct rig *r, u64 memory, unsigned ncpus, u32 caps)
+{
+	return rig_make_at(r, memory, ncpus, caps, 0);
 }
 
 static void rig_free(struct rig *r)
@@ -529,6 +540,37 @@ static void t_engine_eventfds(void)
 	rig_free(&r);
 }
 
+static int cmos(struct rig *r, u8 index)
+{
+	u32 v;
+
+	out(r, 0x70, 1, index);
+	v = in(r, 0x71, 1);
+	return (int)((v >> 4) * 10 + (v & 15));
+}
+
+static void t_another_date(void)
+{
+	const s64 offset = -600000000; /* some 19 years */
+	s64 before = (s64)time(NULL), shown;
+	struct rig r;
+	struct tm tm;
+
+	CHECK_EQ(rig_make_at(&r, MIB(64), 1, 0, offset), 0);
+	CHECK_EQ(container_of(r.v, struct engine_vm, cpu[0])->wall_offset, (u64)offset + 1);
+	out(&r, 0x70, 1, 0x0b);
+	out(&r, 0x71, 1, 0x82); /* the time stands still */
+	tm = (struct tm){.tm_year = cmos(&r, 0x32) * 100 + cmos(&r, 9) - 1900,
+			 .tm_mon = cmos(&r, 8) - 1,
+			 .tm_mday = cmos(&r, 7),
+			 .tm_hour = cmos(&r, 4),
+			 .tm_min = cmos(&r, 2),
+			 .tm_sec = cmos(&r, 0)};
+	shown = (s64)timegm(&tm) - offset;
+	CHECK(shown >= before && shown <= (s64)time(NULL));
+	rig_free(&r);
+}
+
 static void t_bad_configurations(void)
 {
 	static const struct {
@@ -560,6 +602,7 @@ int main(void)
 	RUN(t_reset_loads_again);
 	RUN(t_engine_irqchip);
 	RUN(t_engine_eventfds);
+	RUN(t_another_date);
 	RUN(t_bad_configurations);
 	return test_done();
 }

@@ -10,6 +10,7 @@
 #include "tests/ppc_fake.h"
 #include "tests/test.h"
 
+#include <time.h>
 #include <unistd.h>
 
 #define KERNEL_AT 0x10000u
@@ -85,7 +86,7 @@ static void make_kernel(u8 *k, bool be)
 	memset(k + 256, 0xab, 64);
 }
 
-static int rig_make(struct rig *r, unsigned ncpus, struct io_block *disk)
+static int rig_make_at(struct rig *r, unsigned ncpus, struct io_block *disk, s64 rtc_offset)
 {
 	int err;
 
@@ -99,6 +100,7 @@ static int rig_make(struct rig *r, unsigned ncpus, struct io_block *disk)
 				       .memory = MIB(256),
 				       .kernel = {"k", r->kernel, sizeof(r->kernel)},
 				       .cmdline = "console=hvc0",
+				       .rtc_offset = rtc_offset,
 				       .serial = &r->chr,
 				       .event = on_event,
 				       .opaque = r};
@@ -108,6 +110,11 @@ static int rig_make(struct rig *r, unsigned ncpus, struct io_block *disk)
 		err = board_pseries.create(&r->cfg, &r->board, &r->e);
 	r->ps = r->board ? container_of(r->board, struct pseries, board) : NULL;
 	return err;
+}
+
+static int rig_make(struct rig *r, unsigned ncpus, struct io_block *disk)
+{
+	return rig_make_at(r, ncpus, disk, 0);
 }
 
 static void rig_free(struct rig *r)
@@ -301,6 +308,38 @@ static void t_nvram(void)
 	CHECK_EQ((s32)ret[0], -3);
 	rtas(&r, token(&r, "nvram-fetch"), 3, 2, (u32[]){0, 0xfffffff0, 16}, ret);
 	CHECK_EQ((s32)ret[0], -3);
+	rig_free(&r);
+}
+
+static s64 time_of_day(struct rig *r)
+{
+	u32 ret[8];
+	struct tm tm;
+
+	rtas(r, token(r, "get-time-of-day"), 0, 8, NULL, ret);
+	if (ret[0])
+		return -1;
+	tm = (struct tm){.tm_year = (int)ret[1] - 1900,
+			 .tm_mon = (int)ret[2] - 1,
+			 .tm_mday = (int)ret[3],
+			 .tm_hour = (int)ret[4],
+			 .tm_min = (int)ret[5],
+			 .tm_sec = (int)ret[6]};
+	return (s64)timegm(&tm);
+}
+
+static void t_another_date(void)
+{
+	const s64 offset = -600000000; /* some 19 years */
+	s64 before = (s64)time(NULL), shown;
+	struct rig r;
+
+	CHECK_EQ(rig_make_at(&r, 1, NULL, offset), 0);
+	for (int i = 0; i < 2; i++) {
+		shown = time_of_day(&r) - offset;
+		CHECK(shown >= before && shown <= (s64)time(NULL));
+		CHECK_EQ(board_pseries.reset(r.board, &r.e), 0);
+	}
 	rig_free(&r);
 }
 
@@ -520,6 +559,7 @@ int main(void)
 	RUN(t_tree);
 	RUN(t_console);
 	RUN(t_nvram);
+	RUN(t_another_date);
 	RUN(t_rtas_life);
 	RUN(t_power_button);
 	RUN(t_pci);
