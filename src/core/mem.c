@@ -31,21 +31,20 @@ static void flush_all(struct hv_vm *vm)
 	}
 }
 
-/* After a change that took something away. */
+/* After a change that took something away. What becomes garbage during the flush is left to its
+ * own: a vCPU may have come back with it. */
 static void flush_and_reap(struct hv_vm *vm, bool changed)
 {
 	u64 *garbage;
 
-	if (changed)
-		flush_all(vm);
 	port_lock(&vm->lock);
 	garbage = vm->npt.garbage;
 	vm->npt.garbage = NULL;
 	port_unlock(&vm->lock);
+	if (changed || garbage)
+		flush_all(vm);
 	if (!garbage)
 		return;
-	if (!changed)
-		flush_all(vm);
 	port_lock(&vm->lock);
 	npt_reap(&vm->npt, garbage);
 	port_unlock(&vm->lock);

@@ -162,6 +162,30 @@ static void t_invalidation(void)
 	CHECK_EQ(rig.pages, 0);
 }
 
+static void replace_table(void)
+{
+	CHECK(!npt_map(&rig.vm.npt, MIB(16), MIB(4), MIB(2), NPT_RWX));
+	CHECK(rig.vm.npt.garbage);
+}
+
+/* A table that becomes garbage while a flush goes on is not freed after that flush: the vCPU that
+ * has left for it may be in the guest again since, and walk it. */
+static void t_garbage_of_another(void)
+{
+	CHECK(rig_init(&svm_ops, 1, HV_PV_NONE));
+	CHECK_EQ(hv_map(&rig.vm, MIB(16), 0x7000, 4096, NPT_READ), 0);
+	CHECK_EQ(hv_map(&rig.vm, MIB(32), 0x8000, 4096, NPT_READ), 0);
+	V->in_guest = true;
+	rig.on_kick = replace_table;
+	hv_unmap(&rig.vm, MIB(32), 4096);
+	CHECK(rig.vm.npt.garbage);
+	rig.on_kick = NULL;
+	hv_unmap(&rig.vm, MIB(32), 4096);
+	CHECK(!rig.vm.npt.garbage);
+	rig_fini();
+	CHECK_EQ(rig.pages, 0);
+}
+
 static struct x86_state before, after;
 
 static void t_state(void)
@@ -454,6 +478,7 @@ int main(void)
 	RUN(t_large_pages_on_fault);
 	RUN(t_dirty_log);
 	RUN(t_invalidation);
+	RUN(t_garbage_of_another);
 	RUN(t_state);
 	RUN(t_bad_state);
 	RUN(t_processor);

@@ -65,6 +65,8 @@ void port_guest_leave(struct hv_vcpu *v)
 void port_kick(struct hv_vcpu *v)
 {
 	rig.kicks++;
+	if (rig.on_kick)
+		rig.on_kick();
 	v->in_guest = false; /* as if it had left */
 }
 

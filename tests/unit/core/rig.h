@@ -75,6 +75,7 @@ struct rig {
 	int frame_err, eois, ipis;
 	u64 cr4, steal;
 	bool no_virt;
+	void (*on_kick)(void); /* what another processor does meanwhile */
 };
 
 extern struct rig rig;
