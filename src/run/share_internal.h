@@ -41,6 +41,12 @@ struct request {
 	size_t reply_len;
 };
 
+/* The request's fixed part, or NULL if it is shorter. */
+static inline const void *request_fixed(const struct request *r, size_t size)
+{
+	return r->len >= size ? r->args : NULL;
+}
+
 /* The node of an id, NULL if the guest invented it. */
 struct node *node_get(struct server *s, u64 id);
 /* The node for a descriptor (O_PATH), which it takes over; counts a lookup. 0 or -errno. */
@@ -56,5 +62,14 @@ int node_open(struct server *s, const struct node *n, int flags);
 
 /* share_ops.c: answers one request; 0 or -errno, and r->reply. */
 int share_answer(struct server *s, struct request *r);
+
+/* share_file.c: one request each, as share_answer. */
+int share_read(struct server *s, struct request *r);
+int share_write(struct server *s, struct request *r);
+int share_release(struct server *s, struct request *r);
+int share_fsync(struct server *s, struct request *r);
+int share_readdir(struct server *s, struct request *r);
+int share_lseek(struct server *s, struct request *r);
+int share_fallocate(struct server *s, struct request *r);
 
 #endif

@@ -6,26 +6,19 @@
 #include "abi/linux_ppc64.h"
 #include "run/share_internal.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/fsuid.h>
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #define OPEN_FLAGS (O_ACCMODE | O_APPEND | O_TRUNC | O_SYNC | O_DSYNC | O_NOATIME | O_DIRECTORY)
 
 /* ---- arguments ---- */
-
-/* The request's fixed part, or NULL if it is shorter. */
-static const void *fixed(const struct request *r, size_t size)
-{
-	return r->len >= size ? r->args : NULL;
-}
 
 /* The name at offset `at`: one component, ended within the request. */
 static const char *name_at(const struct request *r, size_t at)
@@ -133,7 +126,7 @@ static void as_self(void)
 
 static int do_init(struct server *s, struct request *r)
 {
-	const struct fuse_init_in *in = fixed(r, offsetof(struct fuse_init_in, flags2));
+	const struct fuse_init_in *in = request_fixed(r, offsetof(struct fuse_init_in, flags2));
 	struct fuse_init_out *out = (void *)r->reply;
 
 	if (!in)
@@ -164,7 +157,7 @@ static int do_lookup(struct server *s, struct request *r)
 
 static int do_forget(struct server *s, struct request *r)
 {
-	const struct fuse_forget_in *in = fixed(r, sizeof(*in));
+	const struct fuse_forget_in *in = request_fixed(r, sizeof(*in));
 
 	if (in)
 		node_forget(s, r->h->nodeid, in->nlookup);
@@ -173,7 +166,7 @@ static int do_forget(struct server *s, struct request *r)
 
 static int do_batch_forget(struct server *s, struct request *r)
 {
-	const struct fuse_batch_forget_in *in = fixed(r, sizeof(*in));
+	const struct fuse_batch_forget_in *in = request_fixed(r, sizeof(*in));
 	const struct fuse_forget_one *one = (const void *)(r->args + sizeof(*in));
 	size_t n = in ? (r->len - sizeof(*in)) / sizeof(*one) : 0;
 
@@ -230,7 +223,7 @@ static int set_mode(struct server *s, const struct node *n, mode_t mode)
 
 static int do_setattr(struct server *s, struct request *r)
 {
-	const struct fuse_setattr_in *in = fixed(r, sizeof(*in));
+	const struct fuse_setattr_in *in = request_fixed(r, sizeof(*in));
 	const struct node *n = self(s, r);
 	int ret = 0;
 
@@ -277,7 +270,7 @@ static int do_symlink(struct server *s, struct request *r)
 
 static int do_mknod(struct server *s, struct request *r)
 {
-	const struct fuse_mknod_in *in = fixed(r, sizeof(*in));
+	const struct fuse_mknod_in *in = request_fixed(r, sizeof(*in));
 	const char *name = name_at(r, sizeof(*in));
 	const struct node *dir = self(s, r);
 	int ret;
@@ -292,7 +285,7 @@ static int do_mknod(struct server *s, struct request *r)
 
 static int do_mkdir(struct server *s, struct request *r)
 {
-	const struct fuse_mkdir_in *in = fixed(r, sizeof(*in));
+	const struct fuse_mkdir_in *in = request_fixed(r, sizeof(*in));
 	const char *name = name_at(r, sizeof(*in));
 	const struct node *dir = self(s, r);
 	int ret;
@@ -337,21 +330,21 @@ static int rename_to(struct server *s, struct request *r, u64 newdir, unsigned f
 
 static int do_rename(struct server *s, struct request *r)
 {
-	const struct fuse_rename_in *in = fixed(r, sizeof(*in));
+	const struct fuse_rename_in *in = request_fixed(r, sizeof(*in));
 
 	return in ? rename_to(s, r, in->newdir, 0, sizeof(*in)) : -EINVAL;
 }
 
 static int do_rename2(struct server *s, struct request *r)
 {
-	const struct fuse_rename2_in *in = fixed(r, sizeof(*in));
+	const struct fuse_rename2_in *in = request_fixed(r, sizeof(*in));
 
 	return in ? rename_to(s, r, in->newdir, in->flags, sizeof(*in)) : -EINVAL;
 }
 
 static int do_link(struct server *s, struct request *r)
 {
-	const struct fuse_link_in *in = fixed(r, sizeof(*in));
+	const struct fuse_link_in *in = request_fixed(r, sizeof(*in));
 	const struct node *dir = self(s, r), *old = in ? node_get(s, in->oldnodeid) : NULL;
 	const char *name = name_at(r, sizeof(*in));
 
@@ -370,7 +363,7 @@ static int open_flags(const struct server *s, u32 flags)
 
 static int do_open(struct server *s, struct request *r)
 {
-	const struct fuse_open_in *in = fixed(r, sizeof(*in));
+	const struct fuse_open_in *in = request_fixed(r, sizeof(*in));
 	const struct node *n = self(s, r);
 	int flags;
 
@@ -384,7 +377,7 @@ static int do_open(struct server *s, struct request *r)
 
 static int do_create(struct server *s, struct request *r)
 {
-	const struct fuse_create_in *in = fixed(r, sizeof(*in));
+	const struct fuse_create_in *in = request_fixed(r, sizeof(*in));
 	const char *name = name_at(r, sizeof(*in));
 	const struct node *dir = self(s, r);
 	int ret, fd;
@@ -408,38 +401,6 @@ static int do_create(struct server *s, struct request *r)
 	return reply_open(s, r, fd, sizeof(struct fuse_entry_out));
 }
 
-static int do_read(struct server *s, struct request *r)
-{
-	const struct fuse_read_in *in = fixed(r, sizeof(*in));
-	int fd = in ? handle_get(s, in->fh) : -EINVAL;
-	ssize_t n;
-
-	if (fd < 0 || in->size > SHARE_DATA)
-		return fd < 0 ? fd : -EINVAL;
-	n = pread(fd, r->reply, in->size, (off_t)in->offset);
-	if (n < 0)
-		return -errno;
-	r->reply_len = (size_t)n;
-	return 0;
-}
-
-static int do_write(struct server *s, struct request *r)
-{
-	const struct fuse_write_in *in = fixed(r, sizeof(*in));
-	struct fuse_write_out *out = (void *)r->reply;
-	int fd = in ? handle_get(s, in->fh) : -EINVAL;
-	ssize_t n;
-
-	if (fd < 0 || in->size > r->len - sizeof(*in))
-		return fd < 0 ? fd : -EINVAL;
-	n = pwrite(fd, r->args + sizeof(*in), in->size, (off_t)in->offset);
-	if (n < 0)
-		return -errno;
-	*out = (struct fuse_write_out){.size = (u32)n};
-	r->reply_len = sizeof(*out);
-	return 0;
-}
-
 static int do_statfs(struct server *s, struct request *r)
 {
 	struct fuse_statfs_out *out = (void *)r->reply;
@@ -460,105 +421,9 @@ static int do_statfs(struct server *s, struct request *r)
 	return 0;
 }
 
-static int do_release(struct server *s, struct request *r)
-{
-	const struct fuse_release_in *in = fixed(r, sizeof(*in));
-
-	if (in)
-		handle_drop(s, in->fh);
-	return 0;
-}
-
-static int do_fsync(struct server *s, struct request *r)
-{
-	const struct fuse_fsync_in *in = fixed(r, sizeof(*in));
-	int fd = in ? handle_get(s, in->fh) : -EINVAL;
-
-	if (fd < 0)
-		return fd;
-	return (in->fsync_flags & FUSE_FSYNC_FDATASYNC ? fdatasync(fd) : fsync(fd)) ? -errno : 0;
-}
-
 static int do_nothing(struct server *s, struct request *r)
 {
 	return 0;
-}
-
-/* getdents64(2)'s record. */
-struct record {
-	u64 ino;
-	s64 off;
-	u16 len;
-	u8 type;
-	char name[];
-};
-
-static size_t put_dirent(u8 *to, size_t room, const struct record *d)
-{
-	struct fuse_dirent *out = (void *)to;
-	size_t n = strlen(d->name), size = FUSE_DIRENT_ALIGN(FUSE_NAME_OFFSET + n);
-
-	if (size > room)
-		return 0;
-	memset(to, 0, size);
-	*out = (struct fuse_dirent){
-		.ino = d->ino, .off = (u64)d->off, .namelen = (u32)n, .type = d->type};
-	memcpy(to + FUSE_NAME_OFFSET, d->name, n);
-	return size;
-}
-
-static int do_readdir(struct server *s, struct request *r)
-{
-	const struct fuse_read_in *in = fixed(r, sizeof(*in));
-	int fd = in ? handle_get(s, in->fh) : -EINVAL;
-	size_t room;
-	u8 buf[4096] __attribute__((aligned(8)));
-	long n;
-
-	if (fd < 0)
-		return fd;
-	room = in->size < SHARE_DATA ? in->size : SHARE_DATA;
-	if (lseek(fd, (off_t)in->offset, SEEK_SET) < 0)
-		return -errno;
-	while ((n = syscall(SYS_getdents64, fd, buf, sizeof(buf))) > 0) {
-		for (long at = 0; at < n;) {
-			const struct record *d = (const void *)(buf + at);
-			size_t size = put_dirent(r->reply + r->reply_len, room - r->reply_len, d);
-
-			if (!size)
-				return 0; /* the guest goes on at the last one's off */
-			r->reply_len += size;
-			at += d->len;
-		}
-	}
-	return n < 0 && !r->reply_len ? -errno : 0;
-}
-
-static int do_lseek(struct server *s, struct request *r)
-{
-	const struct fuse_lseek_in *in = fixed(r, sizeof(*in));
-	struct fuse_lseek_out *out = (void *)r->reply;
-	int fd = in ? handle_get(s, in->fh) : -EINVAL;
-	off_t at;
-
-	if (fd < 0)
-		return fd;
-	at = lseek(fd, (off_t)in->offset, (int)in->whence);
-	if (at < 0)
-		return -errno;
-	out->offset = (u64)at;
-	r->reply_len = sizeof(*out);
-	return 0;
-}
-
-static int do_fallocate(struct server *s, struct request *r)
-{
-	const struct fuse_fallocate_in *in = fixed(r, sizeof(*in));
-	int fd = in ? handle_get(s, in->fh) : -EINVAL;
-
-	if (fd < 0)
-		return fd;
-	return fallocate(fd, (int)in->mode, (off_t)in->offset, (off_t)in->length) ? -errno : 0;
 }
 
 static const struct {
@@ -578,24 +443,24 @@ static const struct {
 	[FUSE_RENAME] = {do_rename, true},
 	[FUSE_LINK] = {do_link, true},
 	[FUSE_OPEN] = {do_open},
-	[FUSE_READ] = {do_read},
-	[FUSE_WRITE] = {do_write, true},
+	[FUSE_READ] = {share_read},
+	[FUSE_WRITE] = {share_write, true},
 	[FUSE_STATFS] = {do_statfs},
-	[FUSE_RELEASE] = {do_release},
-	[FUSE_FSYNC] = {do_fsync},
+	[FUSE_RELEASE] = {share_release},
+	[FUSE_FSYNC] = {share_fsync},
 	[FUSE_FLUSH] = {do_nothing},
 	[FUSE_INIT] = {do_init},
 	[FUSE_OPENDIR] = {do_open},
-	[FUSE_READDIR] = {do_readdir},
-	[FUSE_RELEASEDIR] = {do_release},
-	[FUSE_FSYNCDIR] = {do_fsync},
+	[FUSE_READDIR] = {share_readdir},
+	[FUSE_RELEASEDIR] = {share_release},
+	[FUSE_FSYNCDIR] = {share_fsync},
 	[FUSE_CREATE] = {do_create, true},
 	[FUSE_INTERRUPT] = {do_nothing},
 	[FUSE_DESTROY] = {do_nothing},
 	[FUSE_BATCH_FORGET] = {do_batch_forget},
-	[FUSE_FALLOCATE] = {do_fallocate, true},
+	[FUSE_FALLOCATE] = {share_fallocate, true},
 	[FUSE_RENAME2] = {do_rename2, true},
-	[FUSE_LSEEK] = {do_lseek},
+	[FUSE_LSEEK] = {share_lseek},
 };
 
 int share_answer(struct server *s, struct request *r)
