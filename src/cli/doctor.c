@@ -6,6 +6,7 @@
 #include "core/engine.h"
 #include "host/paths.h"
 #include "host/proc.h"
+#include "host/rootless.h"
 #include "run/initrd.h"
 #include "vm/engines.h"
 
@@ -134,6 +135,35 @@ static void check_isolation(struct doctor *d)
 								 : "version 2");
 }
 
+#define IMAGE_IDS 65536u /* 16 bits: what an image's owners are by custom */
+
+/* What a user's containers and images have for owners other than himself. */
+static void check_ids(struct doctor *d)
+{
+	struct rootless_ids ids;
+
+	rootless_look(&ids);
+	if (!ids.helpers)
+		report(d, !geteuid(), "subordinate IDs",
+		       "newuidmap and newgidmap are not installed (Debian: uidmap): containers and "
+		       "images of users who are not root have one owner");
+	else if (!geteuid())
+		report(d, true, "subordinate IDs",
+		       "root needs none; newuidmap and newgidmap are there for other users");
+	else if (ids.uids && ids.gids)
+		report(d, ids.uids >= IMAGE_IDS && ids.gids >= IMAGE_IDS, "subordinate IDs",
+		       "%llu user IDs, %llu group IDs (images use up to %u); newuidmap and "
+		       "newgidmap found",
+		       (unsigned long long)ids.uids, (unsigned long long)ids.gids, IMAGE_IDS);
+	else
+		report(d, false, "subordinate IDs",
+		       "no %s for %s: containers and images of yours have one owner; as root, "
+		       "usermod --add-subuids 100000-165535 --add-subgids 100000-165535 %s, with a "
+		       "range nobody else has there",
+		       ids.uids ? "/etc/subgid" : "/etc/subuid",
+		       ids.name[0] ? ids.name : "this user", ids.name[0] ? ids.name : "NAME");
+}
+
 /* Programs hull runs, and what is missing without them. */
 static const struct {
 	const char *name, *purpose;
@@ -208,6 +238,7 @@ int cmd_doctor(const struct cli_command *self, int argc, char **argv)
 	check_engines(&d);
 	check_cpu(&d);
 	check_isolation(&d);
+	check_ids(&d);
 	check_tools(&d);
 	check_foreign(&d);
 	if (d.array) {

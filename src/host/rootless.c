@@ -103,6 +103,34 @@ static void find_ids(struct ids *ids)
 	ids->ng = ranges_of("/etc/subgid", ids->name, ids->uid, ids->g);
 }
 
+static u64 count_ids(const struct id_range *r, unsigned n)
+{
+	u64 sum = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		sum += r[i].count;
+	return sum;
+}
+
+static bool have_helpers(void)
+{
+	return proc_found("newuidmap") && proc_found("newgidmap");
+}
+
+void rootless_look(struct rootless_ids *out)
+{
+	struct ids *ids = malloc(sizeof(*ids));
+
+	*out = (struct rootless_ids){.helpers = have_helpers()};
+	if (!ids)
+		return;
+	find_ids(ids);
+	snprintf(out->name, sizeof(out->name), "%s", ids->name);
+	out->uids = count_ids(ids->u, ids->nu);
+	out->gids = count_ids(ids->g, ids->ng);
+	free(ids);
+}
+
 /* newuidmap PID 0 OWN 1 1 START COUNT ... */
 static int run_newmap(const char *program, pid_t pid, u32 own, const struct id_range *r, unsigned n,
 		      struct err *e)
@@ -177,7 +205,7 @@ static int map_ranges(const struct ids *ids, struct err *e)
 	int go[2], report[2], ret;
 	pid_t self = getpid(), helper;
 
-	if (!proc_found("newuidmap") || !proc_found("newgidmap"))
+	if (!have_helpers())
 		return err_set(e, ENOENT,
 			       "%s has IDs in /etc/subuid, but newuidmap and newgidmap are not "
 			       "installed (Debian: uidmap)",

@@ -34,6 +34,16 @@ u32 rootless_owner(void);
  */
 int rootless_enter(struct err *e);
 
+/* What a user's namespace would be made of; 0 IDs: there will only be his own. */
+struct rootless_ids {
+	char name[64];	/* empty: the user has none */
+	u64 uids, gids; /* of /etc/subuid and /etc/subgid */
+	bool helpers;	/* newuidmap and newgidmap, which map them, are installed */
+};
+
+/* For whoever calls, also for root, who needs none of it. Changes nothing. */
+void rootless_look(struct rootless_ids *out);
+
 /* After fork(2): notes this process too, so that the namespace is found while it alone is left. */
 void rootless_note(void);
 

@@ -386,6 +386,18 @@ def refused():
     check(u("run", "--help")[0] == 0, "help needs nothing")
 
 
+def doctor():
+    """What it says of subordinate IDs and of the programs that map them."""
+    def says(u, **kw):
+        return [(r["ok"], r["note"]) for r in json.loads(u.ok("doctor", "--json", **kw)) if r["check"] == "subordinate IDs"][0]
+    for kind, fine, words in (("many", True, ["65536 user IDs, 65536 group IDs"]), ("few", False, ["1000 user IDs"]),
+                              ("one", False, ["/etc/subuid", "usermod", user("one").name])):
+        good, note = says(user(kind))
+        check(good == fine and all(w in note for w in words), "%s: %s %s" % (kind, good, note))
+    good, note = says(user(), env={"PATH": "/nowhere"})
+    check(not good and "newuidmap" in note and "uidmap)" in note, note)
+
+
 def fresh(u):
     """A runtime directory from which no running user name space can be joined."""
     d = u.home + "/run-%d" % random.randrange(1 << 30)
@@ -444,7 +456,7 @@ def killed_anywhere():
     u.ok("run", "--rm", "--network", "none", "busybox", "true")
 
 
-TESTS = [owners, by_archive_and_registry, table, life_of_both, another_id, network_of_both, named_of_both, machine, build_of_both, fuse, refused,
+TESTS = [owners, by_archive_and_registry, table, life_of_both, another_id, network_of_both, named_of_both, machine, build_of_both, fuse, refused, doctor,
          killed_anywhere]
 
 
