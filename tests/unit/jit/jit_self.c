@@ -131,16 +131,47 @@ static bool holds(u64 flags, unsigned cc)
 	return is[cc >> 1 & 7] != (cc & 1);
 }
 
-/* Direct branches and ret: what the translator may leave to us at the end of a page. */
+/* What a near call or jump through a register or memory aims at. */
+static u64 aim(const struct x86_vcpu *c, const struct x86_insn *in)
+{
+	u64 at = (u64)in->disp;
+
+	if (!in->has_mem)
+		return c->gpr[(in->modrm & 7) | (in->rex & 1) << 3];
+	if (in->mem_base == X86_REG_RIP)
+		at += c->rip + in->len;
+	else if (in->mem_base != X86_REG_NONE)
+		at += c->gpr[in->mem_base];
+	if (in->mem_index != X86_REG_NONE)
+		at += c->gpr[in->mem_index] * in->mem_scale;
+	return *(u64 *)(uintptr_t)at;
+}
+
+static void push(struct x86_vcpu *c, u64 v)
+{
+	c->gpr[X86_RSP] -= 8;
+	*(u64 *)(uintptr_t)c->gpr[X86_RSP] = v;
+}
+
+/*
+ * Near branches: what the translator may leave to us at the end of a page, and calls whose push
+ * finds its page not in the TLB.
+ */
 static bool run_branch(struct x86_vcpu *c, const struct x86_insn *in)
 {
 	u64 next = c->rip + in->len;
 	bool one = in->map == X86_MAP_1B;
-	unsigned op = in->opcode;
+	unsigned op = in->opcode, reg = in->modrm >> 3 & 7;
 
 	if (one && op == 0xe8) {
-		c->gpr[X86_RSP] -= 8;
-		*(u64 *)(uintptr_t)c->gpr[X86_RSP] = next;
+		push(c, next);
+	} else if (one && op == 0xff && (reg == 2 || reg == 4)) {
+		u64 to = aim(c, in);
+
+		if (reg == 2)
+			push(c, next);
+		c->rip = to;
+		return true;
 	} else if (one && op == 0xc3) {
 		c->rip = *(u64 *)(uintptr_t)c->gpr[X86_RSP];
 		c->gpr[X86_RSP] += 8;
