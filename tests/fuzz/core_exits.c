@@ -9,23 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/fuzz/input.h"
 #include "tests/unit/core/rig.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-struct input {
-	const u8 *p;
-	size_t n;
-};
-
-static u64 take(struct input *in, unsigned bytes)
-{
-	u64 val = 0;
-
-	for (unsigned i = 0; i < bytes && in->n; i++, in->n--)
-		val |= (u64)*in->p++ << (i * 8);
-	return val;
-}
 
 /* Addresses near what matters: RAM's and ROM's ends, devices, the top. */
 static u64 address(struct input *in)
