@@ -271,6 +271,17 @@ static s64 bind(struct call *c, u32 *words, enum port_kind kind)
 	return put(c, c->a[1], words, (out + 1) * sizeof(u32));
 }
 
+/* A virtual interrupt and an IPI stay where they were bound (event_channel.h). */
+static s64 bind_vcpu(struct call *c, struct xen_port *port, u32 vcpu)
+{
+	if (vcpu >= c->x->domain->nvcpus)
+		return -E_NOENT;
+	if (port->kind == PORT_VIRQ || port->kind == PORT_IPI)
+		return -E_INVAL;
+	port->vcpu = (u16)vcpu;
+	return 0;
+}
+
 static s64 send(struct call *c, unsigned p)
 {
 	if (c->x->port[p].kind == PORT_CONSOLE)
@@ -341,10 +352,7 @@ static s64 do_event(struct call *c)
 		xen_port_close(c->x, w[0]);
 		return 0;
 	case EVTCHNOP_BIND_VCPU:
-		if (w[1] >= c->x->domain->nvcpus)
-			return -E_NOENT;
-		c->x->port[w[0]].vcpu = (u16)w[1];
-		return 0;
+		return bind_vcpu(c, &c->x->port[w[0]], w[1]);
 	default:
 		return -E_NOSYS;
 	}

@@ -113,7 +113,8 @@ void xen_unmask(struct xen *x, unsigned p)
 void xen_console_drain(struct xen *x)
 {
 	struct xen_console *c = xen_guest(x, CONSOLE_GPA, sizeof(*c));
-	u32 prod = __atomic_load_n(&c->out_prod, __ATOMIC_ACQUIRE), cons = c->out_cons;
+	u32 prod = __atomic_load_n(&c->out_prod, __ATOMIC_ACQUIRE);
+	u32 cons = __atomic_load_n(&c->out_cons, __ATOMIC_RELAXED); /* once: others write it */
 	char text[sizeof(c->out)];
 	u32 n = 0;
 
@@ -130,7 +131,8 @@ void xen_console_drain(struct xen *x)
 void xen_console_input(struct xen *x)
 {
 	struct xen_console *c = xen_guest(x, CONSOLE_GPA, sizeof(*c));
-	u32 prod = c->in_prod, cons = __atomic_load_n(&c->in_cons, __ATOMIC_ACQUIRE);
+	u32 prod = __atomic_load_n(&c->in_prod, __ATOMIC_RELAXED);
+	u32 cons = __atomic_load_n(&c->in_cons, __ATOMIC_ACQUIRE);
 	u8 byte;
 
 	while (prod - cons < sizeof(c->in) && console_take(x->domain, &byte, 1))
