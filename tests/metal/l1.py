@@ -75,7 +75,7 @@ class L1:
         self.buf = b""
         initrd = initramfs(os.path.join(self.dir, "initrd"), SHELL, adds or {}, modules, modules_dir, build)
         self.start(["-kernel", kernel, "-initrd", initrd, "-append",
-                    "console=ttyS0 panic=-1 " + append], memory, cpus, cpu, extra, boot_timeout)
+                    "console=ttyS0 no_timer_check panic=-1 " + append], memory, cpus, cpu, extra, boot_timeout)
 
     def start(self, boot, memory, cpus, cpu, extra, boot_timeout, console=True):
         """console=False: there is one serial port only, the shell's."""
