@@ -114,6 +114,28 @@ def execute_without_descriptors():
     check((code, out) == (42, CLOSING + "I am calls with 3: closed\n"), "in a root: status %d\n%s%s" % (code, out, err))
 
 
+RESERVED = """7c632378 7
+7c630034 29
+7c63f834 29
+7c630735 5
+7c63ff35 5
+7c6321d2 35
+7c8903a6 5
+7c8903a7 5
+7c6102a6 0
+7c6102a7 0
+7c632096 0
+7c632496 0
+"""
+ILLEGAL = "7c6021ac 00000000 04000000 14000000 18000000 7c0007fe 4c0007fe ec000002".split()
+
+
+def reserved_fields():
+    """They are ignored; what is no instruction is SIGILL's (QEMU has SIGILL for some reserved fields)."""
+    code, out, err = foreign(build("reserved", "tests/guest/foreign/reserved.c", flags=["-static"]))
+    check((code, out) == (0, RESERVED + "".join(w + " SIGILL there\n" for w in ILLEGAL)), "status %d\n%s%s" % (code, out, err))
+
+
 BENCH = ("coremark sha256 qsort lz interp switch fib icall hash crc32 chase256k memcpy strops matmul nbody mandel saxpy "
          "blend").split()
 
@@ -179,5 +201,5 @@ def ends_as_the_program_does():
 
 
 if __name__ == "__main__":
-    main([system_calls, dynamically_linked, processes, execute_without_descriptors, computes_the_same, random_arguments,
+    main([system_calls, dynamically_linked, processes, execute_without_descriptors, computes_the_same, random_arguments, reserved_fields,
           bad_programs, large_at_a_fixed_address, ends_as_the_program_does])

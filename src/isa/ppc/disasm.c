@@ -263,6 +263,7 @@ size_t ppc_disasm(u32 word, u64 pc, char *buf, size_t size)
 		put(&t, ".long ");
 		put_hex(&t, word);
 	} else {
+		word = ppc_canonical(r, word);
 		put_name(&t, r, word);
 		for (unsigned i = 0; i < ARRAY_LEN(r->opnd) && r->opnd[i]; i++) {
 			put_char(&t, i ? ',' : ' ');

@@ -12,7 +12,7 @@ FORMS = {'D': (0, 0), 'DS': (0, 2), 'DQ': (0, 3), 'DQ16': (0, 0), 'X': (1, 10), 
          'XL': (1, 10), 'M': (0, 0), 'MD': (2, 3), 'MDS': (1, 4), 'A': (1, 5), 'VX': (0, 11), 'VC': (0, 10),
          'VA': (0, 6), 'XX1': (1, 10), 'XX2': (2, 9), 'XX3': (3, 8), 'XC': (3, 7), 'XX4': (4, 2), 'XDM': (3, 5),
          'BCD': (0, 9), 'Z23': (1, 8), 'DX': (1, 5), 'I': (0, 0), 'B': (0, 0), 'SC': (0, 2), 'XD': (3, 8)}
-SELECT = {'A': 25, 'RA': 16, 'OC': 20, 'Rc': 0, 'CP': 21}
+SELECT = {'A': (25, 1), 'RA': (16, 5), 'OC': (20, 1), 'Rc': (0, 1), 'CP': (21, 1)}
 # Operand: the bits it takes.
 R = {'RT': 21, 'RA': 16, 'RB': 11, 'RC': 6}
 OPERANDS = {'RS': 0x1f << 21, 'RTp': 0x1f << 21, 'RSp': 0x1f << 21, 'RA0': 0x1f << 16, 'FRTp': 0x1f << 21,
@@ -76,9 +76,12 @@ def parse(n, line):
         value |= 1 << 10
     if form == 'XD':
         mask &= ~(1 << 6)
+    base, chosen = (value, mask), 0
     for s in sel:
         k, v = s.split('=')
-        value |= int(v) << SELECT[k]
+        low, width = SELECT[k]
+        value |= int(v) << low
+        chosen |= ((1 << width) - 1) << low
     loose, flags = 0, []
     for o in opnds:
         if o not in OPERANDS:
@@ -100,8 +103,17 @@ def parse(n, line):
         fail(n, 'open bits overlap the opcode')
     if form in ('VC', 'XC') and 'RC' in flags:
         flags[flags.index('RC')] = 'RC21'
-    return dict(name=name, mask=~loose & 0xffffffff, value=value, flags=flags, opnds=opnds,
+    return dict(name=name, mask=~loose & 0xffffffff, value=value, base=base, chosen=chosen, flags=flags, opnds=opnds,
                 fac=facility(opnds, attrs))
+
+
+def fix_opcodes(rows):
+    """Bits that tell one instruction from another; the rest of mask is reserved fields."""
+    chosen = {}
+    for r in rows:
+        chosen[r['base']] = chosen.get(r['base'], 0) | r['chosen']
+    for r in rows:
+        r['fixed'] = (r['base'][1] | chosen[r['base']]) & r['mask'] | r['chosen']
 
 
 def ident(name):
@@ -124,10 +136,10 @@ def buckets(rows):
     for p in range(64):
         mine = [i for i, r in enumerate(rows) if r['value'] >> 26 == p]
         mine.sort(key=lambda i: -bin(rows[i]['mask']).count('1'))
-        if not any(rows[i]['mask'] & 0x7ff for i in mine):
+        if not any(rows[i]['fixed'] & 0x7ff for i in mine):
             index.append((put(mine), None))
             continue
-        index.append((0, [put([i for i in mine if (k ^ rows[i]['value']) & rows[i]['mask'] & 0x7ff == 0])
+        index.append((0, [put([i for i in mine if (k ^ rows[i]['value']) & rows[i]['fixed'] & 0x7ff == 0])
                           for k in range(2048)]))
     return pool, index
 
@@ -152,7 +164,7 @@ def write_tables(f, rows):
     for r in rows:
         fl = ' | '.join('PPC_F_' + x for x in r['flags']) or '0'
         ops = ', '.join(opnd_ident(o) for o in r['opnds']) or 'PPC_OPND_NONE'
-        f.write(f'\t{{0x{r["mask"]:08x}, 0x{r["value"]:08x}, PPC_OP_{ident(r["name"])}, {fl}, PPC_FAC_{r["fac"]}, '
+        f.write(f'\t{{0x{r["mask"]:08x}, 0x{r["fixed"]:08x}, 0x{r["value"]:08x}, PPC_OP_{ident(r["name"])}, {fl}, PPC_FAC_{r["fac"]}, '
                 f'{{{ops}}}, "{r["name"]}"}},\n')
     f.write(f'}};\nconst unsigned ppc_nrows = {len(rows)};\n\nconst u16 ppc_pool[] = {{')
     for i, v in enumerate(pool):
@@ -173,6 +185,7 @@ def main():
     src, ops, tables = sys.argv[1:]
     with open(src) as f:
         rows = [parse(n, x) for n, x in enumerate(f, 1) if x.strip() and x[0] != '#']
+    fix_opcodes(rows)
     with open(ops, 'w') as f:
         write_ops(f, rows)
     with open(tables, 'w') as f:

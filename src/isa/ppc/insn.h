@@ -41,7 +41,9 @@ enum ppc_facility {
 };
 
 struct ppc_row {
-	u32 mask, value;
+	u32 mask;  /* bits that are neither operand nor attribute */
+	u32 fixed; /* of them the opcode; the rest is reserved fields */
+	u32 value;
 	u16 op; /* enum ppc_op */
 	u16 flags;
 	u8 facility;
@@ -49,8 +51,14 @@ struct ppc_row {
 	const char *name;
 };
 
-/* The row of an instruction word, or NULL: no such instruction (or an invalid form). */
+/* The row of an instruction word, or NULL: no such instruction. Reserved fields may hold anything
+ * (Book I 1.3.3: the processor ignores them); ppc_canonical() is the word without them. */
 const struct ppc_row *ppc_decode(u32 word);
+
+static inline u32 ppc_canonical(const struct ppc_row *r, u32 word)
+{
+	return (word & ~r->mask) | r->value;
+}
 
 /* Text as `objdump -M raw`, at most size - 1 characters; pc for branch targets. Returns its length.
  */

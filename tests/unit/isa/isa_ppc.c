@@ -60,6 +60,42 @@ static void t_rows(void)
 		}
 }
 
+/* Reserved fields are ignored (Book I 1.3.3), but never where they tell instructions apart. */
+static void t_reserved_fields(void)
+{
+	static const struct {
+		u32 word;
+		const char *text;
+	} known[] = {
+		{0x7ee1a474, "cnttzd r1,r23"},
+		{0x7fd34034, "cntlzw r19,r30"},
+		{0x7c0004ad, "sync 0"},
+		{0x7f3e3035, "cntlzw. r30,r25"},
+		{0x7c8903a7, "mtspr 9,r4"},
+		{0xfc20102b, "fadd. f1,f0,f2"},
+		{0xfc2010eb, "fadd. f1,f0,f2"},
+		{0x7c00012c, ".long 0x7c00012c"}, /* stwcx, no dot */
+	};
+	char text[100];
+
+	for (unsigned i = 0; i < ARRAY_LEN(known); i++) {
+		ppc_disasm(known[i].word, 0, text, sizeof(text));
+		if (strcmp(text, known[i].text))
+			printf("# %s\n", text);
+		CHECK(!strcmp(text, known[i].text));
+	}
+	for (unsigned i = 0; i < ppc_nrows; i++)
+		for (unsigned n = 0; n < 100; n++) {
+			const struct ppc_row *r = &ppc_rows[i], *got;
+			u32 w = (random32() & ~r->fixed) | (r->value & r->fixed);
+
+			got = ppc_decode(w);
+			CHECK(got != NULL && (got->fixed & r->fixed) == r->fixed);
+			CHECK(ppc_decode(ppc_canonical(got, w)) == got ||
+			      (got->mask & r->mask) != r->mask);
+		}
+}
+
 static void t_text_is_bounded(void)
 {
 	char text[8] = "zzzzzzz";
@@ -211,6 +247,7 @@ int main(void)
 {
 	RUN(t_known_words);
 	RUN(t_rows);
+	RUN(t_reserved_fields);
 	RUN(t_text_is_bounded);
 	RUN(t_objdump_libc);
 	RUN(t_objdump_random);

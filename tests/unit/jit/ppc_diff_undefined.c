@@ -83,6 +83,10 @@ static void undefined_fixed(const struct ppc_row *r, u32 w, const struct state *
 
 		same_bits(&a->gpr[rt], b->gpr[rt], ~field);
 	}
+	/* Bits 35 to 43 of XER are reserved and read as zero (Book I 3.2.2); QEMU 7.2 keeps them.
+	 */
+	if (r->op == PPC_OP_MTSPR && ppc_spr(w) == 1)
+		same_bits(&a->xer, b->xer, 0x1ff00000);
 	/* QEMU 7.2's divde misses quotients below -2^63 and above 2^63 - 1. */
 	if (r->op == PPC_OP_DIVDE && no_quotient(r, w, before))
 		same_bits(&a->xer, b->xer, PPC_XER_SO | PPC_XER_OV | PPC_XER_OV32);

@@ -233,6 +233,7 @@ static void lift_one(struct lx *x)
 	}
 	if (unavailable(x))
 		return;
+	x->w = ppc_canonical(r, x->w);
 	l = lift_row(r->op);
 	l->fn(x, l->arg);
 }

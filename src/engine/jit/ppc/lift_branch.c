@@ -145,10 +145,19 @@ void lift_mcrf(struct lx *x, u32 arg)
 	ir_put(x->u, IR_I64, 4, OFF_CR(to * 4), ir_get(x->u, IR_I64, 4, OFF_CR(from * 4)));
 }
 
+/* FXM of mfocrf and mtocrf: what is undefined, not one bit, processors read as the first, or CR7.
+ */
+static unsigned one_field(u32 w)
+{
+	unsigned fxm = ppc_bits(w, 12, 19);
+
+	return fxm ? 0x80000000u >> (unsigned)__builtin_clz(fxm) : 1;
+}
+
 /* The fields that FXM selects (mfcr: all), packed. */
 void lift_mfcr(struct lx *x, u32 arg)
 {
-	unsigned fxm = arg ? ppc_bits(x->w, 12, 19) : 0xff;
+	unsigned fxm = arg ? one_field(x->w) : 0xff;
 	ir_val r = lx_k(x, 0), bit;
 
 	for (unsigned i = 0; i < 32; i++) {
@@ -164,7 +173,7 @@ void lift_mfcr(struct lx *x, u32 arg)
 
 void lift_mtcrf(struct lx *x, u32 arg)
 {
-	unsigned fxm = ppc_bits(x->w, 12, 19);
+	unsigned fxm = x->row->op == PPC_OP_MTOCRF ? one_field(x->w) : ppc_bits(x->w, 12, 19);
 	ir_val s = lx_gpr(x, ppc_rt(x->w));
 
 	for (unsigned i = 0; i < 32; i++)

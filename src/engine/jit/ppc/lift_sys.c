@@ -68,7 +68,7 @@ static ir_val read_xer(struct lx *x)
 
 static void write_xer(struct lx *x, ir_val v)
 {
-	u32 keep = ~(u32)(PPC_XER_SO | PPC_XER_OV | PPC_XER_CA | PPC_XER_OV32 | PPC_XER_CA32);
+	u32 keep = 0x3ffff; /* 35 to 43 read as zero (Book I 3.2.2), POWER9 keeps the rest */
 
 	for (unsigned i = 0; i < 5; i++)
 		lx_put1(x, xer_bits[i].off,
