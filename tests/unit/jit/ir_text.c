@@ -219,6 +219,11 @@ static void t_folding(void)
 		"exitif %4, #0x2000\nexit.plain #0");
 	CHECK(strstr(text, "set.4.ges %1, %2"));
 	CHECK_EQ(left(IR_SET), 1);
+	/* halves swapped twice */
+	optimise("%1 = get.v128.16 #0x140\n%2 = valign %1, %1, #0x8\nput.v128.16 %2, #0x150\n"
+		 "%4 = valign %2, %2, #0x8\nput.v128.16 %4, #0x160\nexit.plain #0");
+	CHECK_EQ(left(IR_VALIGN), 1);
+	CHECK(strstr(text, "put.v128.16 %1, #0x160"));
 	/* a constant that forwarding has given a second user is not changed */
 	optimise("%1 = const #0x10\nput.i64.8 %1, #0x18\n%3 = get.i64.8 #0x20\n%4 = const #0x70\n"
 		 "%5 = add.8 %3, %4\n%6 = get.i64.8 #0x18\n%7 = add.8 %5, %6\n"

@@ -279,6 +279,30 @@ static inline void toy_put(struct toy_gen *g)
 		       ir_make(g->u, IR_AND, 8, toy_val(g, IR_I64), ir_const(g->u, 1), 0));
 }
 
+/* A comparison as guests record it, often of what was computed with 0: less, greater, equal and a
+ * fourth flag, which may be one of the three bytes before or the one that is overwritten. */
+static inline void toy_order(struct toy_gen *g)
+{
+	static const u8 alu[] = {IR_ADD, IR_SUB, IR_AND, IR_OR, IR_XOR};
+	u32 off = (u32)offsetof(struct toy_cpu, flag) + toy_rand(g->r, 36);
+	unsigned size = 4u << toy_rand(g->r, 2), is_signed = toy_rand(g->r, 2);
+	ir_val a = toy_val(g, IR_I64), b = toy_val(g, IR_I64), so;
+
+	if (toy_rand(g->r, 2)) {
+		a = ir_make(g->u, alu[toy_rand(g->r, ARRAY_LEN(alu))], 4u << toy_rand(g->r, 2), a,
+			    b, 0);
+		toy_keep(g, a);
+		b = ir_const(g->u, 0);
+	}
+	ir_put(g->u, IR_I64, 1, off, ir_set(g->u, is_signed ? IR_LTS : IR_LTU, size, a, b));
+	ir_put(g->u, IR_I64, 1, off + 1, ir_set(g->u, is_signed ? IR_GTS : IR_GTU, size, a, b));
+	b = ir_set(g->u, IR_EQ, size, a, b);
+	ir_put(g->u, IR_I64, 1, off + 2, b);
+	toy_keep(g, b);
+	so = ir_get(g->u, IR_I64, 1, (u32)offsetof(struct toy_cpu, flag) + toy_rand(g->r, 40));
+	ir_put(g->u, IR_I64, 1, off + 3, so);
+}
+
 /* An address inside the memory, often made like a guest makes them. */
 static inline ir_val toy_address(struct toy_gen *g)
 {
@@ -442,8 +466,10 @@ static inline void toy_unit(struct ir_unit *u, struct toy_rng *r, u32 n, u64 pc,
 
 		if (what < 11)
 			toy_value(&g);
-		else if (what < 15)
+		else if (what < 14)
 			toy_put(&g);
+		else if (what < 15)
+			toy_order(&g);
 		else if (what < 17) {
 			ir_insn(u, g.pc += 4);
 			toy_memory(&g);

@@ -301,10 +301,18 @@ static bool is_extended(const struct ir_unit *u, const struct ir_op *op)
 	       (op->size > 1 && ir_is_small(u, op->a, op->size / 2u));
 }
 
+/* Both halves the other way round: twice is as it was. */
+static bool swaps_halves(const struct ir_op *op)
+{
+	return op->op == IR_VALIGN && op->a == op->b && op->imm == 8;
+}
+
 ir_val ir_fold(struct ir_unit *u, u32 i)
 {
 	struct ir_op *op = &u->op[i];
 
+	if (swaps_halves(op) && swaps_halves(&u->op[op->a]))
+		return u->op[op->a].a;
 	if (ir_result(op) != IR_I64 && op->op != IR_STORE)
 		return (ir_val)i;
 	if (op->op == IR_LOAD || op->op == IR_STORE || op->op == IR_CAS) {

@@ -74,10 +74,14 @@ void lift_addsub(struct lx *x, u32 arg)
 	else
 		r = arg & A_NOT ? lx_op(x, IR_SUB, b, plain) : lx_op(x, IR_ADD, a, b);
 	if (arg & A_CA) {
-		ir_val ca = ir_make(x->u, IR_ADDCO, size, a, b, cin);
+		bool sum = !(arg & (A_NOT | A_CIN)); /* carried if it is below what was added */
+		ir_val ca = sum ? ir_set(x->u, IR_LTU, size, r, b)
+				: ir_make(x->u, IR_ADDCO, size, a, b, cin);
 
 		if (x->v3)
-			lx_put1(x, OFF(ca32), ir_make(x->u, IR_ADDCO, 4, a, b, cin));
+			lx_put1(x, OFF(ca32),
+				sum ? ir_set(x->u, IR_LTU, 4, r, b)
+				    : ir_make(x->u, IR_ADDCO, 4, a, b, cin));
 		lx_put1(x, OFF(ca), ca);
 	}
 	if (oe(x)) {

@@ -43,7 +43,8 @@ static void emit_one(struct xe *x, const struct ir_op *op)
 		xe_live(x, (ir_val)x->i);
 		return;
 	}
-	if (!xe_mem(x, op) && !xe_flow(x, op) && !xe_int(x, op) && !xe_fp(x, op) && !xe_vec(x, op))
+	if (!xe_mem(x, op) && !xe_flow(x, op) && !xe_int(x, op) && !xe_cond(x, op) &&
+	    !xe_fp(x, op) && !xe_vec(x, op))
 		x->failed = true;
 }
 
@@ -63,6 +64,7 @@ static void xe_reset(struct xe *x, struct irrun *r, struct irrun_unit *u, struct
 	x->used = x->vused = x->locked = x->vlocked = x->anon = x->vanon = 0;
 	x->nlive = x->nfix = x->nstubs = 0;
 	x->flags_valid = x->failed = false;
+	x->flags_of = 0;
 	for (unsigned i = 0; i < ARRAY_LEN(x->slots); i++)
 		x->slots[i] = 0;
 	for (unsigned i = 0; i < 16; i++)
@@ -305,6 +307,7 @@ void ir_x86_konst(struct irrun_cpu *c)
 		[XE_K_63] = {63, 63},
 		[XE_K_MIN4] = {0x0080000000800000, 0x0080000000800000},
 		[XE_K_MIN8] = {0x0010000000000000, 0x0010000000000000},
+		[XE_K_ORDER] = {0x000001, 0x010000},
 	};
 
 	static_assert((int)XE_K_COUNT <= (int)IRRUN_KONSTS, "room");

@@ -157,11 +157,13 @@ static void exit_if(struct xe *x, const struct ir_op *op)
 static void exit_indirect(struct xe *x, const struct ir_op *op)
 {
 	struct emit_mem m = XE_RT(x, jc);
+	const struct ir_op *mask = xe_op(x, op->a);
 
 	static_assert(IRRUN_JC == 16384, "the mask below");
 	xe_load_to(x, RAX, op->a);
 	x86_rr(x->e, 0, 0x0fb7, false, RCX, RAX);
-	emit_grp1_ri(x->e, 4, false, RCX, 0xfffc);
+	if (mask->op != IR_AND || !xe_is_const(x, mask->b) || xe_const(x, mask->b) & 3)
+		emit_grp1_ri(x->e, 4, false, RCX, 0xfffc);
 	m.index = RCX;
 	m.scale = 2;
 	x86_rm(x->e, 0, 0xff, false, 4, &m);

@@ -18,8 +18,15 @@ static void mov(struct xe *x, bool w, unsigned dst, unsigned src)
 		emit_rr(x->e, OP_MOV_RM, w, dst, src);
 }
 
+/* The host's flags are those of operation i, an ADD to XOR. */
+static void flags_are(struct xe *x, const struct ir_op *op)
+{
+	x->flags_of = (ir_val)x->i;
+	x->flags_sign = op->op == IR_AND || op->op == IR_OR || op->op == IR_XOR;
+}
+
 /* An immediate that a group 1 instruction of this size can have. */
-static bool imm_of(struct xe *x, const struct ir_op *op, ir_val v, s32 *imm)
+bool xe_imm(struct xe *x, const struct ir_op *op, ir_val v, s32 *imm)
 {
 	u64 c;
 
@@ -87,6 +94,7 @@ static void alu_regs(struct xe *x, const struct ir_op *op, const struct alu *t, 
 		if (!t->commutes) { /* a - b */
 			x86_grp3(x->e, 3, is_w(op), dst);
 			emit_rr(x->e, OP_ADD_RM, is_w(op), dst, a);
+			flags_are(x, op);
 			return;
 		}
 		b = a;
@@ -94,6 +102,7 @@ static void alu_regs(struct xe *x, const struct ir_op *op, const struct alu *t, 
 		mov(x, is_w(op), dst, a);
 	}
 	emit_rr(x->e, t->rm, is_w(op), dst, b);
+	flags_are(x, op);
 }
 
 /* Masks that are a zero-extension. */
@@ -131,18 +140,20 @@ static void alu(struct xe *x, const struct ir_op *op, const struct alu *t)
 		vb = op->a;
 	}
 	a = xe_use(x, va);
-	if (imm_of(x, op, vb, &imm)) {
+	if (xe_imm(x, op, vb, &imm)) {
 		dst = xe_def(x);
 		if (try_lea(x, op, dst, a, true, imm, 0))
 			return;
 		xe_flags_gone(x);
 		mov(x, is_w(op), dst, a);
 		emit_grp1_ri(x->e, t->group1, is_w(op), dst, imm);
+		flags_are(x, op);
 	} else if (xe_in_memory(x, vb, op->size, &m)) {
 		dst = xe_def(x);
 		xe_flags_gone(x);
 		mov(x, is_w(op), dst, a);
 		emit_rm(x->e, t->rm, is_w(op), dst, &m);
+		flags_are(x, op);
 	} else {
 		b = xe_use(x, vb);
 		dst = xe_def(x);
@@ -153,13 +164,21 @@ static void alu(struct xe *x, const struct ir_op *op, const struct alu *t)
 static void mul(struct xe *x, const struct ir_op *op)
 {
 	unsigned a = xe_use(x, op->a), b, dst;
+	struct emit_mem m;
 	s32 imm;
 
-	if (imm_of(x, op, op->b, &imm)) {
+	if (xe_imm(x, op, op->b, &imm)) {
 		dst = xe_def(x);
 		xe_flags_gone(x);
 		emit_rr(x->e, 0x69, is_w(op), dst, a);
 		emit_u32(x->e, (u32)imm);
+		return;
+	}
+	if (xe_in_memory(x, op->b, op->size, &m)) {
+		dst = xe_def(x);
+		xe_flags_gone(x);
+		mov(x, is_w(op), dst, a);
+		x86_rm(x->e, 0, OP_IMUL, is_w(op), dst, &m);
 		return;
 	}
 	b = xe_use(x, op->b);
@@ -218,7 +237,7 @@ static void shift_imm(struct xe *x, const struct ir_op *op, unsigned n)
 		emit_lea(x->e, is_w(op), dst, &m);
 		return;
 	}
-	if (dst != a || op->size == 4)
+	if (dst != a || (op->size == 4 && !n))
 		emit_rr(x->e, OP_MOV_RM, is_w(op), dst, a);
 	if (!n)
 		return;
@@ -400,139 +419,6 @@ static void divide(struct xe *x, const struct ir_op *op)
 	xe_def_taken(x, rem ? RDX : RAX);
 }
 
-/* ---- conditions ---- */
-
-static const u8 cc_host[] = {
-	[IR_EQ] = CC_E,	  [IR_NE] = CC_NE, [IR_LTS] = CC_L,  [IR_LES] = CC_LE, [IR_GTS] = CC_G,
-	[IR_GES] = CC_GE, [IR_LTU] = CC_B, [IR_LEU] = CC_BE, [IR_GTU] = CC_A,  [IR_GEU] = CC_AE,
-};
-static const u8 cc_swapped[] = {
-	[IR_EQ] = IR_EQ,   [IR_NE] = IR_NE,   [IR_LTS] = IR_GTS, [IR_LES] = IR_GES,
-	[IR_GTS] = IR_LTS, [IR_GES] = IR_LES, [IR_LTU] = IR_GTU, [IR_LEU] = IR_GEU,
-	[IR_GTU] = IR_LTU, [IR_GEU] = IR_LEU,
-};
-
-static void compare(struct xe *x, const struct ir_op *op, ir_val a, ir_val b)
-{
-	struct emit_mem m;
-	bool w = op->size == 8;
-	unsigned ra, rb;
-	s32 imm;
-
-	if (imm_of(x, op, b, &imm)) {
-		if (x->v[a].loc == XE_STATE && xe_op(x, a)->size == op->size) {
-			m = xe_state((u32)xe_op(x, a)->imm);
-			x86_grp1_mi(x->e, 7, op->size, &m, imm);
-			return;
-		}
-		ra = xe_use(x, a);
-		if (imm == 0)
-			emit_rr(x->e, OP_TEST, w, ra, ra);
-		else
-			emit_grp1_ri(x->e, 7, w, ra, imm);
-	} else if (xe_in_memory(x, b, op->size, &m)) {
-		emit_rm(x->e, OP_CMP_RM, w, xe_use(x, a), &m);
-	} else {
-		ra = xe_use(x, a);
-		rb = xe_use(x, b);
-		emit_rr(x->e, OP_CMP_RM, w, ra, rb);
-	}
-}
-
-/* A byte of the state that is (not) equal to a small number. */
-static bool compare_byte(struct xe *x, const struct ir_op *op)
-{
-	const struct ir_op *get = xe_op(x, op->a);
-	struct emit_mem m;
-
-	if (op->sub > IR_NE || x->v[op->a].loc != XE_STATE || get->size != 1 ||
-	    (get->sub & IR_SIGNED) || !xe_is_const(x, op->b) || xe_const(x, op->b) > 127)
-		return false;
-	m = xe_state((u32)get->imm);
-	xe_flags_gone(x);
-	x86_grp1_mi(x->e, 7, 1, &m, (s32)xe_const(x, op->b));
-	return true;
-}
-
-static enum emit_cc set_flags(struct xe *x, const struct ir_op *op)
-{
-	ir_val a = op->a, b = op->b;
-	u8 cc = op->sub;
-
-	if (compare_byte(x, op))
-		return (enum emit_cc)cc_host[cc];
-	if (xe_is_const(x, a) && !xe_is_const(x, b)) {
-		a = op->b;
-		b = op->a;
-		cc = cc_swapped[cc];
-	}
-	if (!x->flags_valid || x->flags_a != a || x->flags_b != b || x->flags_size != op->size) {
-		compare(x, op, a, b);
-		x->flags_valid = true;
-		x->flags_a = a;
-		x->flags_b = b;
-		x->flags_size = op->size;
-	}
-	return (enum emit_cc)cc_host[cc];
-}
-
-enum emit_cc xe_condition(struct xe *x, ir_val v)
-{
-	const struct ir_op *op = xe_op(x, v);
-	struct emit_mem m;
-
-	if (x->v[v].loc == XE_CMP)
-		return set_flags(x, op);
-	xe_flags_gone(x);
-	if (x->v[v].loc == XE_STATE) {
-		m = xe_state((u32)op->imm);
-		x86_grp1_mi(x->e, 7, op->size, &m, 0);
-	} else {
-		unsigned r = xe_use(x, v);
-
-		emit_rr(x->e, OP_TEST, true, r, r);
-	}
-	return CC_NE;
-}
-
-void xe_set_make(struct xe *x, ir_val v, unsigned reg)
-{
-	enum emit_cc cc = set_flags(x, xe_op(x, v));
-
-	x86_setcc(x->e, cc, reg);
-	x86_rr(x->e, 0, 0x0fb6, false, reg, reg);
-}
-
-static void set(struct xe *x, const struct ir_op *op)
-{
-	enum emit_cc cc = set_flags(x, op);
-	unsigned dst = xe_def(x);
-
-	x86_setcc(x->e, cc, dst);
-	x86_rr(x->e, 0, 0x0fb6, false, dst, dst);
-}
-
-/* xe_condition, giving back the registers it took. */
-enum emit_cc xe_condition_only(struct xe *x, ir_val v)
-{
-	u32 locked = x->locked, anon = x->anon;
-	enum emit_cc cc = xe_condition(x, v);
-
-	x->locked = locked;
-	x->used &= ~(x->anon & ~anon);
-	x->anon = anon;
-	return cc;
-}
-
-static void sel(struct xe *x, const struct ir_op *op)
-{
-	enum emit_cc cc = xe_condition_only(x, op->a);
-	unsigned b = xe_use(x, op->b), dst = xe_def_apart(x);
-
-	xe_load_to(x, dst, op->c);
-	emit_rr(x->e, 0x0f40u | cc, true, dst, b);
-}
-
 bool xe_int(struct xe *x, const struct ir_op *op)
 {
 	const struct alu *t = alu_of(op->op);
@@ -588,14 +474,6 @@ bool xe_int(struct xe *x, const struct ir_op *op)
 		return true;
 	case IR_MULOV:
 		mul_flag(x, op);
-		return true;
-	case IR_SET:
-		set(x, op);
-		return true;
-	case IR_SEL:
-		if (op->type != IR_I64)
-			return false;
-		sel(x, op);
 		return true;
 	}
 	return false;

@@ -547,6 +547,8 @@ static void put(struct xe *x, const struct ir_op *op)
 	unsigned pin, r = 0;
 	bool pinned;
 
+	if (x->v[x->i].loc == XE_DONE)
+		return;
 	if (is_pin(x, op)) {
 		pin = xe_pin(x, (u32)op->imm) - 1;
 		xe_free_pin(x, pin, op->a);
@@ -557,6 +559,8 @@ static void put(struct xe *x, const struct ir_op *op)
 	}
 	if (op->type != IR_I64)
 		r = xe_use_xmm(x, op->a);
+	else if (xe_put_order(x, op))
+		return;
 	xe_state_changes(x, (u32)op->imm, op->size);
 	pinned = pins_move(x, op, OP_MOV_MR);
 	if (op->type == IR_I64)

@@ -17,6 +17,7 @@ unsigned xe_pin(const struct xe *x, u32 off)
 void xe_flags_gone(struct xe *x)
 {
 	x->flags_valid = false;
+	x->flags_of = 0;
 }
 
 void xe_live(struct xe *x, ir_val v)

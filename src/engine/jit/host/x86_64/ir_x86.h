@@ -37,6 +37,7 @@ enum xe_loc {
 	XE_STATE, /* still in the guest's state, op.imm */
 	XE_CMP,	  /* SET not made yet */
 	XE_SUM,	  /* ADD not made yet, part of an address */
+	XE_DONE,  /* of a PUT: made together with another */
 };
 
 struct xe_val {
@@ -86,6 +87,10 @@ struct xe {
 	ir_val flags_a, flags_b; /* the host's flags are those of cmp a, b */
 	u8 flags_size;
 	bool flags_valid;
+	/* They are those of the operation that made this value (0 = none): of its sign too, with no
+	 * carry and no overflow, or only whether it is 0. */
+	ir_val flags_of;
+	bool flags_sign;
 	u16 pin_of[64]; /* host register + 1 by offset / 8 */
 	struct xe_val v[IR_MAX_OPS];
 	u32 label[IR_MAX_LABELS]; /* code offset, 0 = not yet */
@@ -114,6 +119,7 @@ enum {
 	XE_K_63,
 	XE_K_MIN4,
 	XE_K_MIN8,
+	XE_K_ORDER, /* bytes less, greater, equal: 1 in the first, in the third */
 	XE_K_COUNT
 };
 
@@ -214,10 +220,16 @@ void xe_state_load(struct xe *x, unsigned reg, const struct ir_op *get);
 
 /* ---- ir_int.c ---- */
 bool xe_int(struct xe *x, const struct ir_op *op);
+/* Is v a constant that an instruction of op's size can hold? */
+bool xe_imm(struct xe *x, const struct ir_op *op, ir_val v, s32 *imm);
+void xe_take(struct xe *x, unsigned reg); /* free for this operation */
+/* ---- ir_cond.c ---- */
+bool xe_cond(struct xe *x, const struct ir_op *op);
+/* A PUT of a comparison's three results in a row, all done here: true. */
+bool xe_put_order(struct xe *x, const struct ir_op *op);
 /* Flags for the SET s (or for v != 0); the host's condition. */
 enum emit_cc xe_condition(struct xe *x, ir_val v);
 enum emit_cc xe_condition_only(struct xe *x, ir_val v);
-void xe_take(struct xe *x, unsigned reg); /* free for this operation */
 void xe_set_make(struct xe *x, ir_val v, unsigned reg);
 /* ---- ir_mem.c ---- */
 bool xe_mem(struct xe *x, const struct ir_op *op);
