@@ -47,7 +47,7 @@ static void *passes_memory(void)
 	static void *work;
 
 	if (!work)
-		work = malloc(ir_optimise_bytes());
+		work = calloc(1, ir_optimise_bytes());
 	require(work != NULL);
 	return work;
 }

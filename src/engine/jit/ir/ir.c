@@ -4,48 +4,11 @@
  */
 #include "engine/jit/ir/ir.h"
 
-static const struct ir_info ir_table[IR_OPCODES] = {
+const struct ir_info ir_table[IR_OPCODES] = {
 #define IR_ROW(name, text, sig, sizes, flags) {text, sig, sizes, flags},
 	IR_OPS(IR_ROW)
 #undef IR_ROW
 };
-
-const struct ir_info *ir_info(unsigned opcode)
-{
-	return &ir_table[opcode < IR_OPCODES ? opcode : IR_NONE];
-}
-
-static enum ir_type type_of(char c, const struct ir_op *op)
-{
-	switch (c) {
-	case 'i':
-		return IR_I64;
-	case 'd':
-		return IR_F64;
-	case 's':
-		return IR_F32;
-	case 'v':
-		return IR_V128;
-	case 't':
-		return (enum ir_type)op->type;
-	}
-	return IR_VOID;
-}
-
-enum ir_type ir_result(const struct ir_op *op)
-{
-	return type_of(ir_info(op->op)->sig[0], op);
-}
-
-enum ir_type ir_operand(const struct ir_op *op, unsigned n)
-{
-	const char *sig = ir_info(op->op)->sig;
-
-	for (unsigned i = 0; i <= n; i++)
-		if (!sig[i])
-			return IR_VOID;
-	return type_of(sig[n + 1], op);
-}
 
 void ir_begin(struct ir_unit *u, const struct ir_target *t, u64 pc)
 {
@@ -95,9 +58,14 @@ void ir_count_uses(struct ir_unit *u)
 {
 	for (u32 i = 0; i < u->n; i++)
 		u->op[i].uses = 0;
-	for (u32 i = 1; i < u->n; i++) {
-		u->op[u->op[i].a].uses++;
-		u->op[u->op[i].b].uses++;
-		u->op[u->op[i].c].uses++;
+	for (u32 i = 1; i < u->n; i++) { /* the tests: else op[0]'s counter is waited for */
+		const struct ir_op *op = &u->op[i];
+
+		if (op->a)
+			u->op[op->a].uses++;
+		if (op->b)
+			u->op[op->b].uses++;
+		if (op->c)
+			u->op[op->c].uses++;
 	}
 }

@@ -121,7 +121,8 @@ struct ir_op {
 static_assert(sizeof(struct ir_op) == 24, "keep it small");
 
 struct ir_info {
-	const char *text, *sig;
+	const char *text;
+	char sig[5]; /* zeros behind it */
 	u8 sizes;
 	u16 flags;
 };
@@ -176,11 +177,35 @@ struct ir_unit {
 };
 
 /* ir.c */
-const struct ir_info *ir_info(unsigned opcode);
+extern const struct ir_info ir_table[IR_OPCODES];
+static inline const struct ir_info *ir_info(unsigned opcode)
+{
+	return &ir_table[opcode < IR_OPCODES ? opcode : IR_NONE];
+}
+
+/* What a letter of a signature stands for. */
+static inline enum ir_type ir_type_of(char c, const struct ir_op *op)
+{
+	static const u8 type[32] = {['i' & 31] = IR_I64,
+				    ['d' & 31] = IR_F64,
+				    ['s' & 31] = IR_F32,
+				    ['v' & 31] = IR_V128};
+
+	return c == 't' ? (enum ir_type)op->type : (enum ir_type)type[c & 31];
+}
+
 /* The result's type. */
-enum ir_type ir_result(const struct ir_op *op);
+static inline enum ir_type ir_result(const struct ir_op *op)
+{
+	return ir_type_of(ir_info(op->op)->sig[0], op);
+}
+
 /* The type of operand n (0..2), IR_VOID if there is none. */
-enum ir_type ir_operand(const struct ir_op *op, unsigned n);
+static inline enum ir_type ir_operand(const struct ir_op *op, unsigned n)
+{
+	return ir_type_of(ir_info(op->op)->sig[n + 1], op);
+}
+
 void ir_begin(struct ir_unit *u, const struct ir_target *t, u64 pc);
 ir_val ir_add_op(struct ir_unit *u, struct ir_op op);
 u32 ir_new_label(struct ir_unit *u);
@@ -191,7 +216,7 @@ void ir_count_uses(struct ir_unit *u);
 const char *ir_verify(const struct ir_unit *u, u32 *at);
 
 /* passes.c: the same unit, faster. Wants a verified unit; the result is one. work: memory of
- * ir_optimise_bytes. */
+ * ir_optimise_bytes, zero before the first time. */
 size_t ir_optimise_bytes(void);
 void ir_optimise(struct ir_unit *u, void *work);
 

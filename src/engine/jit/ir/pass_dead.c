@@ -80,7 +80,7 @@ static void relaxed_puts(struct ir_pass *p)
 
 	for (u32 i = 0; i < u->nlabels; i++)
 		p->live_in[i] = 0;
-	while (labels_settle(p))
+	while (u->nlabels && labels_settle(p))
 		;
 	for (u32 i = u->n - 1; i > 0; i--) {
 		struct ir_op *op = &u->op[i];

@@ -111,6 +111,9 @@ static ir_val one(struct ir_pass *p, u32 i)
 	case IR_LABEL:
 		forget_all(p);
 		return (ir_val)i;
+	case IR_CONST:
+	case IR_INSN:
+		return (ir_val)i;
 	}
 	return ir_fold(p->u, i);
 }
@@ -127,13 +130,22 @@ static ir_val now(struct ir_pass *p, ir_val v)
 	return to;
 }
 
+/* A stamp that no entry has; the table is only looked at again when the numbers run out. */
+static void stamps_begin(struct ir_pass *p)
+{
+	if (p->stamp > 1u << 31) {
+		for (u32 i = 0; i < IR_KNOWN; i++)
+			p->known[i].stamp = 0;
+		p->stamp = 0;
+	}
+	p->stamp++;
+}
+
 void ir_pass_forward(struct ir_pass *p)
 {
 	struct ir_unit *u = p->u;
 
-	for (u32 i = 0; i < IR_KNOWN; i++)
-		p->known[i].stamp = 0;
-	p->stamp = 1;
+	stamps_begin(p);
 	ir_count_uses(u);
 	p->same[0] = 0;
 	for (u32 i = 1; i < u->n; i++) {

@@ -16,5 +16,4 @@ void ir_optimise(struct ir_unit *u, void *work)
 	p->u = u;
 	ir_pass_forward(p);
 	ir_pass_dead(p);
-	ir_count_uses(u);
 }

@@ -16,7 +16,7 @@ struct ir_known {
 
 struct ir_pass {
 	struct ir_unit *u;
-	u32 stamp;		 /* entries with another one are void */
+	u32 stamp;		 /* entries with another one are void; goes on from unit to unit */
 	ir_val same[IR_MAX_OPS]; /* what stands for a value from now on */
 	struct ir_known known[IR_KNOWN];
 	u64 live_in[IR_MAX_LABELS];

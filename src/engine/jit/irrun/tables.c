@@ -405,8 +405,14 @@ void irrun_tlb_protect(struct irrun_cpu *c, const u8 *host)
 	u64 page = align_down((u64)(uintptr_t)host, IRRUN_PAGE);
 
 	for (unsigned m = 0; m < IRRUN_MMUS; m++) {
-		for (unsigned i = 0; i < IRRUN_TLB; i++) {
-			struct irrun_tlb_entry *e = &c->tlb[m][1][i];
+		u32 n = c->tlb_used[m][1].n;
+		bool all = n > IRRUN_TLB || !c->run->cfg.one_cpu; /* others shorten the list */
+
+		if (!(__atomic_load_n(&c->mmu_used, __ATOMIC_ACQUIRE) >> m & 1))
+			continue;
+		for (u32 i = 0; i < (all ? (u32)IRRUN_TLB : n); i++) {
+			u32 at = all ? i : c->tlb_used[m][1].at[i];
+			struct irrun_tlb_entry *e = &c->tlb[m][1][at];
 
 			if (entry_in(e, e->start + e->add, page, IRRUN_PAGE))
 				entry_clear(e);

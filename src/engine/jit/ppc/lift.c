@@ -41,6 +41,7 @@ static void want(struct lx *x, u64 pc)
 	if (i == ~0u)
 		return;
 	x->mark[i] |= LX_LEADER;
+	x->top = i >= x->top ? i + 1 : x->top;
 	if (!(x->mark[i] & LX_IN) && x->tail < ARRAY_LEN(x->queue))
 		x->queue[x->tail++] = (u16)i;
 }
@@ -287,7 +288,7 @@ static void lift_unit(struct ir_unit *u, const u8 *code, u32 bytes, u64 pc, u32 
 		if ((x.mark[x.queue[i]] & (LX_IN | LX_DONE)) == LX_IN)
 			emit_run(&x, x.queue[i]);
 	/* Behind what only emission knew to be an end (an unconditional trap) a target is left. */
-	for (u32 i = 0; i < x.nwords; i++) {
+	for (u32 i = 0; i < x.top; i++) {
 		if (x.label[i] && (x.mark[i] & (LX_IN | LX_DONE)) == LX_IN) {
 			emit_run(&x, i);
 			i = ~0u; /* it may want earlier ones */

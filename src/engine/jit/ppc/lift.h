@@ -92,6 +92,7 @@ struct lx {
 	u16 label[PPC_PAGE_WORDS];
 	u16 queue[PPC_UNIT_INSNS * 2];
 	u32 head, tail, budget;
+	u32 top; /* no target of a branch has this or a higher index */
 };
 enum { LX_IN = 1, LX_LEADER = 2, LX_DONE = 4 };
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/jit/host/x86_64/emit.h"
 
+#include "base/endian.h"
+
 void emit_u8(struct emit *e, u8 v)
 {
 	if (e->pos >= e->end) {
@@ -10,20 +12,34 @@ void emit_u8(struct emit *e, u8 v)
 	e->base[e->pos++] = v;
 }
 
-static void emit_le(struct emit *e, u64 v, unsigned n)
+/* Room for n bytes: where they go, else NULL. */
+static u8 *emit_room(struct emit *e, unsigned n)
 {
-	for (unsigned i = 0; i < n; i++, v >>= 8)
-		emit_u8(e, (u8)v);
+	u8 *p = e->base + e->pos;
+
+	if (n > e->end - e->pos) {
+		e->pos = e->end;
+		e->full = true;
+		return NULL;
+	}
+	e->pos += n;
+	return p;
 }
 
 void emit_u32(struct emit *e, u32 v)
 {
-	emit_le(e, v, 4);
+	u8 *p = emit_room(e, 4);
+
+	if (p)
+		store_le(p, 4, v);
 }
 
 void emit_u64(struct emit *e, u64 v)
 {
-	emit_le(e, v, 8);
+	u8 *p = emit_room(e, 8);
+
+	if (p)
+		store_le(p, 8, v);
 }
 
 void emit_bytes(struct emit *e, const u8 *p, unsigned n)

@@ -69,7 +69,7 @@ static void xe_reset(struct xe *x, struct irrun *r, struct irrun_unit *u, struct
 		x->slots[i] = 0;
 	for (unsigned i = 0; i < 16; i++)
 		x->owner[i] = x->vowner[i] = 0;
-	for (unsigned i = 0; i < ARRAY_LEN(x->label); i++) {
+	for (unsigned i = 0; i < ir->nlabels; i++) {
 		x->label[i] = 0;
 		x->label_back[i] = false;
 	}
