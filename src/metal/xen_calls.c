@@ -196,7 +196,7 @@ static s64 register_info(struct call *c, struct xen_vcpu *v)
 	if (!now)
 		return -E_INVAL;
 	if (old)
-		*now = *old;
+		memmove(now, old, sizeof(*now)); /* they may overlap */
 	v->info_gpa = (r.mfn << 12) + r.offset;
 	xen_put_time(v);
 	/* Nothing that came meanwhile gets lost. */
