@@ -162,16 +162,6 @@ void hv_cpuid_init(struct hv_vm *vm)
 	vm->ncpuid = hv_cpuid_supported(&vm->cfg, vm->cpuid, HV_MAX_CPUID);
 }
 
-int hv_cpuid_set(struct hv_vm *vm, const struct hv_cpuid *e, unsigned n)
-{
-	if (n > HV_MAX_CPUID)
-		return -E_2BIG;
-	for (unsigned i = 0; i < n; i++)
-		vm->cpuid[i] = e[i];
-	vm->ncpuid = n;
-	return 0;
-}
-
 static const struct hv_cpuid *find(const struct hv_vm *vm, u32 leaf, u32 sub)
 {
 	const struct hv_cpuid *e;

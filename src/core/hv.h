@@ -5,24 +5,21 @@
  *	hv_cpu_enable on every CPU
  *	hv_vm_init -> hv_slot_set... -> hv_vcpu_init xN -> hv_vcpu_run in a loop,
  *	one thread (or scheduler entity) a vCPU
- *	hv_vcpu_fini xN -> hv_vm_fini -> hv_cpu_disable on every CPU
+ *	hv_vcpu_fini xN -> hv_vm_fini -> hv_cpu_disable (core/user.h) on every CPU
  *
  * The host embeds the structures; fields under "host may read" are its to look
  * at, the rest are the core's. Devices and interrupt controllers are the host's:
  * the core asks through struct vcpu_bus (core/engine.h, docs/decisions/0001) on
  * the vCPU's thread, unpinned (core/port.h), with no lock of the core held.
  *
- * A bus call that cannot be answered at once calls hv_vcpu_defer(v) and returns
- * anything. hv_vcpu_run then returns HV_EXIT_DEFER; the instruction has not
- * happened. When the host has the answer it calls hv_vcpu_answer(v, value) (the
- * value is ignored for a write) and hv_vcpu_run again: the instruction starts
- * anew, and its accesses answered so far are replayed without asking the bus.
+ * What only hosts need whose machine is elsewhere (user space, behind KVM's API) is
+ * in core/user.h: answers that come later, events from outside, debugging.
  *
  * Interrupts: as engine.h says. hv_vcpu_irq(v, true) while the local APIC (or
  * whoever) has a deliverable interrupt; bus->irq_ack gives the vector.
  *
- * Threads: run/get/set/reset/put/defer/answer on the vCPU's own thread or while it
- * is known not to run; kick, irq, nmi, init, sipi from any context, never waiting.
+ * Threads: run/get/set/reset/put on the vCPU's own thread or while it
+ * is known not to run; irq, nmi, init, sipi from any context, never waiting.
  * All functions: 0 or -E_x.
  */
 #ifndef HULL_CORE_HV_H
@@ -42,9 +39,10 @@
 /* ---- exits to the host --------------------------------------------------------- */
 
 enum hv_exit_kind {
-	HV_EXIT_KICK,	  /* hv_vcpu_kick, or port_guest_enter said no; nothing happened */
-	HV_EXIT_HALT,	  /* halted or waiting for SIPI: run again when hv_vcpu_ready(v) */
-	HV_EXIT_DEFER,	  /* a bus call deferred; answer and run again */
+	HV_EXIT_KICK,  /* hv_vcpu_kick (core/user.h), or port_guest_enter said no; nothing happened
+			*/
+	HV_EXIT_HALT,  /* halted or waiting for SIPI: run again when hv_vcpu_ready(v) */
+	HV_EXIT_DEFER, /* a bus call deferred; answer and run again */
 	HV_EXIT_SHUTDOWN, /* triple fault */
 	HV_EXIT_DEBUG,	  /* breakpoint or step asked for by hv_vcpu_debug */
 	HV_EXIT_YIELD,	  /* the guest spins; run someone else for a while, if there is anyone */
@@ -232,8 +230,7 @@ struct hv_vcpu {
 	unsigned nreplay, replay_at;
 	bool deferred, redo; /* the bus said later; the host has answered */
 	struct hv_len_line len_cache[32];
-	struct vcpu_debug debug;
-	bool debugging, stepped, intercepts_stale;
+	bool debugging, step, stepped, intercepts_stale;
 	struct hv_pv_state pv;
 	_Atomic u64 tlb_gen; /* of the VM's, when it last flushed */
 	u64 tsc_base;	     /* the host's part of the TSC's offset */
@@ -261,7 +258,6 @@ int hv_probe(const struct vt_ops **vt, const char **why);
  */
 int hv_cpu_prepare(struct hv_cpu *cpu, const struct vt_ops *vt);
 int hv_cpu_enable(void);
-void hv_cpu_disable(void);
 void hv_cpu_release(struct hv_cpu *cpu);
 
 /* ---- VM ------------------------------------------------------------------------------ */
@@ -273,24 +269,16 @@ void hv_vm_fini(struct hv_vm *vm); /* after all vCPUs; half-built is fine */
 int hv_slot_set(struct hv_vm *vm, const struct hv_slot *s);
 /* Copy of the slot holding gpa; false if there is none. */
 bool hv_slot_find(struct hv_vm *vm, u64 gpa, struct hv_slot *s);
-/* Bits of `dirty` since the last call go to out (as many u64 as the slot has); cleared and
- * write-protected again. */
-int hv_slot_dirty(struct hv_vm *vm, u32 id, u64 *out);
 
 /* A mapping besides the slots: prot is enum npt_prot. Later wins. Thread. */
 int hv_map(struct hv_vm *vm, u64 gpa, u64 pa, u64 size, u32 prot);
 /* No vCPU can reach the range's pages when it returns. May wait for vCPUs to leave the guest. */
 void hv_unmap(struct hv_vm *vm, u64 gpa, u64 size);
-/* Around changes of what `frame` answers: between them nothing of the range is mapped anew. */
-void hv_mmu_begin(struct hv_vm *vm, u64 gpa, u64 size); /* unmaps, too */
-void hv_mmu_end(struct hv_vm *vm);
 
 /* Guest-physical bytes, through the slots, marked dirty. 0 or -E_FAULT. Thread. */
 int hv_read(struct hv_vm *vm, u64 gpa, void *buf, size_t len);
 int hv_write(struct hv_vm *vm, u64 gpa, const void *buf, size_t len);
 
-/* The default CPUID of a VM is made by hv_vm_init; the host may replace it before vCPUs run. */
-int hv_cpuid_set(struct hv_vm *vm, const struct hv_cpuid *e, unsigned n);
 /* What this machine can show at most. Returns the number of entries. */
 unsigned hv_cpuid_supported(const struct hv_vm_config *cfg, struct hv_cpuid *e, unsigned max);
 void hv_cpuid(struct hv_vcpu *v, u32 leaf, u32 sub, u32 out[4]);
@@ -306,24 +294,15 @@ int hv_vcpu_run(struct hv_vcpu *v, struct hv_exit *e);
 void hv_vcpu_put(struct hv_vcpu *v);
 /* Only the vector registers. Pinned. */
 void hv_vcpu_fpu_put(struct hv_vcpu *v);
+/* Could an interrupt's vector be queued for the next entry? */
+bool hv_vcpu_can_inject(struct hv_vcpu *v);
 
-void hv_vcpu_kick(struct hv_vcpu *v);
 void hv_vcpu_irq(struct hv_vcpu *v, bool level);
 void hv_vcpu_nmi(struct hv_vcpu *v);
 void hv_vcpu_init_signal(struct hv_vcpu *v);
 void hv_vcpu_sipi(struct hv_vcpu *v, u8 vector);
 /* Has it something to do: not halted, or an event that ends the halt? Any context. */
 bool hv_vcpu_ready(struct hv_vcpu *v);
-
-void hv_vcpu_defer(struct hv_vcpu *v);
-void hv_vcpu_answer(struct hv_vcpu *v, u64 val);
-
-/* For hosts without irq_ack (interrupt controllers elsewhere): can a vector be queued now? */
-bool hv_vcpu_can_inject(struct hv_vcpu *v);
-int hv_vcpu_queue_irq(struct hv_vcpu *v, u8 vector); /* -E_BUSY if it cannot */
-void hv_vcpu_want_window(struct hv_vcpu *v, bool want);
-/* An exception at the next entry. */
-void hv_vcpu_queue_exc(struct hv_vcpu *v, u8 vector, bool has_error, u32 error);
 
 /* Whole state; st->msr gets and sets what core/msr.h lists. */
 int hv_vcpu_get(struct hv_vcpu *v, struct x86_state *s);
@@ -335,13 +314,6 @@ int hv_msr_write(struct hv_vcpu *v, u32 msr, u64 val, bool by_host);
 unsigned hv_msr_count(void);
 u32 hv_msr_index(unsigned n);
 
-/*
- * NULL: off. Steps, and #BP and #DB to the host instead of the guest; breakpoints in debug
- * registers are not there: -E_NOTSUP.
- */
-int hv_vcpu_debug(struct hv_vcpu *v, const struct vcpu_debug *d);
-/* Linear to guest-physical by the vCPU's page tables as supervisor; ~0 if unmapped. Thread. */
-u64 hv_vcpu_translate(struct hv_vcpu *v, u64 linear);
 /* Bytes at a linear address, for hypercall arguments. 0 or -E_FAULT. */
 int hv_vcpu_read(struct hv_vcpu *v, u64 linear, void *buf, size_t len);
 int hv_vcpu_write(struct hv_vcpu *v, u64 linear, const void *buf, size_t len);
@@ -351,8 +323,6 @@ unsigned hv_vcpu_cpl(struct hv_vcpu *v);
 unsigned hv_vcpu_code_size(struct hv_vcpu *v);
 /* Guest TSC now and its frequency. Any context. */
 u64 hv_vcpu_tsc(struct hv_vcpu *v, u64 *khz);
-/* KVM's clock tells the guest's watchdogs that it was stopped; -E_INVAL: it has none. Thread. */
-int hv_pv_clock_stopped(struct hv_vcpu *v);
 
 /* "npf", "cpuid"...: names of stats.exits. */
 const char *hv_exit_name(enum vt_exit_kind k);

@@ -35,6 +35,8 @@ enum hv_next {
 
 /* ---- mem.c: nested page fault. 0: mapped, 1: no memory there, else -E_x of the host. */
 int hv_fault(struct hv_vcpu *v, u64 gpa, bool write);
+/* After a change of the nested page table; changed: it took something away. Thread. */
+void hv_flush_and_reap(struct hv_vm *vm, bool changed);
 
 /* ---- walk.c: the guest's own page tables. access: enum x86_pf bits W, U, I. */
 int hv_walk(struct hv_vcpu *v, u64 linear, u32 access, u64 *gpa, u32 *error);

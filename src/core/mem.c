@@ -33,7 +33,7 @@ static void flush_all(struct hv_vm *vm)
 
 /* After a change that took something away. What becomes garbage during the flush is left to its
  * own: a vCPU may have come back with it. */
-static void flush_and_reap(struct hv_vm *vm, bool changed)
+void hv_flush_and_reap(struct hv_vm *vm, bool changed)
 {
 	u64 *garbage;
 
@@ -142,36 +142,8 @@ int hv_slot_set(struct hv_vm *vm, const struct hv_slot *s)
 				      slot_prot(s, !(s->flags & HV_SLOT_LOG)));
 	}
 	port_unlock(&vm->lock);
-	flush_and_reap(vm, changed);
+	hv_flush_and_reap(vm, changed);
 	return err;
-}
-
-int hv_slot_dirty(struct hv_vm *vm, u32 id, u64 *out)
-{
-	struct hv_slot *s = NULL;
-	bool changed = false;
-	u64 words;
-
-	port_lock(&vm->lock);
-	for (unsigned i = 0; i < HV_MAX_SLOTS; i++)
-		if (vm->slot[i].size && vm->slot[i].id == id)
-			s = &vm->slot[i];
-	if (!s || !(s->flags & HV_SLOT_LOG)) {
-		port_unlock(&vm->lock);
-		return -E_NOENT;
-	}
-	words = (s->size / PAGE + 63) / 64;
-	for (u64 i = 0; i < words; i++) {
-		out[i] = s->dirty[i];
-		s->dirty[i] = 0;
-		for (u64 bits = out[i]; bits; bits &= bits - 1)
-			changed |= npt_write_protect(
-				&vm->npt,
-				s->gpa + (i * 64 + (unsigned)__builtin_ctzll(bits)) * PAGE, PAGE);
-	}
-	port_unlock(&vm->lock);
-	flush_and_reap(vm, changed);
-	return 0;
 }
 
 /* ---- mappings ----------------------------------------------------------------------- */
@@ -183,7 +155,7 @@ int hv_map(struct hv_vm *vm, u64 gpa, u64 pa, u64 size, u32 prot)
 	port_lock(&vm->lock);
 	err = npt_map(&vm->npt, gpa, pa, size, prot);
 	port_unlock(&vm->lock);
-	flush_and_reap(vm, true);
+	hv_flush_and_reap(vm, true);
 	return err;
 }
 
@@ -194,23 +166,7 @@ void hv_unmap(struct hv_vm *vm, u64 gpa, u64 size)
 	port_lock(&vm->lock);
 	changed = npt_unmap(&vm->npt, gpa, size);
 	port_unlock(&vm->lock);
-	flush_and_reap(vm, changed);
-}
-
-void hv_mmu_begin(struct hv_vm *vm, u64 gpa, u64 size)
-{
-	port_lock(&vm->lock);
-	vm->mmu_busy++;
-	port_unlock(&vm->lock);
-	hv_unmap(vm, gpa, size);
-}
-
-void hv_mmu_end(struct hv_vm *vm)
-{
-	port_lock(&vm->lock);
-	vm->mmu_seq++;
-	vm->mmu_busy--;
-	port_unlock(&vm->lock);
+	hv_flush_and_reap(vm, changed);
 }
 
 static void mark_dirty(struct hv_slot *s, u64 gpa)
@@ -291,7 +247,7 @@ int hv_fault(struct hv_vcpu *v, u64 gpa, bool write)
 	port_lock(&vm->lock);
 	err = frame_map(vm, gpa, write, seq, &f);
 	port_unlock(&vm->lock);
-	flush_and_reap(vm, false);
+	hv_flush_and_reap(vm, false);
 	if (s.pa == HV_PA_ASK && vm->cfg.ops->frame_done)
 		vm->cfg.ops->frame_done(vm->cfg.opaque, &f);
 	v->stats.pages_mapped++;

@@ -36,17 +36,6 @@ void hv_pv_clock_update(struct hv_vcpu *v)
 	hv_write(v->vm, gpa, &version, 4);
 }
 
-int hv_pv_clock_stopped(struct hv_vcpu *v)
-{
-	u64 gpa = (v->pv.clock & ~(u64)ENABLE) + offsetof(struct pvclock_time, flags);
-	u8 flags;
-
-	if (!(v->pv.clock & ENABLE) || hv_read(v->vm, gpa, &flags, 1))
-		return -E_INVAL;
-	flags |= PVCLOCK_STOPPED;
-	return hv_write(v->vm, gpa, &flags, 1) ? -E_INVAL : 0;
-}
-
 static void wall_write(struct hv_vcpu *v, u64 gpa)
 {
 	u64 ns = v->vm->boot_wall_ns - (u64)v->vm->clock_offset;

@@ -48,7 +48,7 @@ void hv_advance(struct hv_vcpu *v, unsigned len)
 		hv_touch(v, HV_G_INTSHADOW);
 	}
 	hv_touch(v, HV_G_GPR);
-	v->stepped = v->debugging && v->debug.step;
+	v->stepped = v->debugging && v->step;
 	if (!(v->rflags & FL_TF) || v->event.valid)
 		return;
 	hv_want(v, HV_G_DR);
@@ -169,7 +169,7 @@ static void flush_if_due(struct hv_vcpu *v, struct hv_cpu *c)
 static void run_once(struct hv_vcpu *v, struct hv_cpu *c)
 {
 	const struct vt_ops *vt = v->vm->vt;
-	bool step = v->debugging && v->debug.step && !(v->rflags & FL_TF);
+	bool step = v->debugging && v->step && !(v->rflags & FL_TF);
 
 	if (v->intercepts_stale) {
 		vt->intercept(v, HV_EXCEPTIONS | (v->debugging ? 1u << X86_EXC_BP : 0),
@@ -324,11 +324,6 @@ void hv_want(struct hv_vcpu *v, u32 groups)
 
 /* ---- signals from anywhere ---------------------------------------------------------------- */
 
-void hv_vcpu_kick(struct hv_vcpu *v)
-{
-	hv_request(v, HV_REQ_KICK);
-}
-
 void hv_vcpu_irq(struct hv_vcpu *v, bool level)
 {
 	if (atomic_exchange(&v->irq_level, level) != level && level)
@@ -351,52 +346,9 @@ void hv_vcpu_sipi(struct hv_vcpu *v, u8 vector)
 	hv_request(v, HV_REQ_SIPI);
 }
 
-void hv_vcpu_defer(struct hv_vcpu *v)
-{
-	v->deferred = true;
-	v->stats.deferred++;
-}
-
-void hv_vcpu_answer(struct hv_vcpu *v, u64 val)
-{
-	if (!v->nreplay)
-		return;
-	v->replay[v->nreplay - 1].val = val & mask_bytes(v->replay[v->nreplay - 1].size);
-	v->replay[v->nreplay - 1].answered = true;
-	v->redo = true;
-}
-
 bool hv_vcpu_can_inject(struct hv_vcpu *v)
 {
 	return !v->event.valid && irq_allowed(v) && !v->redo && v->mp != X86_MP_WAIT_SIPI;
-}
-
-int hv_vcpu_queue_irq(struct hv_vcpu *v, u8 vector)
-{
-	if (!hv_vcpu_can_inject(v))
-		return -E_BUSY;
-	v->event = (struct hv_event){.kind = VT_EVENT_IRQ, .vector = vector, .valid = true};
-	return 0;
-}
-
-void hv_vcpu_want_window(struct hv_vcpu *v, bool want)
-{
-	v->want_window = want;
-}
-
-void hv_vcpu_queue_exc(struct hv_vcpu *v, u8 vector, bool has_error, u32 error)
-{
-	hv_raise(v, vector, has_error, error);
-}
-
-int hv_vcpu_debug(struct hv_vcpu *v, const struct vcpu_debug *d)
-{
-	if (d && (d->nbreaks || d->nwatch))
-		return -E_NOTSUP;
-	v->debugging = d != NULL;
-	v->debug.step = d && d->step;
-	v->intercepts_stale = true;
-	return 0;
 }
 
 /* ---- mode, time ----------------------------------------------------------------------------- */
@@ -611,18 +563,6 @@ int hv_cpu_enable(void)
 	err = c->vt->cpu_enable(c);
 	c->enabled = !err;
 	return err;
-}
-
-void hv_cpu_disable(void)
-{
-	struct hv_cpu *c = port_cpu();
-
-	if (!c->enabled)
-		return;
-	if (c->loaded)
-		hv_vcpu_put(c->loaded);
-	c->vt->cpu_disable(c);
-	c->enabled = false;
 }
 
 void hv_cpu_release(struct hv_cpu *cpu)

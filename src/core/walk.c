@@ -161,14 +161,6 @@ void hv_pdpte_load(struct hv_vcpu *v)
 		hv_read(v->vm, st->cr3 & BITS(5, 31), st->pdpte, sizeof(st->pdpte));
 }
 
-u64 hv_vcpu_translate(struct hv_vcpu *v, u64 linear)
-{
-	u64 gpa;
-	u32 error;
-
-	return hv_walk(v, linear, 0, &gpa, &error) ? ~0ULL : gpa;
-}
-
 static int linear_copy(struct hv_vcpu *v, u64 linear, u8 *buf, size_t len, bool write)
 {
 	u64 gpa, n;

@@ -7,7 +7,7 @@
 
 #include "base/bits.h"
 #include "base/list.h"
-#include "core/hv.h"
+#include "core/user.h"
 #include "dev/irq/gsi.h"
 #include "dev/irq/lapic.h"
 #include "dev/timer/pit.h"

@@ -34,7 +34,7 @@
 #include <linux/wait.h>
 
 #undef BIT /* base/bits.h has its own, for 64 bits */
-#include "core/hv.h"
+#include "core/user.h"
 #include "kmod/chip.h"
 
 #define KMOD_SLOTS HV_MAX_SLOTS

@@ -6,7 +6,7 @@
 #ifndef HULL_TESTS_GUEST_CORE_IMAGE_H
 #define HULL_TESTS_GUEST_CORE_IMAGE_H
 
-#include "core/hv.h"
+#include "core/user.h"
 
 #define TIMER_VECTOR 0x20
 

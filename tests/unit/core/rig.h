@@ -11,6 +11,7 @@
 #include "core/cpu/svm/svm.h"
 #include "core/cpu/vmx/vmx.h"
 #include "core/hv_internal.h"
+#include "core/user.h"
 
 #define RIG_RAM MIB(1)
 #define RIG_ROM MIB(1)
