@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The devices of a virtio set that hull-metal's boards do without, for want of
- * somebody behind them: shares, vsock, balloon. Called by virtio_set.c only.
+ * somebody behind them: named console ports, shares, vsock, balloon. Called by virtio_set.c only.
  */
 #include "machine/virtio_set.h"
 
 #include "base/endian.h"
 #include "dev/virtio/balloon.h"
+#include "dev/virtio/console.h"
 #include "dev/virtio/fs.h"
 #include "dev/virtio/vsock.h"
 #include "host/mem.h"
+
+const struct virtio_console_multi *const virtio_more_ports = &virtio_console_multiport;
 
 static int vsock_init(struct virtio_set *s, struct err *e)
 {

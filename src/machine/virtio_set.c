@@ -72,7 +72,7 @@ static int console_init(struct virtio_set *s, struct err *e)
 	for (unsigned i = 0; i < s->cfg->nports && i < BOARD_MAX_PORTS; i++)
 		port[1 + i] = (struct virtio_console_port_config){.chr = s->cfg->port[i].chr,
 								  .name = s->cfg->port[i].name};
-	virtio_console_init(d, s->w.map, port, 1 + s->cfg->nports);
+	virtio_console_init(d, s->w.map, port, 1 + s->cfg->nports, virtio_more_ports);
 	return virtio_set_attach(s, &d->dev, PCI_CLASS_COMMUNICATION, e);
 }
 

@@ -55,7 +55,8 @@ void virtio_set_fini(struct virtio_set *s);
 /* For virtio_more.c: a zeroed model of size bytes for the next slot, or NULL; puts it there. */
 void *virtio_set_new(struct virtio_set *s, size_t size, struct err *e);
 int virtio_set_attach(struct virtio_set *s, struct virtio_dev *dev, u32 class_code, struct err *e);
-/* virtio_more.c: shares, vsock and balloon. */
+/* virtio_more.c: the console's further ports (NULL: none); shares, vsock and balloon. */
+extern const struct virtio_console_multi *const virtio_more_ports;
 int virtio_more_init(struct virtio_set *s, struct err *e);
 
 /* board_ops.balloon_set and balloon_get. */

@@ -268,7 +268,7 @@ static void choose_device(struct world *w, u8 which)
 		break;
 	case 2:
 		w->chr[0].ops = w->chr[1].ops = &chr_ops;
-		virtio_console_init(&w->con, &w->map, ports, 2);
+		virtio_console_init(&w->con, &w->map, ports, 2, &virtio_console_multiport);
 		w->dev = &w->con.dev;
 		w->event = console_event;
 		break;

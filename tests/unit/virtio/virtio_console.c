@@ -38,7 +38,7 @@ static void setup(u64 features)
 	virtio_console_init(&con, &f.map,
 			    (struct virtio_console_port_config[]){{&sink[0].chr, NULL, true},
 								  {&sink[1].chr, "agent", false}},
-			    2);
+			    2, &virtio_console_multiport);
 	fake_start(&f, &con.dev, features);
 }
 
@@ -195,6 +195,28 @@ static void t_hostile_control(void)
 	CHECK(!fake_broken(&f));
 }
 
+/* Boards without console_ports.c: two queues, nothing negotiated. */
+static void t_console_alone(void)
+{
+	setup(0);
+	virtio_console_init(&con, &f.map,
+			    &(struct virtio_console_port_config){&sink[0].chr, NULL, true}, 1,
+			    NULL);
+	CHECK_EQ(con.dev.nvqs, 2);
+	CHECK(!(con.dev.features & BIT(VIRTIO_CONSOLE_F_MULTIPORT)));
+	fake_start(&f, &con.dev, 0);
+	say(1, FAKE_DATA, "out", 3);
+	CHECK(!memcmp(sink[0].out, "out", 3));
+	CHECK_EQ(sink[0].chr.receive(sink[0].chr.opaque, "in", 2), 0);
+	fake_add(&f, 0, (struct fake_seg[]){{FAKE_DATA, 64, true}}, 1);
+	fake_kick(&f, 0);
+	CHECK(sink[0].ready);
+	CHECK_EQ(sink[0].chr.receive(sink[0].chr.opaque, "in", 2), 2);
+	CHECK(!memcmp(&f.ram[FAKE_DATA], "in", 2));
+	sink[0].chr.resize(sink[0].chr.opaque, 80, 25);
+	CHECK(!fake_broken(&f));
+}
+
 static void t_emergency_write(void)
 {
 	setup(0);
@@ -211,6 +233,7 @@ int main(void)
 	RUN(t_second_port_data);
 	RUN(t_resize);
 	RUN(t_hostile_control);
+	RUN(t_console_alone);
 	RUN(t_emergency_write);
 	return test_done();
 }

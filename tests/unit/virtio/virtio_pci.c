@@ -55,7 +55,7 @@ static void setup(void)
 	memset(&seen, 0, sizeof(seen));
 	fake_init(&f);
 	virtio_console_init(&con, &f.map, &(struct virtio_console_port_config){.is_console = true},
-			    1);
+			    1, &virtio_console_multiport);
 	pci_host_init(&host, &cfg);
 	virtio_pci_init(&pci, &con.dev, 0x078000);
 	pci_attach(&host, SLOT, &pci.func, &(struct irq_line){intx, NULL, 0}, 11);
