@@ -7,11 +7,8 @@
  * lapic_base() to lapic_ops, and MSRs 1Bh, 6E0h and 800h..8FFh to
  * lapic_msr_read/write. Everything runs under the machine lock.
  *
- * Register map of the page (SDM table 11-1); x2APIC MSR = 800h + offset / 16:
- *	020 id, 030 version, 080 TPR, 090 APR, 0A0 PPR, 0B0 EOI, 0D0 LDR, 0E0 DFR,
- *	0F0 SVR, 100-170 ISR, 180-1F0 TMR, 200-270 IRR, 280 ESR, 300-310 ICR,
- *	320 LVT timer, 330 thermal, 340 perf, 350 LINT0, 360 LINT1, 370 error,
- *	380 initial count, 390 current count, 3E0 divide, 3F0 self IPI (x2APIC)
+ * Registers: enum lapic_reg below; x2APIC MSR = 800h + offset / 16. ISR, TMR and IRR
+ * have eight each, the LVT six, 16 bytes apart.
  *
  * One departure from the SDM's reset state: the boot processor's LINT0 comes up
  * as an unmasked ExtINT, as firmware leaves it ("virtual wire"), because kernels
@@ -143,6 +140,32 @@ void lapic_timer_set_lvt(struct lapic *l, u32 val);
 void lapic_timer_set_deadline(struct lapic *l, u64 tsc);
 void lapic_timer_fire(void *lapic);
 
+/* Offsets in the page, SDM table 11-1. Also for who programs a real one. */
+enum lapic_reg {
+	LAPIC_REG_ID = 0x020,
+	LAPIC_REG_VERSION = 0x030,
+	LAPIC_REG_TPR = 0x080,
+	LAPIC_REG_APR = 0x090,
+	LAPIC_REG_PPR = 0x0a0,
+	LAPIC_REG_EOI = 0x0b0,
+	LAPIC_REG_LDR = 0x0d0,
+	LAPIC_REG_DFR = 0x0e0,
+	LAPIC_REG_SVR = 0x0f0,
+	LAPIC_REG_ISR = 0x100,
+	LAPIC_REG_TMR = 0x180,
+	LAPIC_REG_IRR = 0x200,
+	LAPIC_REG_ESR = 0x280,
+	LAPIC_REG_ICR = 0x300,
+	LAPIC_REG_ICR2 = 0x310,
+	LAPIC_REG_LVT_TIMER = 0x320,
+	LAPIC_REG_LVT_LINT0 = 0x350,
+	LAPIC_REG_LVT_LINT1 = 0x360,
+	LAPIC_REG_LVT_ERROR = 0x370,
+	LAPIC_REG_TIMER_INITIAL = 0x380,
+	LAPIC_REG_TIMER_CURRENT = 0x390,
+	LAPIC_REG_TIMER_DIVIDE = 0x3e0,
+	LAPIC_REG_SELF_IPI = 0x3f0,
+};
 /* LVT bits, SDM 11.5.1. */
 enum {
 	LVT_MODE_SHIFT = 8,

@@ -7,30 +7,6 @@
 
 #include "base/bits.h"
 
-enum lapic_reg {
-	REG_ID = 0x020,
-	REG_VERSION = 0x030,
-	REG_TPR = 0x080,
-	REG_APR = 0x090,
-	REG_PPR = 0x0a0,
-	REG_EOI = 0x0b0,
-	REG_LDR = 0x0d0,
-	REG_DFR = 0x0e0,
-	REG_SVR = 0x0f0,
-	REG_ISR = 0x100,
-	REG_TMR = 0x180,
-	REG_IRR = 0x200,
-	REG_ESR = 0x280,
-	REG_ICR = 0x300,
-	REG_ICR2 = 0x310,
-	REG_LVT_TIMER = 0x320,
-	REG_LVT_ERROR = 0x370,
-	REG_TIMER_INITIAL = 0x380,
-	REG_TIMER_CURRENT = 0x390,
-	REG_TIMER_DIVIDE = 0x3e0,
-	REG_SELF_IPI = 0x3f0,
-};
-
 /* Version 14h, six LVT entries (SDM 11.4.8). */
 #define LAPIC_VERSION_VALUE ((LAPIC_LVTS - 1) << 16 | 0x14)
 #define ICR_WRITABLE 0xccfffu /* without the read-only delivery status */
@@ -54,71 +30,59 @@ static u32 read_ldr(const struct lapic *l)
 	return l->ldr;
 }
 
-/* 0 and *val, or -E_NOENT when no readable register is there in this mode. */
-static int reg_read(struct lapic *l, unsigned reg, u32 *val)
+/* Registers that x2APIC mode does not have, SDM table 11-6; EOI can only be written there. */
+static bool xapic_only(unsigned reg)
+{
+	return reg == LAPIC_REG_APR || reg == LAPIC_REG_DFR || reg == LAPIC_REG_ICR2;
+}
+
+/* The register, or -1 when no readable one is there in this mode. */
+static s64 reg_read(const struct lapic *l, unsigned reg)
 {
 	bool x2 = lapic_x2apic(l);
 
+	if (x2 && (xapic_only(reg) || reg == LAPIC_REG_EOI))
+		return -1;
 	switch (reg) {
-	case REG_ID:
-		*val = x2 ? l->id : l->id << 24;
+	case LAPIC_REG_ID:
+		return x2 ? l->id : l->id << 24;
+	case LAPIC_REG_VERSION:
+		return LAPIC_VERSION_VALUE;
+	case LAPIC_REG_TPR:
+		return l->tpr;
+	case LAPIC_REG_APR:
+	case LAPIC_REG_EOI:
 		return 0;
-	case REG_VERSION:
-		*val = LAPIC_VERSION_VALUE;
-		return 0;
-	case REG_TPR:
-		*val = l->tpr;
-		return 0;
-	case REG_APR:
-		*val = 0;
-		return x2 ? -E_NOENT : 0;
-	case REG_PPR:
-		*val = lapic_ppr(l);
-		return 0;
-	case REG_EOI:
-		*val = 0;
-		return x2 ? -E_NOENT : 0;
-	case REG_LDR:
-		*val = read_ldr(l);
-		return 0;
-	case REG_DFR:
-		*val = l->dfr;
-		return x2 ? -E_NOENT : 0;
-	case REG_SVR:
-		*val = l->svr;
-		return 0;
-	case REG_ISR ... REG_ISR + 0x70:
-		*val = l->isr[(reg - REG_ISR) >> 4];
-		return 0;
-	case REG_TMR ... REG_TMR + 0x70:
-		*val = l->tmr[(reg - REG_TMR) >> 4];
-		return 0;
-	case REG_IRR ... REG_IRR + 0x70:
-		*val = l->irr[(reg - REG_IRR) >> 4];
-		return 0;
-	case REG_ESR:
-		*val = l->esr;
-		return 0;
-	case REG_ICR:
-		*val = (u32)l->icr;
-		return 0;
-	case REG_ICR2:
-		*val = (u32)(l->icr >> 32);
-		return x2 ? -E_NOENT : 0;
-	case REG_LVT_TIMER ... REG_LVT_ERROR:
-		*val = l->lvt[(reg - REG_LVT_TIMER) >> 4];
-		return 0;
-	case REG_TIMER_INITIAL:
-		*val = l->timer_initial;
-		return 0;
-	case REG_TIMER_CURRENT:
-		*val = lapic_timer_current(l);
-		return 0;
-	case REG_TIMER_DIVIDE:
-		*val = l->timer_divide;
-		return 0;
+	case LAPIC_REG_PPR:
+		return lapic_ppr(l);
+	case LAPIC_REG_LDR:
+		return read_ldr(l);
+	case LAPIC_REG_DFR:
+		return l->dfr;
+	case LAPIC_REG_SVR:
+		return l->svr;
+	case LAPIC_REG_ISR ... LAPIC_REG_ISR + 0x70:
+		return l->isr[(reg - LAPIC_REG_ISR) >> 4];
+	case LAPIC_REG_TMR ... LAPIC_REG_TMR + 0x70:
+		return l->tmr[(reg - LAPIC_REG_TMR) >> 4];
+	case LAPIC_REG_IRR ... LAPIC_REG_IRR + 0x70:
+		return l->irr[(reg - LAPIC_REG_IRR) >> 4];
+	case LAPIC_REG_ESR:
+		return l->esr;
+	case LAPIC_REG_ICR:
+		return (u32)l->icr;
+	case LAPIC_REG_ICR2:
+		return (u32)(l->icr >> 32);
+	case LAPIC_REG_LVT_TIMER ... LAPIC_REG_LVT_ERROR:
+		return l->lvt[(reg - LAPIC_REG_LVT_TIMER) >> 4];
+	case LAPIC_REG_TIMER_INITIAL:
+		return l->timer_initial;
+	case LAPIC_REG_TIMER_CURRENT:
+		return lapic_timer_current(l);
+	case LAPIC_REG_TIMER_DIVIDE:
+		return l->timer_divide;
 	default:
-		return -E_NOENT;
+		return -1;
 	}
 }
 
@@ -146,45 +110,45 @@ static void write_lvt(struct lapic *l, enum lapic_lvt n, u32 val)
 
 static int reg_write(struct lapic *l, unsigned reg, u32 val)
 {
-	bool x2 = lapic_x2apic(l);
-
+	if (lapic_x2apic(l) && (xapic_only(reg) || reg == LAPIC_REG_ID || reg == LAPIC_REG_LDR))
+		return -E_NOENT;
 	switch (reg) {
-	case REG_ID: /* writable in old xAPICs; ours keeps the initial id, as newer ones do */
-		return x2 ? -E_NOENT : 0;
-	case REG_TPR:
+	case LAPIC_REG_ID: /* writable in old xAPICs; ours keeps the initial id, as newer ones do */
+		return 0;
+	case LAPIC_REG_TPR:
 		l->tpr = val & 0xff;
 		lapic_update(l);
 		return 0;
-	case REG_EOI:
+	case LAPIC_REG_EOI:
 		lapic_eoi(l);
 		return 0;
-	case REG_LDR:
+	case LAPIC_REG_LDR:
 		l->ldr = val & 0xff000000;
-		return x2 ? -E_NOENT : 0;
-	case REG_DFR:
+		return 0;
+	case LAPIC_REG_DFR:
 		l->dfr = val | 0x0fffffff;
-		return x2 ? -E_NOENT : 0;
-	case REG_SVR:
+		return 0;
+	case LAPIC_REG_SVR:
 		write_svr(l, val);
 		return 0;
-	case REG_ESR: /* a write makes what was collected readable, SDM 11.5.3 */
+	case LAPIC_REG_ESR: /* a write makes what was collected readable, SDM 11.5.3 */
 		l->esr = l->esr_pending;
 		l->esr_pending = 0;
 		return 0;
-	case REG_ICR:
+	case LAPIC_REG_ICR:
 		l->icr = (l->icr & ICR_X2APIC_DEST) | (val & ICR_WRITABLE);
 		lapic_ipi(l);
 		return 0;
-	case REG_ICR2:
+	case LAPIC_REG_ICR2:
 		l->icr = (u32)l->icr | (u64)(val & 0xff000000) << 32;
-		return x2 ? -E_NOENT : 0;
-	case REG_LVT_TIMER ... REG_LVT_ERROR:
-		write_lvt(l, (reg - REG_LVT_TIMER) >> 4, val);
 		return 0;
-	case REG_TIMER_INITIAL:
+	case LAPIC_REG_LVT_TIMER ... LAPIC_REG_LVT_ERROR:
+		write_lvt(l, (reg - LAPIC_REG_LVT_TIMER) >> 4, val);
+		return 0;
+	case LAPIC_REG_TIMER_INITIAL:
 		lapic_timer_set_initial(l, val);
 		return 0;
-	case REG_TIMER_DIVIDE:
+	case LAPIC_REG_TIMER_DIVIDE:
 		lapic_timer_set_divide(l, val);
 		return 0;
 	default:
@@ -198,14 +162,17 @@ static int reg_write(struct lapic *l, unsigned reg, u32 val)
 u64 lapic_page_read(void *dev, u64 offset, unsigned size)
 {
 	struct lapic *l = dev;
-	u32 val = 0;
+	s64 val;
 
 	if (lapic_base(l) == ~0ULL)
 		return mask_bytes(size);
 	if ((offset & 0xf) >= 4)
 		return 0;
-	if (reg_read(l, offset & 0xff0, &val))
+	val = reg_read(l, offset & 0xff0);
+	if (val < 0) {
 		lapic_error(l, ESR_ILLEGAL_REGISTER);
+		return 0;
+	}
 	return (u64)val >> (offset & 3) * 8 & mask_bytes(size);
 }
 
@@ -242,22 +209,18 @@ static int write_apic_base(struct lapic *l, u64 val)
 
 int lapic_msr_read(struct lapic *l, u32 msr, u64 *val)
 {
-	u32 v;
+	unsigned reg = (msr - MSR_X2APIC_FIRST) << 4;
+	s64 v = -1;
 
-	if (msr == MSR_APIC_BASE) {
-		*val = l->base_msr;
+	if (msr == MSR_APIC_BASE || msr == MSR_TSC_DEADLINE) {
+		*val = msr == MSR_APIC_BASE ? l->base_msr : l->tsc_deadline;
 		return 0;
 	}
-	if (msr == MSR_TSC_DEADLINE) {
-		*val = l->tsc_deadline;
-		return 0;
-	}
-	if (msr < MSR_X2APIC_FIRST || msr > MSR_X2APIC_LAST || !lapic_x2apic(l) ||
-	    reg_read(l, (msr - MSR_X2APIC_FIRST) << 4, &v))
+	if (msr >= MSR_X2APIC_FIRST && msr <= MSR_X2APIC_LAST && lapic_x2apic(l))
+		v = reg_read(l, reg);
+	if (v < 0)
 		return -E_NOENT;
-	*val = v;
-	if ((msr - MSR_X2APIC_FIRST) << 4 == REG_ICR)
-		*val = l->icr;
+	*val = reg == LAPIC_REG_ICR ? l->icr : (u64)v;
 	return 0;
 }
 
@@ -265,20 +228,20 @@ int lapic_msr_read(struct lapic *l, u32 msr, u64 *val)
 static bool x2apic_value_ok(unsigned reg, u64 val)
 {
 	switch (reg) {
-	case REG_ICR:
+	case LAPIC_REG_ICR:
 		return !((u32)val & ~ICR_WRITABLE);
-	case REG_EOI:
-	case REG_ESR:
+	case LAPIC_REG_EOI:
+	case LAPIC_REG_ESR:
 		return val == 0;
-	case REG_TPR:
-	case REG_SELF_IPI:
+	case LAPIC_REG_TPR:
+	case LAPIC_REG_SELF_IPI:
 		return val <= 0xff;
-	case REG_SVR:
+	case LAPIC_REG_SVR:
 		return !(val & ~(u64)SVR_WRITABLE);
-	case REG_TIMER_DIVIDE:
+	case LAPIC_REG_TIMER_DIVIDE:
 		return !(val & ~0xbULL);
-	case REG_LVT_TIMER ... REG_LVT_ERROR:
-		return !(val & ~(u64)(lvt_writable[(reg - REG_LVT_TIMER) >> 4] | LVT_PENDING |
+	case LAPIC_REG_LVT_TIMER ... LAPIC_REG_LVT_ERROR:
+		return !(val & ~(u64)(lvt_writable[(reg - LAPIC_REG_LVT_TIMER) >> 4] | LVT_PENDING |
 				      LVT_REMOTE_IRR));
 	default:
 		return val <= 0xffffffff;
@@ -289,14 +252,14 @@ static int x2apic_write(struct lapic *l, unsigned reg, u64 val)
 {
 	if (!lapic_x2apic(l) || !x2apic_value_ok(reg, val))
 		return -E_NOENT;
-	if (reg == REG_SELF_IPI) {
+	if (reg == LAPIC_REG_SELF_IPI) {
 		if (val < 16)
 			lapic_error(l, ESR_SEND_ILLEGAL);
 		else
 			lapic_accept(l, APIC_MODE_FIXED, (u8)val, false);
 		return 0;
 	}
-	if (reg == REG_ICR)
+	if (reg == LAPIC_REG_ICR)
 		l->icr = val & ICR_X2APIC_DEST;
 	return reg_write(l, reg, (u32)val);
 }
