@@ -15,8 +15,8 @@ enum { EAX, EBX, ECX, EDX };
 /* Bits of a feature word by number, for the masks below. */
 #define B(n) (1u << (n))
 
-struct cpuid_mask {
-	u32 leaf, sub, mask[4];
+struct cpuid_mask { /* more: so many subleaves or, of leaves without any, leaves follow alike */
+	u32 leaf, sub, mask[4], more;
 };
 
 static const struct cpuid_mask masks[] = {
@@ -27,10 +27,7 @@ static const struct cpuid_mask masks[] = {
 		  B(26) | B(28) | B(29) | B(30),
 	  0x0783fbff & ~B(3) & ~B(21)}},
 	{0x02, 0, {~0u, ~0u, ~0u, ~0u}},
-	{0x04, 0, {0x3fff, ~0u, ~0u, ~0u}},
-	{0x04, 1, {0x3fff, ~0u, ~0u, ~0u}},
-	{0x04, 2, {0x3fff, ~0u, ~0u, ~0u}},
-	{0x04, 3, {0x3fff, ~0u, ~0u, ~0u}},
+	{0x04, 0, {0x3fff, ~0u, ~0u, ~0u}, 3},
 	{0x06, 0, {B(2), 0, 0, 0}},
 	{0x07,
 	 0,
@@ -43,18 +40,12 @@ static const struct cpuid_mask masks[] = {
 	{0x0d, 0, {0xe7, ~0u, ~0u, 0}},
 	{0x0d, 1, {B(0) | B(2), 0, 0, 0}}, /* XSAVEOPT, XGETBV1 */
 	{0x0d, 2, {~0u, ~0u, 0, 0}},
-	{0x0d, 5, {~0u, ~0u, 0, 0}},
-	{0x0d, 6, {~0u, ~0u, 0, 0}},
-	{0x0d, 7, {~0u, ~0u, 0, 0}},
+	{0x0d, 5, {~0u, ~0u, 0, 0}, 2},
 	{0x80000001,
 	 0,
 	 {~0u, ~0u, B(0) | B(4) | B(5) | B(6) | B(7) | B(8) | B(11) | B(16) | B(21),
 	  0x0183f3ff | B(11) | B(20) | B(22) | B(25) | B(26) | B(27) | B(29) | B(30) | B(31)}},
-	{0x80000002, 0, {~0u, ~0u, ~0u, ~0u}},
-	{0x80000003, 0, {~0u, ~0u, ~0u, ~0u}},
-	{0x80000004, 0, {~0u, ~0u, ~0u, ~0u}},
-	{0x80000005, 0, {~0u, ~0u, ~0u, ~0u}},
-	{0x80000006, 0, {~0u, ~0u, ~0u, ~0u}},
+	{0x80000002, 0, {~0u, ~0u, ~0u, ~0u}, 4},
 	{0x80000008, 0, {0xffff, 0, 0, 0}},
 };
 
@@ -86,11 +77,13 @@ static bool leaf_indexed(u32 leaf)
 	return leaf == 4 || leaf == 7 || leaf == 0xd;
 }
 
-static void append_masked(struct list *l, const struct cpuid_mask *m)
+static void append_masked(struct list *l, const struct cpuid_mask *m, unsigned n)
 {
-	struct hv_cpuid *e = append(l, m->leaf, m->sub, leaf_indexed(m->leaf));
+	bool indexed = leaf_indexed(m->leaf);
+	u32 leaf = m->leaf + (indexed ? 0 : n), sub = m->sub + (indexed ? n : 0);
+	struct hv_cpuid *e = append(l, leaf, sub, indexed);
 
-	hw_cpuid(m->leaf, m->sub, e->out);
+	hw_cpuid(leaf, sub, e->out);
 	for (unsigned i = 0; i < 4; i++)
 		e->out[i] &= m->mask[i];
 }
@@ -147,8 +140,9 @@ unsigned hv_cpuid_supported(const struct hv_vm_config *cfg, struct hv_cpuid *e, 
 	append4(&l, 0x80000000, 0, false, 0x80000008, ext[EBX], ext[ECX], ext[EDX]);
 	append4(&l, 0x80000007, 0, false, 0, 0, 0, B(8)); /* invariant TSC */
 	for (unsigned i = 0; i < ARRAY_LEN(masks); i++)
-		if (masks[i].leaf & 0x80000000 || masks[i].leaf <= last)
-			append_masked(&l, &masks[i]);
+		for (unsigned k = 0; k <= masks[i].more; k++)
+			if (masks[i].leaf & 0x80000000 || masks[i].leaf <= last)
+				append_masked(&l, &masks[i], k);
 	if (last >= 0xb)
 		append_topology(&l, cfg);
 	if (cfg->pv == HV_PV_KVM)

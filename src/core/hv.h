@@ -9,7 +9,7 @@
  *
  * The host embeds the structures; fields under "host may read" are its to look
  * at, the rest are the core's. Devices and interrupt controllers are the host's:
- * the core asks through struct vcpu_bus (core/engine.h, docs/decisions/0001) on
+ * the core asks through struct vcpu_bus (core/engine_ops.h, docs/decisions/0001) on
  * the vCPU's thread, unpinned (core/port.h), with no lock of the core held.
  *
  * What only hosts need whose machine is elsewhere (user space, behind KVM's API) is
@@ -25,7 +25,7 @@
 #ifndef HULL_CORE_HV_H
 #define HULL_CORE_HV_H
 
-#include "core/engine.h"
+#include "core/engine_ops.h"
 #include "core/npt.h"
 #include "core/port.h"
 #include "core/vt.h"

@@ -105,14 +105,14 @@ struct msr_field {
 	}
 
 static const struct msr_field msr_fields[] = {
-	FIELD(MSR_SYSENTER_CS, sysenter_cs, HV_G_SYSCALL, false),
-	FIELD(MSR_SYSENTER_ESP, sysenter_esp, HV_G_SYSCALL, true),
-	FIELD(MSR_SYSENTER_EIP, sysenter_eip, HV_G_SYSCALL, true),
-	FIELD(MSR_STAR, star, HV_G_SYSCALL, false),
-	FIELD(MSR_LSTAR, lstar, HV_G_SYSCALL, true),
-	FIELD(MSR_CSTAR, cstar, HV_G_SYSCALL, true),
-	FIELD(MSR_SFMASK, sfmask, HV_G_SYSCALL, false),
-	FIELD(MSR_KERNEL_GS_BASE, kernel_gs_base, HV_G_SYSCALL, true),
+	FIELD(MSR_SYSENTER_CS, sys.sysenter_cs, HV_G_SYSCALL, false),
+	FIELD(MSR_SYSENTER_ESP, sys.sysenter_esp, HV_G_SYSCALL, true),
+	FIELD(MSR_SYSENTER_EIP, sys.sysenter_eip, HV_G_SYSCALL, true),
+	FIELD(MSR_STAR, sys.star, HV_G_SYSCALL, false),
+	FIELD(MSR_LSTAR, sys.lstar, HV_G_SYSCALL, true),
+	FIELD(MSR_CSTAR, sys.cstar, HV_G_SYSCALL, true),
+	FIELD(MSR_SFMASK, sys.sfmask, HV_G_SYSCALL, false),
+	FIELD(MSR_KERNEL_GS_BASE, sys.kernel_gs_base, HV_G_SYSCALL, true),
 	FIELD(MSR_TSC_AUX, tsc_aux, HV_G_SYSCALL, false),
 	FIELD(MSR_PAT, pat, HV_G_SYSCALL, false),
 	FIELD(MSR_FS_BASE, seg[X86_FS].base, HV_G_SEG, true),

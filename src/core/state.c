@@ -6,6 +6,13 @@
 #include "core/hv_internal.h"
 #include "core/cpu/hw.h"
 
+/* Segments, tables and control registers lie alike in both. */
+#define SHARED offsetof(struct hv_regs, efer)
+#define SHARED_AT offsetof(struct x86_state, seg)
+static_assert(offsetof(struct x86_state, cr8) - SHARED_AT == SHARED &&
+		      offsetof(struct x86_state, cr0) - SHARED_AT == offsetof(struct hv_regs, cr0),
+	      "alike");
+
 /* struct x86_state has room for 64; the rest are rows nobody changes. */
 static void get_msrs(struct hv_vcpu *v, struct x86_state *s)
 {
@@ -71,15 +78,7 @@ int hv_vcpu_get(struct hv_vcpu *v, struct x86_state *s)
 	__builtin_memcpy(s->gpr, v->gpr, sizeof(s->gpr));
 	s->rip = v->rip;
 	s->rflags = v->rflags;
-	__builtin_memcpy(s->seg, st->seg, sizeof(s->seg));
-	s->ldtr = st->ldtr;
-	s->tr = st->tr;
-	s->gdtr = st->gdtr;
-	s->idtr = st->idtr;
-	s->cr0 = st->cr0;
-	s->cr2 = st->cr2;
-	s->cr3 = st->cr3;
-	s->cr4 = st->cr4;
+	__builtin_memcpy((u8 *)s + SHARED_AT, st, SHARED);
 	s->cr8 = v->bus.cr8_read ? v->bus.cr8_read(v->bus.opaque) : 0;
 	__builtin_memcpy(s->dr, st->dr, sizeof(s->dr));
 	s->dr6 = st->dr6;
@@ -140,15 +139,9 @@ int hv_vcpu_set(struct hv_vcpu *v, const struct x86_state *s)
 	__builtin_memcpy(v->gpr, s->gpr, sizeof(v->gpr));
 	v->rip = s->rip;
 	v->rflags = s->rflags | FL_FIXED;
-	__builtin_memcpy(st->seg, s->seg, sizeof(st->seg));
-	st->ldtr = s->ldtr;
-	st->tr = s->tr;
-	st->gdtr = s->gdtr;
-	st->idtr = s->idtr;
-	st->cr0 = s->cr0 | CR0_ET;
-	st->cr2 = s->cr2;
-	st->cr3 = s->cr3;
-	st->cr4 = s->cr4 & ~(u64)CR4_VMXE;
+	__builtin_memcpy(st, (const u8 *)s + SHARED_AT, SHARED);
+	st->cr0 |= CR0_ET;
+	st->cr4 &= ~(u64)CR4_VMXE;
 	__builtin_memcpy(st->dr, s->dr, sizeof(st->dr));
 	st->dr6 = (u32)s->dr6 | DR6_FIXED;
 	st->dr7 = (u32)s->dr7 | DR7_FIXED;

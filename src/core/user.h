@@ -16,6 +16,7 @@
 #ifndef HULL_CORE_USER_H
 #define HULL_CORE_USER_H
 
+#include "core/engine.h"
 #include "core/hv.h"
 
 /* Switch virtualization off on this CPU (pinned). */

@@ -40,14 +40,19 @@ enum hv_group {
 	HV_G_ALL = 63,
 };
 
-struct hv_regs {
+struct hv_syscalls { /* in the VMCB's order, APM vol. 2 appendix B */
+	u64 star, lstar, cstar, sfmask, kernel_gs_base;
+	u64 sysenter_cs, sysenter_esp, sysenter_eip;
+};
+
+struct hv_regs { /* begins as struct x86_state from seg to cr4: state.c */
 	struct x86_seg seg[X86_NSEGS], ldtr, tr;
 	struct x86_dtr gdtr, idtr;
 	u64 cr0, cr2, cr3, cr4, efer;
 	u64 pdpte[4]; /* PAE paging, VMX only: what CR3 pointed to when it was loaded */
 	u64 dr[4], dr6, dr7;
-	u64 star, lstar, cstar, sfmask, kernel_gs_base;
-	u64 sysenter_cs, sysenter_esp, sysenter_eip, pat, tsc_aux;
+	struct hv_syscalls sys;
+	u64 pat, tsc_aux;
 	u8 cpl;
 };
 

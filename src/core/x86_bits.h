@@ -11,13 +11,9 @@
 
 enum {
 	CR0_PE = 1 << 0,
-	CR0_MP = 1 << 1,
-	CR0_EM = 1 << 2,
-	CR0_TS = 1 << 3,
 	CR0_ET = 1 << 4,
 	CR0_NE = 1 << 5,
 	CR0_WP = 1 << 16,
-	CR0_AM = 1 << 18,
 	CR0_NW = 1 << 29,
 	CR0_CD = 1 << 30,
 };
@@ -26,13 +22,9 @@ enum {
 enum {
 	CR4_PSE = 1 << 4,
 	CR4_PAE = 1 << 5,
-	CR4_MCE = 1 << 6,
-	CR4_PGE = 1 << 7,
 	CR4_OSFXSR = 1 << 9,
-	CR4_UMIP = 1 << 11,
 	CR4_LA57 = 1 << 12,
 	CR4_VMXE = 1 << 13,
-	CR4_FSGSBASE = 1 << 16,
 	CR4_PCIDE = 1 << 17,
 	CR4_OSXSAVE = 1 << 18,
 	CR4_SMEP = 1 << 20,

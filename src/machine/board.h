@@ -10,7 +10,7 @@
 #ifndef HULL_MACHINE_BOARD_H
 #define HULL_MACHINE_BOARD_H
 
-#include "core/engine.h"
+#include "core/engine_ops.h"
 #include "host/loop.h"
 #include "io/block.h"
 #include "io/char.h"

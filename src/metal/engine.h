@@ -3,7 +3,7 @@
 #ifndef HULL_METAL_ENGINE_H
 #define HULL_METAL_ENGINE_H
 
-#include "core/engine.h"
+#include "core/engine_ops.h"
 
 /* vcpu_run is NULL: sched.c runs vCPUs. */
 extern const struct engine_ops engine_metal_ops;

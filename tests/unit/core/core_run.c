@@ -411,7 +411,7 @@ static void control_register_rules(void)
 	CHECK(!hv_cr_write(V, 4, BIT(40)));
 	CHECK(!hv_cr_write(V, 4, CR4_LA57)); /* there in the processor, not in CPUID */
 	CHECK(!hv_cr_write(V, 4, CR4_PCIDE));
-	CHECK(hv_cr_write(V, 4, CR4_SMEP | CR4_UMIP | 0x7ff) && hv_cr_write(V, 4, 0));
+	CHECK(hv_cr_write(V, 4, CR4_SMEP | 1 << 11 | 0x7ff) && hv_cr_write(V, 4, 0));
 	CHECK(!hv_cr_write(V, 5, 0));
 	V->st.efer = EFER_LME;
 	CHECK(!hv_cr_write(V, 0, pg)); /* long mode without PAE */

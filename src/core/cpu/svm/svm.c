@@ -131,32 +131,6 @@ static void segs_store(const struct hv_regs *st, struct vmcb *c)
 	c->cpl = st->cpl;
 }
 
-static void syscall_fetch(struct hv_regs *st, const struct vmcb *c)
-{
-	st->star = c->star;
-	st->lstar = c->lstar;
-	st->cstar = c->cstar;
-	st->sfmask = c->sfmask;
-	st->kernel_gs_base = c->kernel_gs_base;
-	st->sysenter_cs = c->sysenter_cs;
-	st->sysenter_esp = c->sysenter_esp;
-	st->sysenter_eip = c->sysenter_eip;
-	st->pat = c->pat;
-}
-
-static void syscall_store(const struct hv_regs *st, struct vmcb *c)
-{
-	c->star = st->star;
-	c->lstar = st->lstar;
-	c->cstar = st->cstar;
-	c->sfmask = st->sfmask;
-	c->kernel_gs_base = st->kernel_gs_base;
-	c->sysenter_cs = st->sysenter_cs;
-	c->sysenter_esp = st->sysenter_esp;
-	c->sysenter_eip = st->sysenter_eip;
-	c->pat = st->pat;
-}
-
 static void shadow_fetch(struct hv_vcpu *v, const struct vmcb *c)
 {
 	v->sti_shadow = c->shadow & 1;
@@ -194,8 +168,10 @@ static void svm_fetch(struct hv_vcpu *v, u32 groups)
 		st->dr6 = c->dr6;
 		st->dr7 = c->dr7;
 	}
-	if (groups & HV_G_SYSCALL)
-		syscall_fetch(st, c);
+	if (groups & HV_G_SYSCALL) {
+		st->sys = c->sys;
+		st->pat = c->pat;
+	}
 }
 
 static void svm_store(struct hv_vcpu *v, u32 groups)
@@ -224,7 +200,8 @@ static void svm_store(struct hv_vcpu *v, u32 groups)
 		svm_intercept(v, c->exceptions, !v->dr_live);
 	}
 	if (groups & HV_G_SYSCALL) {
-		syscall_store(st, c);
+		c->sys = st->sys;
+		c->pat = st->pat;
 		hw_wrmsr(MSR_TSC_AUX, st->tsc_aux);
 	}
 }

@@ -39,8 +39,9 @@ struct vmcb {
 	u8 pad6[0x5d8 - 0x580];
 	u64 rsp;
 	u8 pad7[0x5f8 - 0x5e0];
-	u64 rax, star, lstar, cstar, sfmask, kernel_gs_base, sysenter_cs, sysenter_esp,
-		sysenter_eip, cr2;
+	u64 rax;
+	struct hv_syscalls sys;
+	u64 cr2;
 	u8 pad8[0x668 - 0x648];
 	u64 pat;
 	u8 pad9[0x1000 - 0x670];

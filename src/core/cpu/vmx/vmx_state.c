@@ -103,30 +103,32 @@ static void cr_store(struct hv_vcpu *v)
 
 /* ---- system calls ------------------------------------------------------------------- */
 
+/* struct hv_syscalls: five MSRs that stay in the processor, three fields of the VMCS. */
+static const u32 sys_msrs[] = {MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_SFMASK, MSR_KERNEL_GS_BASE};
+static const u32 sys_fields[] = {VMCS_GUEST_SYSENTER_CS, VMCS_GUEST_SYSENTER_ESP,
+				 VMCS_GUEST_SYSENTER_EIP};
+static_assert(sizeof(struct hv_syscalls) == 8 * sizeof(u64), "one each");
+
 static void syscall_fetch(struct hv_regs *st)
 {
-	st->star = hw_rdmsr(MSR_STAR);
-	st->lstar = hw_rdmsr(MSR_LSTAR);
-	st->cstar = hw_rdmsr(MSR_CSTAR);
-	st->sfmask = hw_rdmsr(MSR_SFMASK);
-	st->kernel_gs_base = hw_rdmsr(MSR_KERNEL_GS_BASE);
-	st->sysenter_cs = vmx_read(VMCS_GUEST_SYSENTER_CS);
-	st->sysenter_esp = vmx_read(VMCS_GUEST_SYSENTER_ESP);
-	st->sysenter_eip = vmx_read(VMCS_GUEST_SYSENTER_EIP);
+	u64 *to = (u64 *)&st->sys;
+
+	for (unsigned i = 0; i < ARRAY_LEN(sys_msrs); i++)
+		*to++ = hw_rdmsr(sys_msrs[i]);
+	for (unsigned i = 0; i < ARRAY_LEN(sys_fields); i++)
+		*to++ = vmx_read(sys_fields[i]);
 	st->pat = vmx_read(VMCS_GUEST_PAT);
 }
 
 static void syscall_store(const struct hv_regs *st)
 {
-	hw_wrmsr(MSR_STAR, st->star);
-	hw_wrmsr(MSR_LSTAR, st->lstar);
-	hw_wrmsr(MSR_CSTAR, st->cstar);
-	hw_wrmsr(MSR_SFMASK, st->sfmask);
-	hw_wrmsr(MSR_KERNEL_GS_BASE, st->kernel_gs_base);
+	const u64 *from = (const u64 *)&st->sys;
+
+	for (unsigned i = 0; i < ARRAY_LEN(sys_msrs); i++)
+		hw_wrmsr(sys_msrs[i], *from++);
+	for (unsigned i = 0; i < ARRAY_LEN(sys_fields); i++)
+		vmx_write(sys_fields[i], *from++);
 	hw_wrmsr(MSR_TSC_AUX, st->tsc_aux);
-	vmx_write(VMCS_GUEST_SYSENTER_CS, st->sysenter_cs);
-	vmx_write(VMCS_GUEST_SYSENTER_ESP, st->sysenter_esp);
-	vmx_write(VMCS_GUEST_SYSENTER_EIP, st->sysenter_eip);
 	vmx_write(VMCS_GUEST_PAT, st->pat);
 }
 
