@@ -7,6 +7,7 @@
 #include "machine/pseries_internal.h"
 
 #include "base/bits.h"
+#include "base/endian.h"
 
 static u64 window_base(const struct pci_bar *b)
 {
@@ -92,7 +93,12 @@ u32 pseries_msi_irq(const struct pci_func *f, unsigned n)
 unsigned pseries_msi_set(struct pseries *ps, struct pci_func *f, unsigned n)
 {
 	n = (unsigned)min_u64(n, min_u64(f->msix.n, PSERIES_MSIS));
-	for (unsigned i = 0; i < n; i++)
-		pci_msix_route(f, i, PSERIES_MSI_ADDR, pseries_msi_irq(f, i));
+	/* The table is firmware's here. */
+	for (unsigned i = 0; i < n; i++) {
+		u8 *entry = &f->msix.table[i * PCI_MSIX_ENTRY_SIZE];
+
+		store_le64(entry, PSERIES_MSI_ADDR);
+		store_le32(entry + 8, pseries_msi_irq(f, i));
+	}
 	return n;
 }

@@ -63,14 +63,6 @@ void pci_msix_deliver(struct pci_func *f)
 	}
 }
 
-void pci_msix_route(struct pci_func *f, unsigned v, u64 addr, u32 data)
-{
-	if (v >= f->msix.n)
-		return;
-	store_le64(entry(f, v), addr);
-	store_le32(entry(f, v) + 8, data);
-}
-
 void pci_msix_reset(struct pci_func *f)
 {
 	f->msix.pending = 0;

@@ -158,9 +158,6 @@ bool pci_msix_enabled(const struct pci_func *f);
 /* Raise vector v; out of range or not enabled: nothing. Masked: becomes pending. */
 void pci_msix_notify(struct pci_func *f, unsigned v);
 
-/* Firmware's part where it owns the table: what vector v (less than msix.n) sends. */
-void pci_msix_route(struct pci_func *f, unsigned v, u64 addr, u32 data);
-
 /* The function's INTA pin. */
 void pci_intx_set(struct pci_func *f, bool level);
 

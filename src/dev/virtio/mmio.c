@@ -89,7 +89,7 @@ static void queue_write(struct virtq *q, u64 off, u32 val)
 		if (val & 1)
 			virtq_enable(q);
 		else
-			virtq_disable(q);
+			q->enabled = false;
 		break;
 	case VIRTIO_MMIO_QUEUE_DESC_LOW:
 	case VIRTIO_MMIO_QUEUE_DESC_HIGH:

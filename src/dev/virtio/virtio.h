@@ -196,7 +196,6 @@ struct virtq *virtio_queue(struct virtio_dev *d, u32 index);
 void virtq_set_size(struct virtq *q, u16 size);
 void virtq_set_addr(struct virtq *q, u64 *field, unsigned shift, unsigned size, u64 val);
 void virtq_enable(struct virtq *q);
-void virtq_disable(struct virtq *q);
 void virtio_notify(struct virtio_dev *d, u32 index);
 /* PCI bus mastering went on or off. Queues with waiting buffers are served on the way on. */
 void virtio_set_dma(struct virtio_dev *d, bool on);

@@ -83,12 +83,6 @@ void virtq_enable(struct virtq *q)
 	q->enabled = true;
 }
 
-void virtq_disable(struct virtq *q)
-{
-	if (q)
-		q->enabled = false;
-}
-
 static bool usable(const struct virtq *q)
 {
 	return q->enabled && virtio_running(q->dev);
