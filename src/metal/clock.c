@@ -92,7 +92,6 @@ static u64 cmos_time(void)
 {
 	bool bcd;
 	unsigned s, mi, h, d, mo, y;
-	u64 days;
 
 	for (unsigned tries = 100000; (cmos(0x0a) & 0x80) && tries; tries--)
 		;
@@ -103,12 +102,7 @@ static u64 cmos_time(void)
 	d = from_bcd(cmos(7), bcd);
 	mo = from_bcd(cmos(8), bcd);
 	y = from_bcd(cmos(9), bcd) + 2000;
-	if (mo <= 2) { /* the year starts in March: leap days come last */
-		mo += 12;
-		y--;
-	}
-	days = 365ull * y + y / 4 - y / 100 + y / 400 + (153 * (mo - 3) + 2) / 5 + d - 1 - 719468;
-	return ((days * 24 + h) * 60 + mi) * 60 + s;
+	return (((u64)days_of_date((int)y, (int)mo, (int)d) * 24 + h) * 60 + mi) * 60 + s;
 }
 
 void clock_init(void)

@@ -33,58 +33,25 @@ struct calendar {
 	int year, month, day, hour, minute, second, weekday; /* month, day from 1; Sunday = 0 */
 };
 
-/* ---- days and dates (proleptic Gregorian) ---------------------------------------------- */
-
-static bool leap(int y)
-{
-	return (y % 4 == 0 && y % 100 != 0) || y % 400 == 0;
-}
-
-static int month_days(int year, int month)
-{
-	static const u8 days[12] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-
-	return days[month - 1] + (month == 2 && leap(year));
-}
-
-/* Days from 1970-01-01 to January 1st of year. */
-static s64 year_start(int year)
-{
-	s64 y = year - 1;
-
-	return y * 365 + y / 4 - y / 100 + y / 400 - 719162;
-}
-
 static struct calendar calendar_of(s64 t)
 {
 	s64 days = t / DAY_S - (t % DAY_S < 0);
 	s64 rest = t - days * DAY_S;
 	struct calendar c = {
 		.year = 1970 + (int)(days / 366),
-		.month = 1,
+		.month = 12,
 		.hour = (int)(rest / 3600),
 		.minute = (int)(rest / 60 % 60),
 		.second = (int)(rest % 60),
 		.weekday = (int)(((days + 4) % 7 + 7) % 7),
 	};
 
-	while (year_start(c.year + 1) <= days)
+	while (days_of_date(c.year + 1, 1, 1) <= days)
 		c.year++;
-	days -= year_start(c.year);
-	while (days >= month_days(c.year, c.month))
-		days -= month_days(c.year, c.month++);
-	c.day = (int)days + 1;
+	while (c.month > 1 && days_of_date(c.year, c.month, 1) > days)
+		c.month--;
+	c.day = (int)(days - days_of_date(c.year, c.month, 1)) + 1;
 	return c;
-}
-
-/* Fields may be out of range (the guest wrote them): still some time. */
-static s64 time_of(const struct calendar *c)
-{
-	s64 days = year_start(c->year);
-
-	for (int m = 1; m < c->month && m < 12; m++)
-		days += month_days(c->year, m);
-	return (days + c->day - 1) * DAY_S + c->hour * 3600 + c->minute * 60 + c->second;
 }
 
 /* ---- bytes of the time ------------------------------------------------------------------ */
@@ -141,7 +108,9 @@ static void rtc_take_time(struct rtc *r)
 
 	if (c.year < 1970)
 		c.year += 100 * ((1970 - c.year + 99) / 100);
-	r->now = time_of(&c);
+	/* The guest may have written any month: still some time. */
+	r->now = days_of_date(c.year, (int)min_u64((unsigned)c.month - 1, 11) + 1, c.day) * DAY_S +
+		 c.hour * 3600 + c.minute * 60 + c.second;
 	r->offset = r->now - (s64)r->clock->ops->wall_s(r->clock->opaque);
 }
 
@@ -317,11 +286,6 @@ void rtc_set_offset(struct rtc *r, s64 seconds)
 	r->offset = seconds;
 	r->now = (s64)r->clock->ops->wall_s(r->clock->opaque) + seconds;
 	rtc_store_time(r);
-}
-
-void rtc_set_byte(struct rtc *r, u8 index, u8 val)
-{
-	r->cmos[index & (RTC_BYTES - 1)] = val;
 }
 
 void rtc_set_memory(struct rtc *r, u64 below_4g, u64 above_4g, unsigned cpus)

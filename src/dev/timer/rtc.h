@@ -60,9 +60,6 @@ void rtc_init(struct rtc *r, const struct io_clock *clock, struct irq_line irq);
 /* The clock shows `seconds` more than wall time; for the board. */
 void rtc_set_offset(struct rtc *r, s64 seconds);
 
-/* A CMOS byte as firmware will find it; for the board. */
-void rtc_set_byte(struct rtc *r, u8 index, u8 val);
-
 /* Memory sizes in bytes below and above 4 GiB, and processors, where firmware looks. */
 void rtc_set_memory(struct rtc *r, u64 below_4g, u64 above_4g, unsigned cpus);
 
