@@ -83,8 +83,7 @@ static bool copy(struct parse *x, const char *what, struct word w, char *to, u64
 	if (!w.len)
 		return fail(x, "%s needs a value", what);
 	if (w.len >= cap)
-		return fail(x, "%s has more than %llu characters", what,
-			    (unsigned long long)cap - 1);
+		return fail(x, "%s has more than %lu characters", what, cap - 1);
 	for (u64 i = 0; i < w.len; i++)
 		if (w.p[i] < ' ' || w.p[i] > '~')
 			return fail(x, "%s has a character that is not printable ASCII", what);

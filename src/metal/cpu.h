@@ -38,14 +38,6 @@ static inline u16 inw(u16 port)
 	return v;
 }
 
-static inline u32 inl(u16 port)
-{
-	u32 v;
-
-	__asm__ volatile("inl %1, %0" : "=a"(v) : "Nd"(port));
-	return v;
-}
-
 static inline void write_cr3(u64 v)
 {
 	__asm__ volatile("mov %0, %%cr3" : : "r"(v) : "memory");

@@ -200,8 +200,7 @@ static int make_disk(struct domain *d, unsigned n, struct board_config *c)
 		data = page_alloc_zeroed(align_up(size, PAGE_SIZE) / PAGE_SIZE);
 	d->disk[n] = data ? calloc(1, sizeof(*d->disk[n])) : NULL;
 	if (!d->disk[n]) {
-		metal_log("guest %s: no memory for a disk of %llu MiB", d->cfg->name,
-			  (unsigned long long)(size >> 20));
+		metal_log("guest %s: no memory for a disk of %lu MiB", d->cfg->name, (size >> 20));
 		return -E_NOMEM;
 	}
 	memdisk_init(d->disk[n], &d->loop, data, size, cd->readonly);
@@ -301,9 +300,8 @@ static void unmake(struct domain *d)
 	memset(d->disk, 0, sizeof(d->disk));
 	left = heap_release(d->owner);
 	if (metal.pages.count[d->owner])
-		metal_log("guest %s: %llu of %llu pages are lost", d->cfg->name,
-			  (unsigned long long)metal.pages.count[d->owner],
-			  (unsigned long long)left);
+		metal_log("guest %s: %lu of %lu pages are lost", d->cfg->name,
+			  metal.pages.count[d->owner], left);
 	d->home = NULL;
 	d->state = DOMAIN_NONE;
 }

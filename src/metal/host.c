@@ -84,9 +84,8 @@ int mem_create(const char *name, u64 size, struct mem **out, struct err *e)
 	if (!m || !m->host) {
 		free(m);
 		return err_set(e, E_NOMEM,
-			       "no %llu MiB of free memory in one piece for it (%llu MiB free)",
-			       (unsigned long long)(size >> 20),
-			       (unsigned long long)(metal.pages.count[OWNER_FREE] >> 8));
+			       "no %lu MiB of free memory in one piece for it (%lu MiB free)",
+			       (size >> 20), (metal.pages.count[OWNER_FREE] >> 8));
 	}
 	m->size = pages * PAGE_SIZE;
 	m->owner = this_cpu()->owner;
@@ -118,9 +117,7 @@ int mem_map(struct mem *m, struct gpa_map *map, u64 gpa, u64 offset, u64 size, b
 				   .fd = -1};
 	int err = gpa_slot_add(map, &s);
 
-	return err ? err_set(e, -err, "cannot place %llu bytes of memory at 0x%llx",
-			     (unsigned long long)size, (unsigned long long)gpa)
-		   : 0;
+	return err ? err_set(e, -err, "cannot place %lu bytes of memory at 0x%lx", size, gpa) : 0;
 }
 
 /* ---- the machine lock, time, work ----------------------------------------------------- */

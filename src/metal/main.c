@@ -96,9 +96,8 @@ static void memory_init(void)
 		     OWNER_HYPERVISOR);
 	pages_assign(&metal.pages, table, pages, OWNER_HYPERVISOR);
 	if (metal.pages.count[OWNER_FREE] * PAGE_SIZE < MEMORY_LEAST)
-		metal_die("too little memory: %llu MiB free, %llu are needed",
-			  (unsigned long long)(metal.pages.count[OWNER_FREE] >> 8),
-			  (unsigned long long)(MEMORY_LEAST >> 20));
+		metal_die("too little memory: %lu MiB free, %lu are needed",
+			  (metal.pages.count[OWNER_FREE] >> 8), (MEMORY_LEAST >> 20));
 }
 
 static void modules_init(void)
@@ -225,9 +224,8 @@ void metal_main(u32 magic, u32 info)
 	memory_init();
 	paging_init();
 	boot_cpu_init();
-	metal_log("%s, %llu MiB of memory, %llu KiB of them ours", metal.boot.loader,
-		  (unsigned long long)(metal.memory_end >> 20),
-		  (unsigned long long)metal.pages.count[OWNER_HYPERVISOR] * 4);
+	metal_log("%s, %lu MiB of memory, %lu KiB of them ours", metal.boot.loader,
+		  (metal.memory_end >> 20), metal.pages.count[OWNER_HYPERVISOR] * 4);
 	options_init();
 	modules_init();
 	if (hostacpi_parse(&metal.boot, &mapped, &metal.acpi))
@@ -241,11 +239,10 @@ void metal_main(u32 magic, u32 info)
 	cpus_enable();
 	bad = paging_audit(&metal.audited);
 	if (bad)
-		metal_die("%llu pages are writable and executable", (unsigned long long)bad);
-	metal_log(
-		"%u CPUs, %s, TSC %u kHz, %s; no page is writable and executable (%llu looked at)",
-		metal.ncpus, metal.vt->name, metal.tsc_khz, metal.x2apic ? "x2APIC" : "xAPIC",
-		(unsigned long long)metal.audited);
+		metal_die("%lu pages are writable and executable", bad);
+	metal_log("%u CPUs, %s, TSC %u kHz, %s; no page is writable and executable (%lu looked at)",
+		  metal.ncpus, metal.vt->name, metal.tsc_khz, metal.x2apic ? "x2APIC" : "xAPIC",
+		  metal.audited);
 	guests_start();
 	shell_prompt();
 	sched_run();

@@ -42,17 +42,15 @@ static void cmd_list(const char *arg)
 		u64 ran = 0;
 
 		if (!d) {
-			console_print("%-3s %-16s %-9s %4u %8llu\n", "-", g->name,
-				      g->bad ? "bad" : "not made", g->cpus,
-				      (unsigned long long)(g->memory >> 20));
+			console_print("%-3s %-16s %-9s %4u %8lu\n", "-", g->name,
+				      g->bad ? "bad" : "not made", g->cpus, (g->memory >> 20));
 			continue;
 		}
 		for (unsigned k = 0; k < d->nvcpus; k++)
 			ran += d->vcpu[k] ? d->vcpu[k]->ran_ns : 0;
-		console_print("%-3u %-16s %-9s %4u %8llu %8llu %10llu  %s\n", d->id, g->name,
-			      state_name(d), g->cpus, (unsigned long long)(g->memory >> 20),
-			      (unsigned long long)metal.pages.count[d->owner],
-			      (unsigned long long)(ran / 1000000), d->why);
+		console_print("%-3u %-16s %-9s %4u %8lu %8lu %10lu  %s\n", d->id, g->name,
+			      state_name(d), g->cpus, (g->memory >> 20),
+			      metal.pages.count[d->owner], (ran / 1000000), d->why);
 	}
 }
 
@@ -83,8 +81,8 @@ static void cmd_create(const char *arg)
 static void cmd_destroy(struct domain *d)
 {
 	domain_destroy(d);
-	console_print("guest %s is gone; %llu pages free\n", d->cfg->name,
-		      (unsigned long long)metal.pages.count[OWNER_FREE]);
+	console_print("guest %s is gone; %lu pages free\n", d->cfg->name,
+		      metal.pages.count[OWNER_FREE]);
 }
 
 static void stats_domain(struct domain *d)
@@ -102,19 +100,17 @@ static void stats_domain(struct domain *d)
 		hypercalls += s->hypercalls;
 		emulated += s->emulated;
 	}
-	console_print("guest %s: %llu exits, %llu interrupts injected, %llu instructions emulated, "
-		      "%llu hypercalls\n",
-		      d->cfg->name, (unsigned long long)all, (unsigned long long)injected,
-		      (unsigned long long)emulated, (unsigned long long)hypercalls);
+	console_print("guest %s: %lu exits, %lu interrupts injected, %lu instructions emulated, "
+		      "%lu hypercalls\n",
+		      d->cfg->name, all, injected, emulated, hypercalls);
 	for (unsigned k = 0; k < VT_EXIT_KINDS; k++)
 		if (exits[k])
-			console_print("  exit %-10s %10llu\n", hv_exit_name((enum vt_exit_kind)k),
-				      (unsigned long long)exits[k]);
+			console_print("  exit %-10s %10lu\n", hv_exit_name((enum vt_exit_kind)k),
+				      exits[k]);
 	for (unsigned i = 0; i < d->nvcpus; i++)
-		console_print("  cpu %u on %u: ran %llu ms, waited %llu ms\n", i,
+		console_print("  cpu %u on %u: ran %lu ms, waited %lu ms\n", i,
 			      d->vcpu[i]->cpu ? d->vcpu[i]->cpu->index : 0,
-			      (unsigned long long)(d->vcpu[i]->ran_ns / 1000000),
-			      (unsigned long long)(d->vcpu[i]->waited_ns / 1000000));
+			      (d->vcpu[i]->ran_ns / 1000000), (d->vcpu[i]->waited_ns / 1000000));
 	if (d->xen)
 		xen_stats(d->xen);
 }
@@ -126,17 +122,14 @@ static void stats_machine(void)
 
 	for (unsigned i = OWNER_VM; i < OWNERS_MAX; i++)
 		guests += n[i];
-	console_print("memory in pages: %llu free, %llu hypervisor, %llu modules, %llu guests\n",
-		      (unsigned long long)n[OWNER_FREE], (unsigned long long)n[OWNER_HYPERVISOR],
-		      (unsigned long long)n[OWNER_MODULES], (unsigned long long)guests);
+	console_print("memory in pages: %lu free, %lu hypervisor, %lu modules, %lu guests\n",
+		      n[OWNER_FREE], n[OWNER_HYPERVISOR], n[OWNER_MODULES], guests);
 	for (unsigned i = 0; i < metal.ncpus; i++)
-		console_print("cpu %u (APIC id %u): busy %llu ms, idle %llu ms, %llu ticks, "
-			      "%llu kicks\n",
-			      i, metal.cpu[i].apic_id,
-			      (unsigned long long)(metal.cpu[i].busy_ns / 1000000),
-			      (unsigned long long)(metal.cpu[i].idle_ns / 1000000),
-			      (unsigned long long)metal.cpu[i].ticks,
-			      (unsigned long long)metal.cpu[i].kicks);
+		console_print("cpu %u (APIC id %u): busy %lu ms, idle %lu ms, %lu ticks, "
+			      "%lu kicks\n",
+			      i, metal.cpu[i].apic_id, (metal.cpu[i].busy_ns / 1000000),
+			      (metal.cpu[i].idle_ns / 1000000), metal.cpu[i].ticks,
+			      metal.cpu[i].kicks);
 }
 
 static void cmd_stats(const char *arg)

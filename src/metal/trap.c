@@ -47,36 +47,21 @@ void trap_load(void)
 
 static void __attribute__((noreturn)) exception(const struct trap_frame *f)
 {
-	static const char *const name[] = {"divide error",
-					   "debug",
-					   "NMI",
-					   "breakpoint",
-					   "overflow",
-					   "bound",
-					   "invalid opcode",
-					   "no FPU",
-					   "double fault",
-					   "9",
-					   "invalid TSS",
-					   "no segment",
-					   "stack fault",
-					   "general protection",
-					   "page fault"};
+	/* SDM vol. 3A table 6-1. */
+	static const char *const name[] = {"#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD", "#NM",
+					   "#DF", "9",	 "#TS", "#NP", "#SS", "#GP", "#PF"};
 	/* As struct trap_frame begins. */
 	static const char *const reg[] = {"r15", "r14", "r13", "r12", "r11", "r10", "r9", "r8",
 					  "rdi", "rsi", "rbp", "rbx", "rdx", "rcx", "rax"};
 	const u64 *r = (const u64 *)f;
 
-	metal_log("exception %llu (%s), error %llx, on CPU %u", (unsigned long long)f->vector,
-		  f->vector < ARRAY_LEN(name) ? name[f->vector] : "?", (unsigned long long)f->error,
-		  this_cpu()->index);
-	metal_log("  rip %016llx rsp %016llx rflags %08llx cr2 %016llx", (unsigned long long)f->rip,
-		  (unsigned long long)f->rsp, (unsigned long long)f->rflags,
-		  (unsigned long long)hw_cr_read(2));
+	metal_log("exception %lu (%s), error %lx, on CPU %u", f->vector,
+		  f->vector < ARRAY_LEN(name) ? name[f->vector] : "?", f->error, this_cpu()->index);
+	metal_log("  rip %016lx rsp %016lx rflags %08lx cr2 %016lx", f->rip, f->rsp, f->rflags,
+		  hw_cr_read(2));
 	for (unsigned i = 0; i < ARRAY_LEN(reg); i += 3)
-		metal_log("  %-3s %016llx %-3s %016llx %-3s %016llx", reg[i],
-			  (unsigned long long)r[i], reg[i + 1], (unsigned long long)r[i + 1],
-			  reg[i + 2], (unsigned long long)r[i + 2]);
+		metal_log("  %-3s %016lx %-3s %016lx %-3s %016lx", reg[i], r[i], reg[i + 1],
+			  r[i + 1], reg[i + 2], r[i + 2]);
 	metal_die("the hypervisor itself failed; this is a bug");
 }
 
@@ -95,7 +80,6 @@ void trap_handle(struct trap_frame *f)
 		apic_eoi();
 		return;
 	case TRAP_SPURIOUS:
-		return;
 	case TRAP_NMI: /* not ours; a guest's is delivered by the core */
 		return;
 	default:

@@ -119,8 +119,6 @@ void xen_stats(const struct xen *x)
 {
 	for (unsigned i = 0; i < XEN_HYPERCALLS; i++)
 		if (x->calls[i])
-			console_print("  hypercall %-16s %8llu\n", xen_call_name(i),
-				      (unsigned long long)x->calls[i]);
-	console_print("  hypercalls unknown %llu, upcalls %llu\n", (unsigned long long)x->unknown,
-		      (unsigned long long)x->upcalls);
+			console_print("  hypercall %-16s %8lu\n", xen_call_name(i), x->calls[i]);
+	console_print("  hypercalls unknown %lu, upcalls %lu\n", x->unknown, x->upcalls);
 }
