@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The software CPU as struct engine_ops (core/engine.h): VM and vCPU memory,
+ * The software CPU as struct engine_ops (core/engine_ops.h): VM and vCPU memory,
  * the clock, sleeping while the guest halts, state in and out. Runs on each
  * vCPU's own thread; kick, irq, nmi, init and sipi come from any thread. The CPU
  * itself is x86/ and rt/, which know nothing of the host.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The software POWER CPU as struct engine_ops (core/engine.h): VM and vCPU
+ * The software POWER CPU as struct engine_ops (core/engine_ops.h): VM and vCPU
  * memory, the time base, sleeping in H_CEDE, state in and out. Each vCPU runs on
  * its own thread; kick, irq, start and timer come from any thread. The CPU itself
  * is ppc/ (lifter and system half) and irrun/ (its run time).
