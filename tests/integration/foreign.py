@@ -5,7 +5,8 @@ stdout.
 
   foreign.py [TEST...]
 """
-import os, random, re, shutil, subprocess
+import itertools, os, random, re, shutil, subprocess
+from fractions import Fraction
 from hulltest import BUILD, HULL, PATIENCE, TOP, Skip, check, main, run
 
 CC = "powerpc64le-linux-gnu-gcc"
@@ -136,6 +137,52 @@ def reserved_fields():
     check((code, out) == (0, RESERVED + "".join(w + " SIGILL there\n" for w in ILLEGAL)), "status %d\n%s%s" % (code, out, err))
 
 
+def rounded(x, single, mode):
+    """The bits nearest to a fraction, and testfloat_gen's flags: 1 inexact, 2 underflow, 4 overflow."""
+    fb, bias = (23, 127) if single else (52, 1023)
+    a, sign = abs(x), (x < 0) << (31 if single else 63)
+    e = a.numerator.bit_length() - a.denominator.bit_length()
+    e -= Fraction(2) ** e > a
+    ulp = max(e, 1 - bias) - fb
+    n, rest = divmod(a / Fraction(2) ** ulp, 1)
+    n += bool({"near_even": rest > Fraction(1, 2) or rest == Fraction(1, 2) and n & 1, "minMag": 0,
+               "max": rest and x > 0, "min": rest and x < 0}[mode])
+    bits, inf = n + (ulp + fb + bias - 1 << fb), 2 * bias + 1 << fb
+    if bits < inf:
+        return bits | sign, bool(rest) * (3 if e < 1 - bias else 1)
+    return sign | inf - (mode == "minMag" or mode == "max" and x < 0 or mode == "min" and x > 0), 5
+
+
+def operand(rng, single):
+    """A finite number other than zero, and its bits: every third near the least, or of few bits."""
+    fb, top = (23, 255) if single else (52, 2047)
+    exp = rng.choice([rng.randrange(top), rng.randrange(3), top // 2 + rng.randrange(-3, 4)])
+    frac, sign = rng.getrandbits(fb) >> rng.choice([0, 0, fb - 2]) or 1, rng.getrandbits(1)
+    value = Fraction(frac + (bool(exp) << fb)) * Fraction(2) ** (max(exp, 1) - top // 2 - fb)
+    return -value if sign else value, sign << (31 if single else 63) | exp << fb | frac
+
+
+COMPUTE = {"add": lambda a, b: a + b, "mul": lambda a, b: a * b, "div": lambda a, b: a / b,
+           "mulAdd": lambda a, b, c: a * b + c}
+
+
+def floating_point_vectors(count=150):
+    """Fractions, rounded, against every instruction that computes the same; Berkeley TestFloat's: docs/testfloat.md."""
+    program, rng = build("testfloat", "tests/guest/foreign/testfloat.c", flags=["-static", "-mcpu=power9"]), random.Random(5)
+    for name, mode, single in itertools.product(COMPUTE, ("near_even", "minMag", "max", "min"), (True, False)):
+        lines, digits = [], 8 if single else 16
+        while len(lines) < count:
+            values, words = zip(*[operand(rng, single) for _ in range(3 if name == "mulAdd" else 2)])
+            x = COMPUTE[name](*values)
+            if x:
+                r, flags = rounded(x, single, mode)
+                lines.append(" ".join("%0*x" % (digits, w) for w in (*words, r)) + " %02x\n" % flags)
+        r = subprocess.run([HULL, "exec-foreign", program, ("f32_" if single else "f64_") + name, mode], timeout=PATIENCE,
+                           input="".join(lines).encode(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        text = r.stdout.decode(errors="replace")
+        check(r.returncode == 0 and text.count(": %d vectors, 0 differ\n" % count) >= 3, "status %d\n%s" % (r.returncode, text))
+
+
 BENCH = ("coremark sha256 qsort lz interp switch fib icall hash crc32 chase256k memcpy strops matmul nbody mandel saxpy "
          "blend").split()
 
@@ -201,5 +248,5 @@ def ends_as_the_program_does():
 
 
 if __name__ == "__main__":
-    main([system_calls, dynamically_linked, processes, execute_without_descriptors, computes_the_same, random_arguments, reserved_fields,
-          bad_programs, large_at_a_fixed_address, ends_as_the_program_does])
+    main([system_calls, dynamically_linked, processes, execute_without_descriptors, computes_the_same, random_arguments,
+          reserved_fields, floating_point_vectors, bad_programs, large_at_a_fixed_address, ends_as_the_program_does])
