@@ -201,9 +201,24 @@ static const char *nth_command(void *opaque, unsigned i)
 	return cli_commands[i] ? cli_commands[i]->name : NULL;
 }
 
+/* What other programs of this kind call what hull calls otherwise. */
+static const char *other_word(const char *word)
+{
+	static const char *const words[][2] = {
+		{"build", "image build"}, {"unpause", "resume"}, {"info", "doctor"},
+		{"create", "run -d"},	  {"ls", "ps"},
+	};
+
+	for (unsigned i = 0; i < ARRAY_LEN(words); i++)
+		if (!strcmp(word, words[i][0]))
+			return words[i][1];
+	return NULL;
+}
+
 static int unknown_command(const char *word)
 {
-	const char *near = cli_closest(word, nth_command, NULL);
+	const char *other = other_word(word);
+	const char *near = other ? other : cli_closest(word, nth_command, NULL);
 	struct err e = {0};
 
 	if (near)

@@ -290,7 +290,8 @@ int container_exec(const struct thing *t, const struct run_spec *spec, const str
 		close(o.interpreter);
 	if (!ret)
 		ret = exec_started(spec, x, pidfd, master, out, e);
-	else if (e && (e->status == ENOENT || e->status == EACCES || e->status == ENOEXEC)) {
+	else if (e && (e->status == ENOENT || e->status == EACCES || e->status == EISDIR ||
+		       e->status == ENOEXEC)) {
 		out->end = CLIENT_ERROR;
 		out->status = e->status == ENOENT ? 127 : 126;
 		snprintf(out->text, sizeof(out->text), "%s", e->msg);

@@ -546,6 +546,8 @@ int spec_check(const struct run_spec *s, struct err *e)
 		return ret;
 	if (strcmp(s->as, "container") && strcmp(s->as, "vm"))
 		return err_set(e, EINVAL, "--as %.40s: give container or vm", s->as);
+	if (s->cwd && s->cwd[0] && s->cwd[0] != '/')
+		return err_set(e, EINVAL, "workdir %.80s: give a path beginning with /", s->cwd);
 	if (s->rm && s->restart && strcmp(s->restart, "no"))
 		return err_set(e, EINVAL, "--rm and --restart exclude each other");
 	if (s->stop_signal && !spec_signal(s->stop_signal))

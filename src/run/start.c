@@ -141,7 +141,7 @@ static int become(struct start *s, struct err *e)
 
 static void send_error(int fd, const struct err *e)
 {
-	bool unusable = e->status == ENOEXEC || e->status == EACCES;
+	bool unusable = e->status == ENOEXEC || e->status == EACCES || e->status == EISDIR;
 	u32 status = e->status == ENOENT ? 127 : unusable ? 126 : 125;
 	u8 frame[WIRE_HEAD + 4 + sizeof(e->msg)];
 	u32 len = 4 + (u32)strlen(e->msg);

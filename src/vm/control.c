@@ -267,7 +267,7 @@ int control_connect(const char *name, struct err *e)
 	fd = ret ? ret : socket_connect(&sa);
 	if (fd >= 0)
 		return fd;
-	return err_set(e, ENOENT, "no machine named %.80s is running (see `hull ps`)", name);
+	return err_set(e, ENOENT, "nothing named %.80s is running (see `hull ps --all`)", name);
 }
 
 /* Reads one line byte-wise: what follows it belongs to the console stream. */

@@ -131,6 +131,8 @@ def machines_that_are_not():
     for c in ("stop", "kill", "pause", "resume", "inspect", "console"):
         one_line(127, [c, "nobody"], "nobody", "hull ps")
         one_line(125, [c], "name")
+    for word, ours in (("build", "image build"), ("unpause", "resume")):
+        one_line(125, [word, "x"], "did you mean %s?" % ours)
     code, out, _ = run("ps")
     check(code == 0 and out.startswith("NAME"), out)
     check(json.loads(run("ps", "--json")[1]) == [], "ps --json")

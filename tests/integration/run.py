@@ -383,12 +383,13 @@ def bad_input():
                        (["--network", "host", "--as", "vm", "busybox"], "kernel"), (["--memory", "x", "busybox"], "size"),
                        (["--name", "../x", "busybox"], "name"), (["-v", "/nosuch:/x", "busybox", "true"], "/nosuch"),
                        (["--rm", "--restart", "always", "busybox"], "exclude"), (["--nosuch"], "unknown option"),
-                       (["-e", "=x", "busybox"], "environment"), (["--health-interval", "x", "busybox"], "duration"),
+                       (["-e", "=x", "busybox"], "environment"), (["-w", "rel", "busybox"], "workdir rel"), (["--health-interval", "x", "busybox"], "duration"),
                        (["--health-timeout", "0s", "busybox"], "millisecond"), (["--health-retries", "0", "busybox"], "health-retries"), (["--security-opt", "x", "busybox"], "security-opt")):
         code, out, err = hull("run", *args)
         check(code in (125, 126, 127) and err.count("\n") == 1 and word in err, "hull run %s: %d %r" % (args, code, err))
     for t in json.loads(ok("ps", "-a", "--json")):
         hull("rm", "-f", t["name"])
+    check(hull("run", "--rm", "--network", "none", "busybox", "/etc")[0] == 126, "a directory as the command")
     check(hull("exec", "nosuch", "x")[0] == 127 and hull("logs", "nosuch")[0] == 127, "commands on nothing")
     ok("run", "--name", "twice", "--network", "none", "busybox", "true")
     code, _, err = hull("run", "--name", "twice", "busybox", "true")
