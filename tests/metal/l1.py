@@ -66,6 +66,10 @@ def cpu_seconds_of(pid):
     return (int(fields[11]) + int(fields[12])) / HZ
 
 
+class Lost(AssertionError):
+    """The emulator itself was ended by a signal: it says nothing of what ran in it."""
+
+
 class L1:
     """with L1(kernel, modules_dir, modules, adds) as l1: l1.sh("command")"""
 
@@ -84,19 +88,27 @@ class L1:
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(path)
         listener.listen(1)
-        self.qemu = subprocess.Popen(
-            ["qemu-system-x86_64", "-accel", "tcg", "-cpu", cpu, "-M", "q35", "-m", memory, "-smp", str(cpus),
-             "-display", "none", "-nodefaults", "-no-reboot", *(["-serial", "file:" + self.log] if console else []),
-             "-chardev", "socket,id=shell,path=" + path, "-serial", "chardev:shell", *boot, *extra],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=open(os.path.join(self.dir, "qemu"), "wb"))
-        listener.settimeout(300)
+        with open(os.path.join(self.dir, "stderr"), "wb") as stderr:
+            self.qemu = subprocess.Popen(
+                ["qemu-system-x86_64", "-accel", "tcg", "-cpu", cpu, "-M", "q35", "-m", memory, "-smp", str(cpus),
+                 "-display", "none", "-nodefaults", "-no-reboot", *(["-serial", "file:" + self.log] if console else []),
+                 "-chardev", "socket,id=shell,path=" + path, "-serial", "chardev:shell",
+                 "-monitor", "unix:" + os.path.join(self.dir, "monitor") + ",server=on,wait=off",
+                 "-d", "cpu_reset", "-D", os.path.join(self.dir, "resets"), *boot, *extra],
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr)
         try:
-            self.sock = listener.accept()[0]
+            self.sock = self.accept(listener)
             self.until(rb"ready\n", boot_timeout)
         except Exception:
             self.close()
             raise
+
+    def accept(self, listener):
+        end = time.monotonic() + 300
+        while self.qemu.poll() is None and time.monotonic() < end:
+            if select.select([listener], [], [], 1)[0]:
+                return listener.accept()[0]
+        raise self.lost("QEMU did not start")
 
     def cpu_seconds(self):
         """User and system time the emulator has used so far."""
@@ -108,26 +120,65 @@ class L1:
         with open(self.log, "rb") as f:
             return f.read().decode(errors="replace")
 
+    def read(self, name):
+        """A file that the emulator writes."""
+        with open(os.path.join(self.dir, name), errors="replace") as f:
+            return f.read()
+
+    def processors(self):
+        """Where they are that do not go on: RIP, flags, halted or not, interrupts that wait."""
+        out = b""
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(10)
+            try:
+                s.connect(os.path.join(self.dir, "monitor"))
+                s.sendall(b"info registers -a\ninfo lapic 0\ninfo lapic 1\n")
+                while data := s.recv(65536):
+                    out += data
+            except OSError:
+                pass
+        return "; ".join(re.findall(r"CPU#\d+|RIP=[^\r\n]*|IRR[^\r\n]*|ISR[^\r\n]*|LVTT[^\r\n]*", out.decode()))
+
+    def state(self):
+        """What the emulator says of itself: why it ended, or where its processors are. 0 and no triple fault: the
+        machine was reset or switched off from inside."""
+        try:
+            said = "QEMU ended with %d" % self.qemu.wait(5)
+        except subprocess.TimeoutExpired:
+            said = "QEMU runs, used %d s; %s" % (self.cpu_seconds(), self.processors())
+        return "%s; %d triple faults; it said %r" % (
+            said, self.read("resets").count("Triple fault"), self.read("stderr")[-200:])
+
+    def lost(self, why):
+        """The exception that says why, and what the emulator has to say."""
+        text = "%s; %s; console ends %r" % (why, self.state(), self.console()[-1500:])
+        return (Lost if (self.qemu.poll() or 0) < 0 else AssertionError)(text)
+
+    def receive(self):
+        try:
+            return self.sock.recv(65536)
+        except ConnectionError:
+            return b""
+
     def until(self, pattern, timeout):
         end = time.monotonic() + timeout
-        while True:
-            m = re.search(pattern, self.buf)
-            if m:
-                before, self.buf = self.buf[:m.start()], self.buf[m.end():]
-                return before, m
-            left = end - time.monotonic()
-            data = b""
-            if left > 0 and select.select([self.sock], [], [], left)[0]:
-                data = self.sock.recv(65536)
+        while not (m := re.search(pattern, self.buf)):
+            left = max(end - time.monotonic(), 0)
+            if not select.select([self.sock], [], [], left)[0]:
+                raise self.lost("waited %d s for %r; it wrote %r" % (timeout, pattern, self.buf[-300:]))
+            data = self.receive()
             if not data:
-                raise AssertionError("%s %r; it wrote %r; console ends %r" % (
-                    "waited %d s for" % timeout if left <= 0 else "the machine ended before",
-                    pattern, self.buf[-300:], self.console()[-1500:]))
+                raise self.lost("the machine ended before %r; it wrote %r" % (pattern, self.buf[-300:]))
             self.buf += data.replace(b"\r", b"")
+        before, self.buf = self.buf[:m.start()], self.buf[m.end():]
+        return before, m
 
     def begin(self, command):
         """Start a shell command there; until() reads what it writes, `<end STATUS>` at last."""
-        self.sock.sendall(base64.b64encode(command.encode()) + b"\n")
+        try:
+            self.sock.sendall(base64.b64encode(command.encode()) + b"\n")
+        except ConnectionError:
+            raise self.lost("the machine ended before %r" % command) from None
 
     def sh(self, command, timeout=600):
         """(exit status, output) of a shell command there."""
