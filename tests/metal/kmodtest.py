@@ -36,7 +36,7 @@ def module():
     return {"/hull.ko": os.path.join(BUILD, "kmod/hull.ko")}
 
 
-def boots(h, what, timeout=1200):
+def boots(h, what, timeout=240):
     """hull boot there runs the guest to its end."""
     status, out = h.sh(BOOT + " " + what, timeout)
     check(status == 7 and "guest of 6." in out, "hull boot %s: status %d: %s; console %s" %
@@ -47,6 +47,19 @@ def boots(h, what, timeout=1200):
 def unload(h):
     """The module goes as soon as what was killed has let go of it, which takes a busy machine its time."""
     h.must("n=0; until rmmod hull; do n=$((n+1)); [ $n -lt 40 ] || exit 1; sleep 1; done", 90)
+
+
+def again(test, times=3):
+    """Runs a test with guests of two vCPUs on an emulated host, once more if that falls silent: QEMU's SVM at times
+    delivers an interrupt twice or loses one (docs/kmod.md), and a guest or its host then waits for ever, under stock
+    KVM too. What is wrong in the module falls silent every time."""
+    for n in range(times):
+        try:
+            return test()
+        except l1.Silent as e:
+            if n == times - 1:
+                raise
+            print("# the emulated host fell silent, once more: %s" % e)
 
 
 def no_complaints(h):

@@ -70,6 +70,10 @@ class Lost(AssertionError):
     """The emulator itself was ended by a signal: it says nothing of what ran in it."""
 
 
+class Silent(AssertionError):
+    """The emulator runs and nothing more comes from it."""
+
+
 class L1:
     """with L1(kernel, modules_dir, modules, adds) as l1: l1.sh("command")"""
 
@@ -165,7 +169,7 @@ class L1:
         while not (m := re.search(pattern, self.buf)):
             left = max(end - time.monotonic(), 0)
             if not select.select([self.sock], [], [], left)[0]:
-                raise self.lost("waited %d s for %r; it wrote %r" % (timeout, pattern, self.buf[-300:]))
+                raise Silent(str(self.lost("waited %d s for %r; it wrote %r" % (timeout, pattern, self.buf[-300:]))))
             data = self.receive()
             if not data:
                 raise self.lost("the machine ended before %r; it wrote %r" % (pattern, self.buf[-300:]))
