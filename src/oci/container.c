@@ -442,10 +442,6 @@ int oci_start(struct oci_container *c, struct err *e)
 	if (c->pidfd < 0 || oci_status(c) == OCI_STOPPED)
 		return err_set(e, ESRCH, "cannot start a container that has stopped");
 	ret = state_load_config(c, e);
-	/* A container may be created without a program, not started; it stays as it is (runtime.md,
-	 * "Errors"). */
-	if (!ret && !c->config->process.given)
-		ret = err_set(e, EINVAL, "cannot start %s: its config has no process", c->id);
 	if (!ret)
 		ret = start_by_fifo(c, e);
 	if (ret)

@@ -492,6 +492,14 @@ static void start_program(struct oci_plan *p, const char *program, const char **
 	free(v);
 }
 
+/* Of a created and started config without process: start has succeeded, the line goes where the
+ * program's errors would have gone (docs/decisions/0004). run refuses such a config. */
+static void __attribute__((noreturn)) nothing_to_run(void)
+{
+	dprintf(STDERR_FILENO, "hull-oci: config.json has no process: nothing to run\n");
+	_exit(126);
+}
+
 static int launch(struct oci_plan *p, struct err *e)
 {
 	char program[4096], text[80];
@@ -518,8 +526,8 @@ static int launch(struct oci_plan *p, struct err *e)
 	}
 	if (!ret && !p->exec)
 		ret = wait_start(p, e);
-	if (!ret && !p->process->given) /* oci_start refuses it */
-		ret = err_set(e, EINVAL, "cannot start: the config has no process");
+	if (!ret && !p->process->given)
+		nothing_to_run();
 	/* As late as can be; a listener's descriptor had to go while the runtime was there. */
 	if (!ret && p->process->no_new_privs && !p->seccomp.notify)
 		ret = load_seccomp(p, e);
