@@ -44,7 +44,10 @@ static u8 *vec_byte(struct diff_state *st, unsigned reg, unsigned at)
 	return st->xsave + diff_xsave_offset(6) + reg * 32 + at - 32;
 }
 
+/* Without AVX-512 there is no place for what lies above 32 bytes. */
 void diff_vec_set(struct diff_state *st, unsigned reg, unsigned from, const void *bytes, unsigned n)
 {
+	if ((from >= 32 || reg >= 16) && !diff_xsave_length(6))
+		return;
 	memcpy(vec_byte(st, reg, from), bytes, n);
 }

@@ -128,8 +128,10 @@ static void t_masked(void)
 	u8 *b;
 
 	CHECK(f);
-	if (!(f->c->mode_key & X86_KEY_AVX))
+	if (!(f->c->mode_key & X86_KEY_AVX)) {
+		flat_destroy(f);
 		SKIP("no AVX");
+	}
 	/* The masked-off upper half lies in a page that is not there. */
 	flat_set_page(f, PAGE_B, FLAT_NONE);
 	b = f->ram + PAGE_B - 8;
@@ -144,8 +146,20 @@ static void t_masked(void)
 	store_le64(b - 8, 0);
 	RUN_OK(f, maskmovdqu);
 	CHECK_EQ(load_le64(b - 8), 0xffffffff);
-	if (!(f->c->mode_key & X86_KEY_AVX512))
+	flat_destroy(f);
+}
+
+static void t_masked512(void)
+{
+	struct flat *f = flat_create();
+	u8 *b;
+
+	CHECK(f);
+	if (!(f->c->mode_key & X86_KEY_AVX512)) {
+		flat_destroy(f);
 		SKIP("no AVX-512");
+	}
+	flat_set_page(f, PAGE_B, FLAT_NONE);
 	b = f->ram + PAGE_B - 32;
 	for (unsigned i = 0; i < 8; i++)
 		store_le32(b + 4 * i, i + 1);
@@ -174,8 +188,10 @@ static void t_gather(void)
 	u8 want[32], *d;
 
 	CHECK(f);
-	if (!(f->c->mode_key & X86_KEY_AVX))
+	if (!(f->c->mode_key & X86_KEY_AVX)) {
+		flat_destroy(f);
 		SKIP("no AVX");
+	}
 	d = f->ram + FLAT_DATA;
 	for (unsigned i = 0; i < 64; i++)
 		store_le32(d + 32 + 4 * i, 1000 + i);
@@ -277,6 +293,7 @@ int main(void)
 	RUN(t_native);
 	RUN(t_exceptions);
 	RUN(t_masked);
+	RUN(t_masked512);
 	RUN(t_gather);
 	RUN(t_images);
 	RUN(t_32bit);
